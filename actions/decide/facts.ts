@@ -1,0 +1,26 @@
+/** What is known about an attacker when its alert is judged. Gathered before, so that judging is pure. */
+
+export type Facts = {
+  /** Earlier alerts of the same attacker, newest first, without the one that is judged. At most 1,000. */
+  history: readonly PastAlert[]
+  /** Blocks that were decided before for the same target and have begun, ended or not: repeat offences. */
+  offences: number
+  /** Networks that belong to the service itself and to its nodes; never blocked. */
+  own: readonly string[]
+  /** Blocks in force in the whole fleet now, and those issued in the last minute. */
+  blocksInForce: number
+  blocksLastMinute: number
+}
+
+export type PastAlert = {
+  /** Epoch milliseconds of observation. */
+  at: number
+  rule: string
+  count: number
+  port?: number
+  user?: string
+}
+
+/** History reaches back at most this far and this many: counting conditions saturate there. */
+export const historyWindowMs = 24 * 3_600_000
+export const historyLimit = 1_000

@@ -1,0 +1,46 @@
+/** What the policy says of one alert and its facts. */
+import type { Direction } from '#contract/action.ts'
+
+export type Outcome = 'block' | 'review' | 'watch' | 'ignore'
+
+export type Verdict = {
+  outcome: Outcome
+  /** The rule that decided; null when none matched or something came before the rules. */
+  rule: string | null
+  /** Set when a rule in observe mode (or the whole policy) would have done this instead of watching. */
+  would?: Outcome
+  /** What would be blocked; for `block` and `review`, and for what was observed. */
+  order?: Order
+  /** In the order in which they were found. Never empty. */
+  reasons: Reason[]
+}
+
+/** Canonical target, whom it is for, which way, how long. */
+export type Order = {
+  target: string
+  audience: string[]
+  direction: Direction
+  lengthMs: number
+}
+
+/** A structured reason; `explain` prints it as a sentence. */
+export type Reason =
+  | { code: 'rule_matched'; rule: string; because: string }
+  | { code: 'no_rule_matched' }
+  | { code: 'no_attacker' }
+  | { code: 'not_blockable'; address: string; scope: string }
+  | { code: 'protected'; address: string; by: string; why: string }
+  | { code: 'too_old'; ageMs: number; limitMs: number }
+  | { code: 'from_the_future'; aheadMs: number; limitMs: number }
+  | { code: 'widened'; address: string; network: string }
+  | { code: 'kept_narrow'; address: string; network: string; by: string }
+  | { code: 'too_wide'; target: string; ceiling: number }
+  | { code: 'escalated'; offences: number; lengthMs: number; ceilingMs: number }
+  | {
+      code: 'ceiling'
+      ceiling: 'blocks_per_minute' | 'blocks_in_force'
+      limit: number
+      value: number
+    }
+  | { code: 'observed'; scope: 'rule' | 'policy'; rule: string }
+  | { code: 'already_dropped_by_sensor' }

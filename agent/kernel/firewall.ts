@@ -1,0 +1,48 @@
+/**
+ * The one small interface to a node's packet filter. Wished state in, idempotent: putting what is there
+ * renews its time, removing what is gone is no error. A promise resolves only after the kernel confirmed.
+ */
+import type { Address } from '#contract/address.ts'
+
+/** `in_*` match the source of a packet, `out_*` its destination. */
+export type SetName = `${'in' | 'out'}_${SetKind}`
+
+/**
+ * `hosts*` and `nets*_<length>` are hash sets; `rare*` holds networks of all other prefix lengths as
+ * disjoint intervals (at most 10,000: an interval set costs time proportional to its size at each change).
+ */
+export type SetKind =
+  | 'hosts4'
+  | 'hosts6'
+  | 'nets4_24'
+  | 'nets4_16'
+  | 'nets6_64'
+  | 'nets6_48'
+  | 'rare4'
+  | 'rare6'
+
+export type Put = { op: 'put'; set: SetName; address: Address; timeoutMs: number }
+export type Remove = { op: 'remove'; set: SetName; address: Address }
+export type Change = Put | Remove
+
+export interface Firewall {
+  readonly name: 'netlink' | 'nft' | 'dry-run'
+  /** False for a back end that only prints. */
+  readonly enforcing: boolean
+  /** Makes or mends table, chains and sets, and keeps the elements that are there. */
+  prepare(): Promise<void>
+  /**
+   * Applies the changes in order, in transactions of at most 5,000. Each transaction happens wholly or not at all.
+   * Throws `kernel_refused`; the caller then holds nothing of that call for certain and replaces.
+   */
+  apply(changes: readonly Change[]): Promise<void>
+  /** Every set is emptied and filled with these in one transaction: nothing that stays is ever missing. */
+  replace(elements: readonly Put[]): Promise<void>
+  /** The addresses that pass whatever the sets say. */
+  setNever(addresses: readonly Address[]): Promise<void>
+  /** Milliseconds that the kernel still holds the element, undefined when it does not. */
+  remaining(set: SetName, address: Address): Promise<number | undefined>
+  /** Calls back with a sentence when somebody else changed our table. Returns the way to stop. */
+  watch(changed: (what: string) => void): () => void
+  close(): Promise<void>
+}

@@ -1,0 +1,171 @@
+/** The only parser, printer and comparer of IPv4 and IPv6 hosts and networks. */
+import { isIP } from 'node:net'
+import ipaddr from 'ipaddr.js'
+import { z } from 'zod'
+import { Problem } from './problem.ts'
+
+/**
+ * A host (prefix 32 or 128) or a network. `text` is canonical (RFC 5952; a host without prefix) and
+ * two addresses are the same exactly when their texts are.
+ */
+export type Address = {
+  readonly text: string
+  readonly family: 4 | 6
+  /** 4 or 16 bytes, host bits zero. */
+  readonly bytes: Uint8Array
+  readonly prefix: number
+  /** True when the text that was read had host bits set (`192.0.2.7/24`); they were cleared. */
+  readonly cleared: boolean
+}
+
+/**
+ * Strict: no leading zeros, ports, zones, masks or names. IPv4-mapped IPv6 becomes IPv4.
+ * Throws `address_invalid`.
+ */
+export function readAddress(text: string): Address {
+  const slash = text.indexOf('/')
+  const host = slash < 0 ? text : text.slice(0, slash)
+  if (isIP(host) === 0 || host.includes('%')) throw invalid(text, 'is no IPv4 or IPv6 address')
+  const parsed = ipaddr.parse(host)
+  const mapped = parsed instanceof ipaddr.IPv6 && parsed.isIPv4MappedAddress()
+  const given =
+    slash < 0 ? undefined : readPrefix(text, slash + 1, parsed.kind() === 'ipv4' ? 32 : 128)
+  if (mapped && given !== undefined && given < 96)
+    throw invalid(text, 'is wider than the IPv4-mapped range')
+  const bytes = Uint8Array.from((mapped ? parsed.toIPv4Address() : parsed).toByteArray())
+  const width = bytes.length * 8
+  const prefix = given === undefined ? width : mapped ? given - 96 : given
+  const cleared = clearHostBits(bytes, prefix)
+  return make(bytes, prefix, cleared)
+}
+
+/** As readAddress, but undefined for text that is no address: for looking, not for obeying. */
+export function maybeAddress(text: string): Address | undefined {
+  try {
+    return readAddress(text)
+  } catch {
+    return undefined
+  }
+}
+
+export function isHost(address: Address): boolean {
+  return address.prefix === address.bytes.length * 8
+}
+
+/** Whether every host of `inner` lies in `outer`. */
+export function contains(outer: Address, inner: Address): boolean {
+  if (outer.family !== inner.family || outer.prefix > inner.prefix) return false
+  const whole = outer.prefix >> 3
+  for (let i = 0; i < whole; i++) if (outer.bytes[i] !== inner.bytes[i]) return false
+  const rest = outer.prefix & 7
+  if (rest === 0) return true
+  const mask = 0xff << (8 - rest)
+  return ((outer.bytes[whole] ?? 0) & mask) === ((inner.bytes[whole] ?? 0) & mask)
+}
+
+/** Networks are nested or apart, so two overlap exactly when one contains the other. */
+export function overlaps(a: Address, b: Address): boolean {
+  return contains(a, b) || contains(b, a)
+}
+
+/** The network of this prefix length around the address; never narrower than the address itself. */
+export function widen(address: Address, prefix: number): Address {
+  if (prefix >= address.prefix) return address
+  const bytes = Uint8Array.from(address.bytes)
+  clearHostBits(bytes, prefix)
+  return make(bytes, prefix, false)
+}
+
+/** IPv4 before IPv6, then by bytes, then the wider first. */
+export function compareAddresses(a: Address, b: Address): number {
+  if (a.family !== b.family) return a.family - b.family
+  for (let i = 0; i < a.bytes.length; i++) {
+    const difference = (a.bytes[i] ?? 0) - (b.bytes[i] ?? 0)
+    if (difference !== 0) return difference
+  }
+  return a.prefix - b.prefix
+}
+
+/**
+ * What the address is by the IANA special-purpose registries: `global`, `private` (RFC 1918, unique
+ * local, carrier-grade NAT), `documentation`, or `special` (loopback, link-local, multicast, unspecified,
+ * broadcast, reserved: never an attacker that can be blocked). A network that holds any of a stricter
+ * range is that range.
+ */
+export type AddressScope = 'global' | 'documentation' | 'private' | 'special'
+
+export function addressScope(address: Address): AddressScope {
+  for (const scope of ['special', 'private', 'documentation'] as const)
+    if (ranges[scope].some((range) => overlaps(range, address))) return scope
+  return 'global'
+}
+
+/** Canonical text of a host or network, for schemas; other spellings are made canonical. */
+export const AddressText = z
+  .string()
+  .transform((text, context) => {
+    const address = maybeAddress(text)
+    if (address) return address.text
+    context.addIssue({ code: 'custom', message: `"${text}" is no IPv4 or IPv6 address or network` })
+    return z.NEVER
+  })
+  .meta({ description: 'an IPv4 or IPv6 host or network', example: '203.0.113.7' })
+
+function make(bytes: Uint8Array, prefix: number, cleared: boolean): Address {
+  const family = bytes.length === 4 ? 4 : 6
+  const host = family === 4 ? bytes.join('.') : new ipaddr.IPv6([...bytes]).toRFC5952String()
+  const text = prefix === bytes.length * 8 ? host : `${host}/${prefix}`
+  return { text, family, bytes, prefix, cleared }
+}
+
+function readPrefix(text: string, from: number, width: number): number {
+  const digits = text.slice(from)
+  const prefix = /^(0|[1-9]\d{0,2})$/.test(digits) ? Number(digits) : Number.NaN
+  if (!(prefix <= width)) throw invalid(text, `has no prefix length from 0 to ${width}`)
+  return prefix
+}
+
+/** Clears in place; true when a bit was set. */
+function clearHostBits(bytes: Uint8Array, prefix: number): boolean {
+  let cleared = false
+  for (let i = prefix >> 3; i < bytes.length; i++) {
+    const keep = i === prefix >> 3 ? 0xff00 >> (prefix & 7) : 0
+    const byte = bytes[i] ?? 0
+    if ((byte & ~keep & 0xff) !== 0) cleared = true
+    bytes[i] = byte & keep
+  }
+  return cleared
+}
+
+function invalid(text: string, why: string): Problem {
+  return new Problem('address_invalid', `"${text.slice(0, 60)}" ${why}`, {
+    remedy:
+      'write one host such as 203.0.113.7 or 2001:db8::7, or a network such as 203.0.113.0/24',
+  })
+}
+
+const ranges = {
+  special: [
+    '0.0.0.0/8',
+    '127.0.0.0/8',
+    '169.254.0.0/16',
+    '192.0.0.0/24',
+    '224.0.0.0/4',
+    '240.0.0.0/4',
+    '::/128',
+    '::1/128',
+    '100::/64',
+    'fe80::/10',
+    'ff00::/8',
+  ].map(readAddress),
+  private: ['10.0.0.0/8', '100.64.0.0/10', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7'].map(
+    readAddress,
+  ),
+  documentation: [
+    '192.0.2.0/24',
+    '198.51.100.0/24',
+    '203.0.113.0/24',
+    '198.18.0.0/15',
+    '2001:db8::/32',
+  ].map(readAddress),
+}

@@ -1,0 +1,70 @@
+/** What a node says back: about each action, and about itself. */
+import { z } from 'zod'
+import { DecisionId } from './action.ts'
+import { Audience } from './audience.ts'
+import { EpochMs } from './time.ts'
+
+/**
+ * `applied` only after the kernel confirmed. `refused`: this node will not (guard, unsupported).
+ * `failed`: it would but could not. `ended`: the kernel no longer holds it for this decision.
+ */
+export const ReceiptStatus = z.enum(['applied', 'refused', 'failed', 'ended'])
+export type ReceiptStatus = z.infer<typeof ReceiptStatus>
+
+export const Receipt = z
+  .strictObject({
+    decision: DecisionId,
+    status: ReceiptStatus,
+    audience: Audience,
+    epoch: z.int().min(1),
+    seq: z
+      .int()
+      .nonnegative()
+      .meta({ description: 'of the envelope or snapshot that this answers' }),
+    at: EpochMs,
+    code: z
+      .string()
+      .max(60)
+      .optional()
+      .meta({ description: 'problem code when refused or failed' }),
+    detail: z.string().max(300).optional(),
+  })
+  .meta({ id: 'Receipt' })
+export type Receipt = z.infer<typeof Receipt>
+
+export const Receipts = z.strictObject({ receipts: z.array(Receipt).min(1).max(5_000) })
+
+/** Something a node did of its own accord that a person will want to know. */
+export const NodeEvent = z.strictObject({
+  kind: z.enum([
+    'healed',
+    'degraded',
+    'recovered',
+    'resynchronised',
+    'head_withheld',
+    'guard_changed',
+  ]),
+  at: EpochMs,
+  detail: z.string().max(500),
+})
+export type NodeEvent = z.infer<typeof NodeEvent>
+
+export const Heartbeat = z
+  .strictObject({
+    version: z.string().max(40),
+    backend: z.string().max(40).meta({ description: 'netlink, nft or dry-run' }),
+    enforcing: z.boolean(),
+    cursor: z.string().max(20_000),
+    claims: z.int().nonnegative().meta({ description: 'decisions in force on this node' }),
+    elements: z.int().nonnegative().meta({ description: 'set elements in its kernel' }),
+    clock_offset_ms: z.number().meta({ description: "service's clock less the node's" }),
+    started: EpochMs,
+    events: z.array(NodeEvent).max(100),
+    problem: z
+      .string()
+      .max(500)
+      .optional()
+      .meta({ description: 'why it is not well, if it is not' }),
+  })
+  .meta({ id: 'Heartbeat' })
+export type Heartbeat = z.infer<typeof Heartbeat>
