@@ -65,7 +65,7 @@ export function chunkDigest(text: string): string {
 function toRow(block: BlockAction): Row {
   const { decision, target, direction, issued, not_after, reason, ...rest } = block
   const { action: _, ...scope } = rest
-  const row: Row = [decision, target, direction, issued, not_after, reason]
+  const row: Plain = [decision, target, direction, issued, not_after, reason]
   return Object.keys(scope).length === 0 ? row : [...row, scope]
 }
 
