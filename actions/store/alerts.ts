@@ -1,0 +1,102 @@
+/** Alerts as they were received, each with the decision that it led to. */
+import type { Alert } from '#contract/alert.ts'
+import { historyLimit, type PastAlert } from '../decide/facts.ts'
+import type { Reader, Writer } from './store.ts'
+
+export type StoredAlert = { alert: Alert; decision: string }
+
+/** Decision by alert id, for those that were stored before. */
+export async function knownAlerts(
+  tx: Reader | Writer,
+  ids: readonly string[],
+): Promise<Map<string, string>> {
+  const known = new Map<string, string>()
+  for (let i = 0; i < ids.length; i += 500) {
+    const rows = await tx
+      .selectFrom('alerts')
+      .select(['id', 'decision'])
+      .where('id', 'in', ids.slice(i, i + 500))
+      .execute()
+    for (const row of rows) known.set(row.id, row.decision)
+  }
+  return known
+}
+
+export async function insertAlerts(tx: Writer, alerts: readonly StoredAlert[]): Promise<void> {
+  for (let i = 0; i < alerts.length; i += 200)
+    await tx
+      .insertInto('alerts')
+      .values(alerts.slice(i, i + 200).map(toRow))
+      .execute()
+}
+
+/** Newest first, at most historyLimit, observed at or after `since`. */
+export async function attackerHistory(
+  tx: Reader | Writer,
+  attacker: string,
+  since: number,
+): Promise<PastAlert[]> {
+  const rows = await tx
+    .selectFrom('alerts')
+    .select(['observed', 'rule', 'count', 'port', 'user'])
+    .where('attacker', '=', attacker)
+    .where('observed', '>=', since)
+    .orderBy('observed', 'desc')
+    .limit(historyLimit)
+    .execute()
+  return rows.map((row) => ({
+    at: row.observed,
+    rule: row.rule,
+    count: row.count,
+    ...(row.port !== null && { port: row.port }),
+    ...(row.user !== null && { user: row.user }),
+  }))
+}
+
+export async function alertsOf(db: Reader, decision: string, limit: number): Promise<Alert[]> {
+  const rows = await db
+    .selectFrom('alerts')
+    .select('body')
+    .where('decision', '=', decision)
+    .orderBy('observed')
+    .limit(limit)
+    .execute()
+  return rows.map((row) => JSON.parse(row.body) as Alert)
+}
+
+export async function findAlert(db: Reader, id: string): Promise<StoredAlert | undefined> {
+  const row = await db
+    .selectFrom('alerts')
+    .select(['body', 'decision'])
+    .where('id', '=', id)
+    .executeTakeFirst()
+  return row && { alert: JSON.parse(row.body) as Alert, decision: row.decision }
+}
+
+export async function listAlerts(
+  db: Reader,
+  filter: { attacker?: string; before?: number; limit: number },
+): Promise<StoredAlert[]> {
+  let query = db.selectFrom('alerts').select(['body', 'decision'])
+  if (filter.attacker !== undefined) query = query.where('attacker', '=', filter.attacker)
+  if (filter.before !== undefined) query = query.where('received', '<', filter.before)
+  const rows = await query.orderBy('received', 'desc').limit(filter.limit).execute()
+  return rows.map((row) => ({ alert: JSON.parse(row.body) as Alert, decision: row.decision }))
+}
+
+function toRow({ alert, decision }: StoredAlert) {
+  return {
+    id: alert.id,
+    source: alert.source,
+    observed: Date.parse(alert.observed),
+    received: Date.parse(alert.received),
+    attacker: alert.attacker ?? null,
+    rule: alert.rule.id,
+    severity: alert.rule.severity,
+    user: alert.user ?? null,
+    port: alert.victim?.port ?? null,
+    count: alert.count,
+    decision,
+    body: JSON.stringify(alert),
+  }
+}

@@ -1,0 +1,271 @@
+/** Decisions: verdicts that were recorded, and what became of them. */
+import { createHash } from 'node:crypto'
+import { type Selectable, sql } from 'kysely'
+import { Direction } from '#contract/action.ts'
+import { base32 } from '#contract/id.ts'
+import type { Outcome, Reason } from '../decide/verdict.ts'
+import type { Reader, Writer } from './store.ts'
+import type { Tables } from './tables.ts'
+
+/** `noted`: nothing to enforce (watch, ignore, or covered by a block that goes on). */
+export const decisionStates = [
+  'waiting',
+  'issued',
+  'applied',
+  'ended',
+  'declined',
+  'noted',
+] as const
+export type DecisionState = (typeof decisionStates)[number]
+export type EndReason = 'expired' | 'lifted'
+export type Origin = 'policy' | 'manual'
+
+export type Decision = {
+  id: string
+  state: DecisionState
+  outcome: Outcome
+  origin: Origin
+  rule: string | null
+  target: string | null
+  offender: string | null
+  direction: Direction | null
+  audience: string[]
+  lengthMs: number | null
+  created: number
+  issued: number | null
+  notAfter: number | null
+  ended: number | null
+  endReason: EndReason | null
+  actor: string | null
+  note: string | null
+  reasons: Reason[]
+  would: Outcome | null
+  /** How many alerts stand behind it. */
+  alerts: number
+}
+
+/** The id follows from what caused it, so that the same alert can never make two decisions. */
+export function decisionIdFrom(cause: string): string {
+  return `d-${base32(createHash('sha256').update(cause).digest().subarray(0, 10))}`
+}
+
+export async function insertDecisions(tx: Writer, decisions: readonly Decision[]): Promise<void> {
+  for (let i = 0; i < decisions.length; i += 200)
+    await tx
+      .insertInto('decisions')
+      .values(decisions.slice(i, i + 200).map(toRow))
+      .execute()
+}
+
+export async function findDecision(db: Reader | Writer, id: string): Promise<Decision | undefined> {
+  const row = await db.selectFrom('decisions').selectAll().where('id', '=', id).executeTakeFirst()
+  return row && fromRow(row)
+}
+
+/** What is in force for exactly these targets. */
+export async function decisionsInForce(
+  db: Reader | Writer,
+  targets: readonly string[],
+  now: number,
+): Promise<Decision[]> {
+  if (targets.length === 0) return []
+  const rows = await db
+    .selectFrom('decisions')
+    .selectAll()
+    .where('target', 'in', [...targets])
+    .where('state', 'in', ['issued', 'applied'])
+    .where('not_after', '>', now)
+    .execute()
+  return rows.map(fromRow)
+}
+
+export async function allInForce(db: Reader, now: number, limit: number): Promise<Decision[]> {
+  const rows = await db
+    .selectFrom('decisions')
+    .selectAll()
+    .where('state', 'in', ['issued', 'applied'])
+    .where('not_after', '>', now)
+    .orderBy('not_after')
+    .limit(limit)
+    .execute()
+  return rows.map(fromRow)
+}
+
+export type DecisionFilter = {
+  state?: DecisionState
+  target?: string
+  before?: string
+  limit: number
+}
+
+/** Newest first; `before` is the id that the last page ended with. */
+export async function listDecisions(db: Reader, filter: DecisionFilter): Promise<Decision[]> {
+  let query = db.selectFrom('decisions').selectAll()
+  if (filter.state !== undefined) query = query.where('state', '=', filter.state)
+  if (filter.target !== undefined) query = query.where('target', '=', filter.target)
+  if (filter.before !== undefined) {
+    const edge = await findDecision(db, filter.before)
+    if (!edge) return []
+    query = query.where(sql<boolean>`(created, id) < (${edge.created}, ${edge.id})`)
+  }
+  const rows = await query
+    .orderBy('created', 'desc')
+    .orderBy('id', 'desc')
+    .limit(filter.limit)
+    .execute()
+  return rows.map(fromRow)
+}
+
+export async function updateDecision(
+  tx: Writer,
+  id: string,
+  change: Partial<Omit<Decision, 'id' | 'reasons' | 'would' | 'alerts'>>,
+): Promise<void> {
+  await tx
+    .updateTable('decisions')
+    .set({
+      ...(change.state !== undefined && { state: change.state }),
+      ...(change.audience !== undefined && { audience: JSON.stringify(change.audience) }),
+      ...(change.lengthMs !== undefined && { length_ms: change.lengthMs }),
+      ...(change.issued !== undefined && { issued: change.issued }),
+      ...(change.notAfter !== undefined && { not_after: change.notAfter }),
+      ...(change.ended !== undefined && { ended: change.ended }),
+      ...(change.endReason !== undefined && { end_reason: change.endReason }),
+      ...(change.actor !== undefined && { actor: change.actor }),
+      ...(change.note !== undefined && { note: change.note }),
+    })
+    .where('id', '=', id)
+    .execute()
+}
+
+/** More alerts stand behind a decision that is already in force. */
+export async function addEvidence(tx: Writer, id: string, alerts: number): Promise<void> {
+  await tx
+    .updateTable('decisions')
+    .set((row) => ({ alerts: row('alerts', '+', alerts) }))
+    .where('id', '=', id)
+    .execute()
+}
+
+/** The first node confirmed: issued becomes applied. */
+export async function markApplied(tx: Writer, ids: readonly string[]): Promise<void> {
+  for (let i = 0; i < ids.length; i += 500)
+    await tx
+      .updateTable('decisions')
+      .set({ state: 'applied' })
+      .where('id', 'in', ids.slice(i, i + 500))
+      .where('state', '=', 'issued')
+      .execute()
+}
+
+/** Ends by the clock what is past its time; the kernels have let go by themselves. Returns those ended. */
+export async function endExpired(tx: Writer, now: number, limit: number): Promise<string[]> {
+  const due = await tx
+    .selectFrom('decisions')
+    .select('id')
+    .where('state', 'in', ['issued', 'applied'])
+    .where('not_after', '<=', now)
+    .limit(limit)
+    .execute()
+  const ids = due.map((row) => row.id)
+  for (let i = 0; i < ids.length; i += 500)
+    await tx
+      .updateTable('decisions')
+      .set((row) => ({ state: 'ended', end_reason: 'expired', ended: row.ref('not_after') }))
+      .where('id', 'in', ids.slice(i, i + 500))
+      .execute()
+  return ids
+}
+
+/** How many blocks are in force, and how many were issued since. */
+export async function countBlocks(
+  db: Reader | Writer,
+  now: number,
+  since: number,
+): Promise<{ inForce: number; recent: number }> {
+  const count = sql<number>`count(*)`
+  const inForce = await db
+    .selectFrom('decisions')
+    .select(count.as('n'))
+    .where('state', 'in', ['issued', 'applied'])
+    .where('not_after', '>', now)
+    .executeTakeFirst()
+  const recent = await db
+    .selectFrom('decisions')
+    .select(count.as('n'))
+    .where('issued', '>', since)
+    .where('origin', '=', 'policy')
+    .executeTakeFirst()
+  return { inForce: inForce?.n ?? 0, recent: recent?.n ?? 0 }
+}
+
+/** Repeat offences by offender: decisions that were issued at any time. */
+export async function countOffences(
+  tx: Reader | Writer,
+  offenders: readonly string[],
+): Promise<Map<string, number>> {
+  const counts = new Map<string, number>()
+  for (let i = 0; i < offenders.length; i += 500) {
+    const rows = await tx
+      .selectFrom('decisions')
+      .select(['offender', sql<number>`count(*)`.as('n')])
+      .where('offender', 'in', offenders.slice(i, i + 500))
+      .where('issued', 'is not', null)
+      .groupBy('offender')
+      .execute()
+    for (const row of rows) if (row.offender !== null) counts.set(row.offender, row.n)
+  }
+  return counts
+}
+
+type Row = Selectable<Tables['decisions']>
+
+function toRow(decision: Decision): Row {
+  return {
+    id: decision.id,
+    state: decision.state,
+    outcome: decision.outcome,
+    origin: decision.origin,
+    rule: decision.rule,
+    target: decision.target,
+    offender: decision.offender,
+    direction: decision.direction,
+    audience: JSON.stringify(decision.audience),
+    length_ms: decision.lengthMs,
+    created: decision.created,
+    issued: decision.issued,
+    not_after: decision.notAfter,
+    ended: decision.ended,
+    end_reason: decision.endReason,
+    actor: decision.actor,
+    note: decision.note,
+    verdict: JSON.stringify({ reasons: decision.reasons, would: decision.would }),
+    alerts: decision.alerts,
+  }
+}
+
+function fromRow(row: Row): Decision {
+  const verdict = JSON.parse(row.verdict) as { reasons: Reason[]; would: Outcome | null }
+  return {
+    id: row.id,
+    state: row.state,
+    outcome: row.outcome,
+    origin: row.origin,
+    rule: row.rule,
+    target: row.target,
+    offender: row.offender,
+    direction: row.direction === null ? null : Direction.parse(row.direction),
+    audience: JSON.parse(row.audience) as string[],
+    lengthMs: row.length_ms,
+    created: row.created,
+    issued: row.issued,
+    notAfter: row.not_after,
+    ended: row.ended,
+    endReason: row.end_reason,
+    actor: row.actor,
+    note: row.note,
+    reasons: verdict.reasons,
+    would: verdict.would,
+    alerts: row.alerts,
+  }
+}

@@ -1,0 +1,138 @@
+/** What the nodes are to enforce: signed envelopes in sequence, and the wished state that they add up to. */
+import type { BlockAction } from '#contract/action.ts'
+import { noPrevious } from '#contract/envelope.ts'
+import type { Reader, Writer } from './store.ts'
+
+export type Head = { audience: string; epoch: number; seq: number; hash: string }
+export type Envelope = Head & { jws: string; created: number }
+
+/** The service's epoch; 1 until it was told that it lost its past. */
+export async function readEpoch(db: Reader | Writer): Promise<number> {
+  const row = await db
+    .selectFrom('facts')
+    .select('value')
+    .where('name', '=', 'epoch')
+    .executeTakeFirst()
+  return row ? Number(row.value) : 1
+}
+
+/** All sequences begin again at 1; the old envelopes are of no use to anybody. */
+export async function beginEpoch(tx: Writer, epoch: number): Promise<void> {
+  await tx
+    .insertInto('facts')
+    .values({ name: 'epoch', value: String(epoch) })
+    .onConflict((conflict) => conflict.column('name').doUpdateSet({ value: String(epoch) }))
+    .execute()
+  await tx.deleteFrom('heads').execute()
+  await tx.deleteFrom('envelopes').execute()
+}
+
+/** Where an audience stands; before its first envelope at 0 of the present epoch. */
+export async function readHead(db: Reader | Writer, audience: string): Promise<Head> {
+  const row = await db
+    .selectFrom('heads')
+    .selectAll()
+    .where('audience', '=', audience)
+    .executeTakeFirst()
+  return row ?? { audience, epoch: await readEpoch(db), seq: 0, hash: noPrevious }
+}
+
+/** In the transaction that took the head: one writer, so numbers are free of gaps in commit order. */
+export async function insertEnvelope(tx: Writer, envelope: Envelope): Promise<void> {
+  const { audience, epoch, seq, hash } = envelope
+  await tx.insertInto('envelopes').values(envelope).execute()
+  await tx
+    .insertInto('heads')
+    .values({ audience, epoch, seq, hash })
+    .onConflict((conflict) => conflict.column('audience').doUpdateSet({ epoch, seq, hash }))
+    .execute()
+}
+
+export function envelopesAfter(
+  db: Reader,
+  head: Omit<Head, 'hash'>,
+  limit: number,
+): Promise<Envelope[]> {
+  return db
+    .selectFrom('envelopes')
+    .selectAll()
+    .where('audience', '=', head.audience)
+    .where('epoch', '=', head.epoch)
+    .where('seq', '>', head.seq)
+    .orderBy('seq')
+    .limit(limit)
+    .execute()
+}
+
+export async function findEnvelope(
+  db: Reader,
+  at: Omit<Head, 'hash'>,
+): Promise<Envelope | undefined> {
+  return db
+    .selectFrom('envelopes')
+    .selectAll()
+    .where('audience', '=', at.audience)
+    .where('epoch', '=', at.epoch)
+    .where('seq', '=', at.seq)
+    .executeTakeFirst()
+}
+
+/** Nodes that were away for longer take a snapshot. */
+export async function pruneEnvelopes(tx: Writer, before: number): Promise<void> {
+  await tx.deleteFrom('envelopes').where('created', '<', before).execute()
+}
+
+export async function putClaims(
+  tx: Writer,
+  audience: string,
+  blocks: readonly BlockAction[],
+): Promise<void> {
+  for (let i = 0; i < blocks.length; i += 200)
+    await tx
+      .insertInto('claims')
+      .values(blocks.slice(i, i + 200).map((block) => toClaim(audience, block)))
+      .onConflict((conflict) =>
+        conflict.columns(['audience', 'decision']).doUpdateSet((claim) => ({
+          target: claim.ref('excluded.target'),
+          not_after: claim.ref('excluded.not_after'),
+          action: claim.ref('excluded.action'),
+        })),
+      )
+      .execute()
+}
+
+export async function dropClaims(tx: Writer, decisions: readonly string[]): Promise<void> {
+  for (let i = 0; i < decisions.length; i += 500)
+    await tx
+      .deleteFrom('claims')
+      .where('decision', 'in', decisions.slice(i, i + 500))
+      .execute()
+}
+
+export async function dropEndedClaims(tx: Writer, now: number): Promise<void> {
+  await tx.deleteFrom('claims').where('not_after', '<=', now).execute()
+}
+
+export async function claimsOf(
+  db: Reader | Writer,
+  audience: string,
+  now: number,
+): Promise<BlockAction[]> {
+  const rows = await db
+    .selectFrom('claims')
+    .select('action')
+    .where('audience', '=', audience)
+    .where('not_after', '>', now)
+    .execute()
+  return rows.map((row) => JSON.parse(row.action) as BlockAction)
+}
+
+function toClaim(audience: string, block: BlockAction) {
+  return {
+    audience,
+    decision: block.decision,
+    target: block.target,
+    not_after: block.not_after,
+    action: JSON.stringify(block),
+  }
+}

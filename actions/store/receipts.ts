@@ -1,0 +1,51 @@
+/** The last word of each node about each decision. */
+import type { Selectable } from 'kysely'
+import type { Receipt } from '#contract/receipt.ts'
+import type { Reader, Writer } from './store.ts'
+import type { Tables } from './tables.ts'
+
+export type NodeReceipt = Selectable<Tables['receipts']>
+
+/** A later receipt replaces an earlier one of the same node and decision. */
+export async function putReceipts(
+  tx: Writer,
+  node: string,
+  receipts: readonly Receipt[],
+): Promise<void> {
+  const last = new Map(receipts.map((receipt) => [receipt.decision, receipt]))
+  const rows = [...last.values()].map((receipt) => toRow(node, receipt))
+  for (let i = 0; i < rows.length; i += 200)
+    await tx
+      .insertInto('receipts')
+      .values(rows.slice(i, i + 200))
+      .onConflict((conflict) =>
+        conflict.columns(['decision', 'node']).doUpdateSet((row) => ({
+          status: row.ref('excluded.status'),
+          at: row.ref('excluded.at'),
+          code: row.ref('excluded.code'),
+          detail: row.ref('excluded.detail'),
+          audience: row.ref('excluded.audience'),
+          epoch: row.ref('excluded.epoch'),
+          seq: row.ref('excluded.seq'),
+        })),
+      )
+      .execute()
+}
+
+export async function receiptsOf(db: Reader, decisions: readonly string[]): Promise<NodeReceipt[]> {
+  const found: NodeReceipt[] = []
+  for (let i = 0; i < decisions.length; i += 500)
+    found.push(
+      ...(await db
+        .selectFrom('receipts')
+        .selectAll()
+        .where('decision', 'in', decisions.slice(i, i + 500))
+        .orderBy('node')
+        .execute()),
+    )
+  return found
+}
+
+function toRow(node: string, receipt: Receipt): NodeReceipt {
+  return { ...receipt, node, code: receipt.code ?? null, detail: receipt.detail ?? null }
+}

@@ -1,0 +1,94 @@
+/** SQLite under Kysely: the only file that knows `node:sqlite`. */
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import { SqliteDialect } from 'kysely'
+import { Problem } from '#contract/problem.ts'
+
+/** Prepared statements kept per connection; multi-row inserts come in many shapes, so not all fit. */
+const keptStatements = 256
+
+/**
+ * WAL with full synchronisation: a commit that returned is on the disk. Throws `store_unavailable` for a file that
+ * is locked, is no database, or cannot be written.
+ */
+export function openSqlite(path: string, more: { readOnly?: boolean } = {}): SqliteDialect {
+  const database = connect(path, more.readOnly ?? false)
+  const kept = new Map<string, StatementSync>()
+  const prepare = (text: string): StatementSync => {
+    const known = kept.get(text)
+    if (known) return known
+    const statement = database.prepare(text)
+    if (kept.size >= keptStatements) kept.delete(kept.keys().next().value ?? '')
+    kept.set(text, statement)
+    return statement
+  }
+  return new SqliteDialect({
+    database: {
+      close: () => database.close(),
+      prepare: (text) => {
+        const statement = explained(() => prepare(text))
+        return {
+          reader: statement.columns().length > 0,
+          all: (values) => explained(() => statement.all(...bind(values))),
+          run: (values) => explained(() => statement.run(...bind(values))),
+          iterate: (values) => statement.iterate(...bind(values)),
+        }
+      },
+    },
+  })
+}
+
+/** A closed copy of the database, complete with what stands in the write-ahead log. */
+export function copySqlite(from: string, to: string): void {
+  const database = connect(from, false)
+  try {
+    database.prepare('vacuum into ?').run(to)
+  } finally {
+    database.close()
+  }
+}
+
+function connect(path: string, readOnly: boolean): DatabaseSync {
+  return explained(() => {
+    const database = new DatabaseSync(path, { timeout: 2_000, readOnly })
+    if (readOnly) return database
+    database.exec('pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on')
+    return database
+  })
+}
+
+function bind(values: readonly unknown[]): SQLInputValue[] {
+  return values.map((value) => {
+    if (value === null || typeof value === 'string' || typeof value === 'number') return value
+    if (typeof value === 'bigint' || value instanceof Uint8Array) return value
+    throw new TypeError(`${typeof value} is not stored as it is`)
+  })
+}
+
+// SQLite primary result codes (sqlite.org/rescode.html).
+const remedies: Record<number, [what: string, remedy: string]> = {
+  5: ['is locked by another process', 'stop the other service that uses this data directory'],
+  6: ['is locked by another process', 'stop the other service that uses this data directory'],
+  8: ['cannot be written', 'check the owner and mode of the data directory'],
+  10: ['cannot be read or written', 'check the disk; nothing that was acknowledged is lost'],
+  11: ['is damaged', 'restore the last backup; the nodes go on enforcing meanwhile'],
+  13: [
+    'has no room: the disk is full',
+    'free some space; alerts are refused, not lost, until then',
+  ],
+  14: ['cannot be opened', 'check that the data directory exists and belongs to this user'],
+  26: ['is no SQLite database', 'restore the last backup, or move the file away to start anew'],
+}
+
+function explained<T>(work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    const code = error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : -1
+    const known = remedies[code]
+    if (!known) throw error
+    throw new Problem('store_unavailable', `the store ${known[0]}`, {
+      remedy: known[1],
+      cause: error,
+    })
+  }
+}

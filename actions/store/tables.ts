@@ -1,0 +1,117 @@
+/** The tables as Kysely sees them. Times are epoch milliseconds; JSON columns are text, read in one place each. */
+
+import type { ReceiptStatus } from '#contract/receipt.ts'
+import type { Outcome } from '../decide/verdict.ts'
+import type { DecisionState, EndReason, Origin } from './decisions.ts'
+
+export type Tables = {
+  alerts: {
+    id: string
+    source: string
+    observed: number
+    received: number
+    attacker: string | null
+    rule: string
+    severity: number
+    user: string | null
+    port: number | null
+    count: number
+    decision: string
+    /** The whole Alert. */
+    body: string
+  }
+  decisions: {
+    id: string
+    state: DecisionState
+    outcome: Outcome
+    origin: Origin
+    rule: string | null
+    target: string | null
+    /** Offences are counted under this: the attacker widened as the policy's default says. */
+    offender: string | null
+    direction: string | null
+    audience: string
+    length_ms: number | null
+    created: number
+    issued: number | null
+    not_after: number | null
+    ended: number | null
+    end_reason: EndReason | null
+    /** Who, for what a person did: token name. */
+    actor: string | null
+    note: string | null
+    /** reasons and would, as the verdict gave them. */
+    verdict: string
+    alerts: number
+  }
+  /** Wished state of each audience: what a snapshot of it holds. */
+  claims: {
+    audience: string
+    decision: string
+    target: string
+    not_after: number
+    /** The BlockAction. */
+    action: string
+  }
+  heads: { audience: string; epoch: number; seq: number; hash: string }
+  envelopes: {
+    audience: string
+    epoch: number
+    seq: number
+    hash: string
+    jws: string
+    created: number
+  }
+  receipts: {
+    decision: string
+    node: string
+    status: ReceiptStatus
+    at: number
+    code: string | null
+    detail: string | null
+    audience: string
+    epoch: number
+    seq: number
+  }
+  nodes: {
+    name: string
+    groups: string
+    /** JWK. */
+    key: string
+    enrolled: number
+    revoked: number | null
+    last_seen: number | null
+    heartbeat: string | null
+  }
+  enrolments: {
+    /** SHA-256 of the secret, hex. */
+    secret: string
+    groups: string
+    created: number
+    expires: number
+    used: number | null
+    node: string | null
+  }
+  tokens: {
+    id: string
+    secret: string
+    name: string
+    scopes: string
+    created: number
+    expires: number | null
+    revoked: number | null
+  }
+  journal: {
+    seq: number
+    at: number
+    actor: string
+    action: string
+    subject: string
+    before: string | null
+    after: string | null
+    prev: string
+    hash: string
+  }
+  cursors: { source: string; cursor: string; updated: number }
+  facts: { name: string; value: string }
+}
