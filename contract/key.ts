@@ -1,5 +1,5 @@
 /** Public keys by name: the service's signing keys as a JWKS, and a node's own key. */
-import { createHash } from 'node:crypto'
+import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
 
 /** P-256 public key (RFC 7517, 7518). `kid` is the RFC 7638 thumbprint. */
@@ -31,4 +31,9 @@ export type KeysClaims = z.infer<typeof KeysClaims>
 export function thumbprint(key: PublicKey): string {
   const canonical = JSON.stringify({ crv: key.crv, kty: key.kty, x: key.x, y: key.y })
   return createHash('sha256').update(canonical).digest('base64url')
+}
+
+/** Parsed once and kept: parsing costs more than verifying. */
+export function toKeyObject({ kty, crv, x, y }: PublicKey): KeyObject {
+  return createPublicKey({ key: { kty, crv, x, y }, format: 'jwk' })
 }

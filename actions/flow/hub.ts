@@ -1,0 +1,117 @@
+/** Who listens to which audience, and the sending of each envelope to them as one prepared frame. */
+import { type Position, printCursor } from '#contract/audience.ts'
+import type { Envelope, Head } from '../store/outbox.ts'
+
+/** Bytes that may wait for one slow listener before it is let go; it comes back and catches up from the store. */
+const maxWaiting = 4 * 1_024 * 1_024
+
+/** Sockets written before the event loop gets a turn: one write costs about 9 µs. */
+const slice = 200
+
+/** One connected node. */
+export type Listener = {
+  node: string
+  /** Where this node stands once it has received all that was written to it. */
+  cursor: Map<string, Position>
+  /** Returns how many bytes wait in its buffer. */
+  write(frame: string): number
+  end(): void
+}
+
+export type Hub = {
+  join(listener: Listener, audiences: readonly string[]): void
+  leave(listener: Listener): void
+  /** In commit order. */
+  publish(envelopes: readonly Envelope[]): void
+  /** A new epoch: all listeners of the audience stand at its beginning and are told to ask for the state. */
+  restart(head: Head): void
+  /** The same frame to all listeners of an audience. */
+  broadcast(audience: string, frame: string): void
+  /** Ends the streams of a node: revoked, regrouped. */
+  drop(node: string, lastFrame?: string): void
+  /** Audiences that somebody listens to. */
+  audiences(): string[]
+  count(): number
+  close(): void
+}
+
+export function openHub(): Hub {
+  const rooms = new Map<string, Set<Listener>>()
+  const everybody = new Set<Listener>()
+
+  const leave = (listener: Listener): void => {
+    everybody.delete(listener)
+    for (const [audience, room] of rooms) {
+      room.delete(listener)
+      if (room.size === 0) rooms.delete(audience)
+    }
+  }
+  const end = (listener: Listener): void => {
+    leave(listener)
+    listener.end()
+  }
+  const send = (listener: Listener, frame: string): void => {
+    if (listener.write(frame) > maxWaiting) end(listener)
+  }
+  const deliver = (listener: Listener, envelope: Envelope): void => {
+    const at = listener.cursor.get(envelope.audience)
+    // A listener that is not exactly one behind joined in between and gets this one from the store.
+    if (at && (at.epoch !== envelope.epoch || at.seq >= envelope.seq)) return
+    listener.cursor.set(envelope.audience, envelope)
+    send(listener, envelopeFrame(envelope, listener.cursor))
+  }
+
+  return {
+    join: (listener, audiences) => {
+      everybody.add(listener)
+      for (const audience of audiences) {
+        const room = rooms.get(audience) ?? new Set()
+        rooms.set(audience, room.add(listener))
+      }
+    },
+    leave,
+    publish: (envelopes) => {
+      for (const envelope of envelopes)
+        inSlices([...(rooms.get(envelope.audience) ?? [])], (listener) =>
+          deliver(listener, envelope),
+        )
+    },
+    restart: (head) => {
+      const frame = eventFrame('resync', { audience: head.audience, reason: 'epoch' })
+      for (const listener of rooms.get(head.audience) ?? []) {
+        listener.cursor.set(head.audience, head)
+        send(listener, frame)
+      }
+    },
+    broadcast: (audience, frame) => {
+      inSlices([...(rooms.get(audience) ?? [])], (listener) => send(listener, frame))
+    },
+    drop: (node, lastFrame) => {
+      for (const listener of [...everybody]) {
+        if (listener.node !== node) continue
+        if (lastFrame !== undefined) listener.write(lastFrame)
+        end(listener)
+      }
+    },
+    audiences: () => [...rooms.keys()],
+    count: () => everybody.size,
+    close: () => {
+      for (const listener of [...everybody]) end(listener)
+    },
+  }
+}
+
+/** The event id is the whole cursor: a node that reconnects with it misses and repeats nothing. */
+export function envelopeFrame(envelope: Envelope, cursor: ReadonlyMap<string, Position>): string {
+  return `id: ${printCursor(cursor)}\nevent: envelope\ndata: ${envelope.jws}\n\n`
+}
+
+export function eventFrame(event: string, data: unknown): string {
+  return `event: ${event}\ndata: ${typeof data === 'string' ? data : JSON.stringify(data)}\n\n`
+}
+
+/** The order of frames to one listener holds: later slices run in the order in which they were asked for. */
+function inSlices(listeners: readonly Listener[], each: (listener: Listener) => void): void {
+  for (const listener of listeners.slice(0, slice)) each(listener)
+  if (listeners.length > slice) setImmediate(() => inSlices(listeners.slice(slice), each))
+}

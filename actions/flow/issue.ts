@@ -1,0 +1,89 @@
+/** Turns orders into signed envelopes, one for each audience, within the transaction that recorded the decisions. */
+import type { Action, BlockAction } from '#contract/action.ts'
+import {
+  type EnvelopeClaims,
+  envelopeHash,
+  envelopeLifeSeconds,
+  maxActions,
+  tokenType,
+} from '#contract/envelope.ts'
+import {
+  dropClaims,
+  type Envelope,
+  type Head,
+  insertEnvelope,
+  putClaims,
+  readHead,
+} from '../store/outbox.ts'
+import type { Writer } from '../store/store.ts'
+import type { SigningKeys } from './keys.ts'
+import { sign } from './sign.ts'
+
+/** One action and everybody whom it is for. */
+export type Addressed = { audience: readonly string[]; action: Action }
+
+/** Returns the envelopes in the order in which they are to be published once the transaction is committed. */
+export async function issue(
+  tx: Writer,
+  keys: SigningKeys,
+  orders: readonly Addressed[],
+  now: number,
+): Promise<Envelope[]> {
+  const lifted = orders.filter(({ action }) => action.action === 'lift')
+  await dropClaims(
+    tx,
+    lifted.map(({ action }) => action.decision),
+  )
+  const issued: Envelope[] = []
+  for (const [audience, actions] of byAudience(orders)) {
+    await putClaims(tx, audience, actions.filter(isBlock))
+    let head = await readHead(tx, audience)
+    for (let i = 0; i < actions.length; i += maxActions) {
+      const envelope = seal(keys, head, actions.slice(i, i + maxActions), now)
+      await insertEnvelope(tx, envelope)
+      issued.push(envelope)
+      head = envelope
+    }
+  }
+  return issued
+}
+
+/** Pure but for the signature: the envelope that follows the head. */
+export function seal(
+  keys: SigningKeys,
+  head: Head,
+  actions: readonly Action[],
+  now: number,
+): Envelope {
+  const { audience, epoch } = head
+  const iat = Math.floor(now / 1_000)
+  const seq = head.seq + 1
+  const claims: EnvelopeClaims = {
+    iss: keys.issuer,
+    aud: audience,
+    iat,
+    exp: iat + envelopeLifeSeconds,
+    jti: `${audience}:${epoch}:${seq}`,
+    epoch,
+    seq,
+    prev: head.hash,
+    actions: [...actions],
+  }
+  const jws = sign(keys.current(), tokenType.actions, claims)
+  return { audience, epoch, seq, hash: envelopeHash(jws), jws, created: now }
+}
+
+function byAudience(orders: readonly Addressed[]): Map<string, Action[]> {
+  const grouped = new Map<string, Action[]>()
+  for (const { audience, action } of orders)
+    for (const name of audience) {
+      const actions = grouped.get(name)
+      if (actions) actions.push(action)
+      else grouped.set(name, [action])
+    }
+  return grouped
+}
+
+function isBlock(action: Action): action is BlockAction {
+  return action.action === 'block'
+}

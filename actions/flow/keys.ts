@@ -1,0 +1,107 @@
+/** The service's signing keys: made at first start, rotated with overlap, the private halves in one file (0600). */
+import { createPrivateKey, generateKeyPairSync, type JsonWebKey, type KeyObject } from 'node:crypto'
+import { chmodSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { z } from 'zod'
+import { tokenType } from '#contract/envelope.ts'
+import { PublicKey, thumbprint } from '#contract/key.ts'
+import { Problem } from '#contract/problem.ts'
+import { sign } from './sign.ts'
+
+/** How many keys stay known: the one that signs, and those before it that nodes may still remember. */
+const keptKeys = 4
+
+export type SigningKey = { kid: string; privateKey: KeyObject; publicKey: PublicKey }
+
+export type SigningKeys = {
+  issuer: string
+  /** The key that signs now. */
+  current(): SigningKey
+  /** All known public keys, the present one last. */
+  published(): PublicKey[]
+  /** Every known key set change, signed by the key before it: how a node that knows an old key learns the new. */
+  announcements(): string[]
+  /** Makes a new key and announces it under the old one's signature. Returns the new kid. */
+  rotate(now: number): string
+}
+
+const Stored = z.strictObject({
+  issuer: z.string(),
+  keys: z.array(z.record(z.string(), z.string())).min(1),
+  announcements: z.array(z.string()),
+})
+
+/** Reads the file, or makes the first key. Throws `store_unavailable` when the file is damaged. */
+export function openKeys(path: string, issuer: () => string): SigningKeys {
+  const stored = existsSync(path)
+    ? readStored(path)
+    : { issuer: issuer(), keys: [newKey()], announcements: [] }
+  let keys = stored.keys.map(toKey)
+  let announcements = stored.announcements
+  const save = () =>
+    write(path, { issuer: stored.issuer, keys: keys.map(privateJwk), announcements })
+  save()
+  return {
+    issuer: stored.issuer,
+    current: () => last(keys),
+    published: () => keys.map((key) => key.publicKey),
+    announcements: () => announcements,
+    rotate: (now) => {
+      const before = last(keys)
+      keys = [...keys, toKey(newKey())].slice(-keptKeys)
+      const claims = {
+        iss: stored.issuer,
+        iat: Math.floor(now / 1_000),
+        keys: keys.map((key) => key.publicKey),
+      }
+      announcements = [...announcements, sign(before, tokenType.keys, claims)].slice(-keptKeys)
+      save()
+      return last(keys).kid
+    },
+  }
+}
+
+function newKey(): Record<string, string> {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  return textFields(privateKey.export({ format: 'jwk' }))
+}
+
+function toKey(jwk: Record<string, string>): SigningKey {
+  const privateKey = createPrivateKey({ key: jwk, format: 'jwk' })
+  const bare = PublicKey.parse({ kty: jwk.kty, crv: jwk.crv, x: jwk.x, y: jwk.y })
+  const kid = thumbprint(bare)
+  return { kid, privateKey, publicKey: { ...bare, kid, alg: 'ES256', use: 'sig' } }
+}
+
+function privateJwk(key: SigningKey): Record<string, string> {
+  return textFields(key.privateKey.export({ format: 'jwk' }))
+}
+
+function textFields(jwk: object): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(jwk).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+  )
+}
+
+function readStored(path: string): z.infer<typeof Stored> {
+  try {
+    return Stored.parse(JSON.parse(readFileSync(path, 'utf8')))
+  } catch (error) {
+    throw new Problem('store_unavailable', `the signing keys in ${path} cannot be read`, {
+      remedy: 'restore the file from the backup; without it every node has to enrol anew',
+      cause: error,
+    })
+  }
+}
+
+function write(path: string, stored: z.infer<typeof Stored>): void {
+  const next = `${path}.new`
+  writeFileSync(next, JSON.stringify(stored, null, 1), { mode: 0o600 })
+  chmodSync(next, 0o600)
+  renameSync(next, path)
+}
+
+function last(keys: readonly SigningKey[]): SigningKey {
+  const key = keys.at(-1)
+  if (!key) throw new Problem('internal', 'there is no signing key')
+  return key
+}

@@ -1,0 +1,75 @@
+/** What a verdict becomes: a new decision, or more evidence for one that stands. Pure. */
+import type { Alert } from '#contract/alert.ts'
+import type { Verdict } from '../decide/verdict.ts'
+import { type Decision, type DecisionState, decisionIdFrom } from '../store/decisions.ts'
+
+export type Settlement =
+  | { kind: 'new'; decision: Decision }
+  /** `notAfter` when the block in force is to be prolonged. */
+  | { kind: 'evidence'; decision: Decision; notAfter?: number }
+
+/**
+ * `standing` are the decisions on the same target that wait or are in force. While a block is in force another alert
+ * makes no second block: it is evidence, and prolongs the block when that gains at least a tenth of its length (so
+ * that a stream of alerts does not become a stream of envelopes).
+ */
+export function settle(
+  alert: Alert,
+  verdict: Verdict,
+  offender: string | null,
+  standing: readonly Decision[],
+  now: number,
+): Settlement {
+  const same = standing.find((decision) => answers(decision, verdict))
+  if (!same) return { kind: 'new', decision: newDecision(alert, verdict, offender, now) }
+  const notAfter = now + (verdict.order?.lengthMs ?? 0)
+  const gain = notAfter - (same.notAfter ?? notAfter)
+  const worth = verdict.outcome === 'block' && gain >= (verdict.order?.lengthMs ?? 0) / 10
+  return worth
+    ? { kind: 'evidence', decision: same, notAfter }
+    : { kind: 'evidence', decision: same }
+}
+
+function answers(decision: Decision, verdict: Verdict): boolean {
+  if (!verdict.order || decision.origin !== 'policy') return false
+  const wanted: DecisionState[] = verdict.outcome === 'block' ? ['issued', 'applied'] : ['waiting']
+  if (verdict.outcome !== 'block' && verdict.outcome !== 'review') return false
+  return (
+    wanted.includes(decision.state) &&
+    decision.target === verdict.order.target &&
+    decision.direction === verdict.order.direction &&
+    decision.audience.join() === verdict.order.audience.join()
+  )
+}
+
+function newDecision(
+  alert: Alert,
+  verdict: Verdict,
+  offender: string | null,
+  now: number,
+): Decision {
+  const { order } = verdict
+  const block = verdict.outcome === 'block' && order !== undefined
+  return {
+    id: decisionIdFrom(`alert:${alert.id}`),
+    state: block ? 'issued' : verdict.outcome === 'review' ? 'waiting' : 'noted',
+    outcome: verdict.outcome,
+    origin: 'policy',
+    rule: verdict.rule,
+    target: order?.target ?? alert.attacker ?? null,
+    offender,
+    direction: order?.direction ?? null,
+    audience: order?.audience ?? [],
+    lengthMs: order?.lengthMs ?? null,
+    created: now,
+    issued: block ? now : null,
+    notAfter: block ? now + order.lengthMs : null,
+    ended: null,
+    endReason: null,
+    actor: null,
+    note: null,
+    reasons: verdict.reasons,
+    would: verdict.would ?? null,
+    alerts: 1,
+  }
+}

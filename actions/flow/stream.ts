@@ -1,0 +1,82 @@
+/** One node's stream: what it missed from the store, then what comes, or the word to ask for the whole state. */
+import { audiencesOf, type Cursor, type Position } from '#contract/audience.ts'
+import type { Node } from '../store/nodes.ts'
+import { type Envelope, envelopesAfter, findEnvelope, readHead } from '../store/outbox.ts'
+import type { Reader, Store } from '../store/store.ts'
+import { envelopeFrame, eventFrame, type Hub, type Listener } from './hub.ts'
+
+/** A node that missed more takes a snapshot: that is cheaper for both. */
+const maxCatchUp = 2_000
+
+/** Why a node must ask for the whole state of an audience before its stream can go on. */
+export type ResyncReason = 'unknown' | 'ahead' | 'fork' | 'epoch' | 'pruned'
+
+export type Connection = { write(frame: string): number; end(): void }
+
+/** Joins the hub and writes what was missed. Returns the way to leave. */
+export async function openStream(
+  store: Store,
+  hub: Hub,
+  node: Node,
+  from: Cursor,
+  connection: Connection,
+  now: number,
+): Promise<() => void> {
+  const audiences = audiencesOf(node.name, node.groups)
+  const listener: Listener = { node: node.name, cursor: new Map(), ...connection }
+  connection.write(eventFrame('hello', { node: node.name, groups: node.groups, time: now }))
+  for (const audience of audiences) await join(store, hub, listener, audience, from.get(audience))
+  return () => hub.leave(listener)
+}
+
+/**
+ * Reading what was missed and joining the room happen in one turn of the write queue, so that no envelope falls between.
+ */
+async function join(
+  store: Store,
+  hub: Hub,
+  listener: Listener,
+  audience: string,
+  from: Position | undefined,
+): Promise<void> {
+  await store.write(async (tx) => {
+    const missed = await missedBy(tx, audience, from)
+    if (typeof missed === 'string') {
+      listener.cursor.set(audience, await readHead(tx, audience))
+      listener.write(eventFrame('resync', { audience, reason: missed }))
+    } else {
+      listener.cursor.set(audience, from ?? (await readHead(tx, audience)))
+      for (const envelope of missed) {
+        listener.cursor.set(audience, envelope)
+        listener.write(envelopeFrame(envelope, listener.cursor))
+      }
+    }
+    hub.join(listener, [audience])
+  })
+}
+
+/** The envelopes after a position, or why there is no way from there. */
+export async function missedBy(
+  db: Reader,
+  audience: string,
+  from: Position | undefined,
+): Promise<Envelope[] | ResyncReason> {
+  if (!from) return 'unknown'
+  const head = await readHead(db, audience)
+  if (from.epoch !== head.epoch) return from.epoch > head.epoch ? 'ahead' : 'epoch'
+  if (from.seq > head.seq) return 'ahead'
+  if (from.seq === head.seq) return from.hash === head.hash ? [] : 'fork'
+  const missed = await envelopesAfter(
+    db,
+    { audience, epoch: from.epoch, seq: from.seq },
+    maxCatchUp + 1,
+  )
+  if (missed.length > maxCatchUp || missed[0]?.seq !== from.seq + 1) return 'pruned'
+  return (await follows(db, audience, from)) ? missed : 'fork'
+}
+
+async function follows(db: Reader, audience: string, from: Position): Promise<boolean> {
+  if (from.seq === 0) return from.hash === ''
+  const known = await findEnvelope(db, { audience, epoch: from.epoch, seq: from.seq })
+  return known === undefined || known.hash === from.hash
+}
