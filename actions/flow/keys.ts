@@ -1,5 +1,5 @@
 /** The service's signing keys: made at first start, rotated with overlap, the private halves in one file (0600). */
-import { createPrivateKey, generateKeyPairSync, type JsonWebKey, type KeyObject } from 'node:crypto'
+import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { chmodSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { z } from 'zod'
 import { tokenType } from '#contract/envelope.ts'

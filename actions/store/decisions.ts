@@ -62,21 +62,39 @@ export async function findDecision(db: Reader | Writer, id: string): Promise<Dec
   return row && fromRow(row)
 }
 
-/** What is in force for exactly these targets. */
-export async function decisionsInForce(
+export async function decisionsById(
+  db: Reader | Writer,
+  ids: readonly string[],
+): Promise<Map<string, Decision>> {
+  const found = new Map<string, Decision>()
+  for (let i = 0; i < ids.length; i += 500) {
+    const rows = await db
+      .selectFrom('decisions')
+      .selectAll()
+      .where('id', 'in', ids.slice(i, i + 500))
+      .execute()
+    for (const row of rows) found.set(row.id, fromRow(row))
+  }
+  return found
+}
+
+/** What waits or is in force for exactly these targets. */
+export async function standingDecisions(
   db: Reader | Writer,
   targets: readonly string[],
   now: number,
 ): Promise<Decision[]> {
-  if (targets.length === 0) return []
-  const rows = await db
-    .selectFrom('decisions')
-    .selectAll()
-    .where('target', 'in', [...targets])
-    .where('state', 'in', ['issued', 'applied'])
-    .where('not_after', '>', now)
-    .execute()
-  return rows.map(fromRow)
+  const found: Decision[] = []
+  for (let i = 0; i < targets.length; i += 500) {
+    const rows = await db
+      .selectFrom('decisions')
+      .selectAll()
+      .where('target', 'in', targets.slice(i, i + 500))
+      .where('state', 'in', ['waiting', 'issued', 'applied'])
+      .execute()
+    found.push(...rows.map(fromRow))
+  }
+  return found.filter((decision) => decision.notAfter === null || decision.notAfter > now)
 }
 
 export async function allInForce(db: Reader, now: number, limit: number): Promise<Decision[]> {
@@ -138,11 +156,14 @@ export async function updateDecision(
     .execute()
 }
 
-/** More alerts stand behind a decision that is already in force. */
-export async function addEvidence(tx: Writer, id: string, alerts: number): Promise<void> {
+/** More alerts stand behind a decision, which may have been prolonged by them. */
+export async function updateEvidence(
+  tx: Writer,
+  { id, alerts, notAfter }: Pick<Decision, 'id' | 'alerts' | 'notAfter'>,
+): Promise<void> {
   await tx
     .updateTable('decisions')
-    .set((row) => ({ alerts: row('alerts', '+', alerts) }))
+    .set({ alerts, not_after: notAfter })
     .where('id', '=', id)
     .execute()
 }

@@ -1,0 +1,102 @@
+/** Gathers the facts for a batch of alerts within its transaction, so that alerts of one batch see each other. */
+import { type Address, maybeAddress, widen } from '#contract/address.ts'
+import type { Alert } from '#contract/alert.ts'
+import { type Facts, historyLimit, type PastAlert } from '../decide/facts.ts'
+import type { Policy } from '../decide/policy.ts'
+import { attackerHistory } from '../store/alerts.ts'
+import { countOffences, type Decision, standingDecisions } from '../store/decisions.ts'
+import type { Reader, Writer } from '../store/store.ts'
+import type { BlockCount } from './block-count.ts'
+
+export type Gathered = {
+  factsOf(alert: Alert): Facts
+  offenderOf(alert: Alert): string | null
+  standingOn(target: string): readonly Decision[]
+  /** What was just decided belongs to the facts of the next alert of the batch. */
+  remember(alert: Alert, decision: Decision): void
+}
+
+/** One query for each attacker's history, one for all offences, one for all standing decisions. */
+export async function gather(
+  db: Reader | Writer,
+  alerts: readonly Alert[],
+  policy: Policy,
+  own: readonly string[],
+  blocks: BlockCount,
+  now: number,
+): Promise<Gathered> {
+  const histories = await readHistories(db, alerts, now - policy.historyMs)
+  const offenders = new Map(alerts.map((alert) => [alert.id, offender(alert, policy)]))
+  const targets = unique([...offenders.values(), ...alerts.map((alert) => alert.attacker)])
+  const offences = await countOffences(db, unique([...offenders.values()]))
+  const standing = groupByTarget(await standingDecisions(db, targets, now))
+  const offenderOf = (alert: Alert) => offenders.get(alert.id) ?? null
+  return {
+    offenderOf,
+    standingOn: (target) => standing.get(target) ?? [],
+    factsOf: (alert) => {
+      const key = offenderOf(alert)
+      return {
+        history: (alert.attacker && histories.get(alert.attacker)) || [],
+        offences: key === null ? 0 : (offences.get(key) ?? 0) - inForce(standing, key),
+        own,
+        ...blocks.now(),
+      }
+    },
+    remember: (alert, decision) => {
+      if (alert.attacker) histories.get(alert.attacker)?.unshift(toPast(alert))
+      if (alert.attacker) histories.get(alert.attacker)?.splice(historyLimit)
+      if (decision.target === null || decision.state === 'noted') return
+      const others = (standing.get(decision.target) ?? []).filter(({ id }) => id !== decision.id)
+      standing.set(decision.target, [...others, decision])
+      const key = offenderOf(alert)
+      const first = key !== null && decision.alerts === 1 && decision.state === 'issued'
+      if (first) offences.set(key, (offences.get(key) ?? 0) + 1)
+    },
+  }
+}
+
+/** What offences are counted under: the attacker as wide as the policy blocks by default. */
+export function offender(alert: Alert, policy: Policy): string | null {
+  const address = alert.attacker === undefined ? undefined : maybeAddress(alert.attacker)
+  return address ? widen(address, defaultPrefix(address, policy)).text : null
+}
+
+function defaultPrefix(address: Address, policy: Policy): number {
+  return policy.defaults.prefix[address.family]
+}
+
+async function readHistories(db: Reader | Writer, alerts: readonly Alert[], since: number) {
+  const histories = new Map<string, PastAlert[]>()
+  for (const attacker of unique(alerts.map((alert) => alert.attacker)))
+    histories.set(attacker, await attackerHistory(db, attacker, since))
+  return histories
+}
+
+/** The block that is in force is not an earlier offence: its attacker has not come back yet. */
+function inForce(standing: ReadonlyMap<string, readonly Decision[]>, key: string): number {
+  const held = standing.get(key)?.filter(({ state }) => state === 'issued' || state === 'applied')
+  return held && held.length > 0 ? 1 : 0
+}
+
+function groupByTarget(decisions: readonly Decision[]): Map<string, Decision[]> {
+  const grouped = new Map<string, Decision[]>()
+  for (const decision of decisions)
+    if (decision.target !== null)
+      grouped.set(decision.target, [...(grouped.get(decision.target) ?? []), decision])
+  return grouped
+}
+
+function toPast(alert: Alert): PastAlert {
+  return {
+    at: Date.parse(alert.observed),
+    rule: alert.rule.id,
+    count: alert.count,
+    ...(alert.victim?.port !== undefined && { port: alert.victim.port }),
+    ...(alert.user !== undefined && { user: alert.user }),
+  }
+}
+
+function unique(values: Iterable<string | null | undefined>): string[] {
+  return [...new Set(values)].filter((value): value is string => typeof value === 'string')
+}
