@@ -27,6 +27,7 @@ export type Order = {
 export type Reason =
   | { code: 'rule_matched'; rule: string; because: string }
   | { code: 'no_rule_matched' }
+  | { code: 'condition_failed'; rule: string; problem: string }
   | { code: 'no_attacker' }
   | { code: 'not_blockable'; address: string; scope: string }
   | { code: 'protected'; address: string; by: string; why: string }

@@ -1,0 +1,74 @@
+/** Prints a verdict and its reasons as sentences, for the console, the command line and the journal. */
+import { printDuration } from '#contract/duration.ts'
+import type { Order, Outcome, Reason, Verdict } from './verdict.ts'
+
+/** What was decided first, then every reason in the order in which it was found. */
+export function explainVerdict(verdict: Verdict): string[] {
+  return [headline(verdict), ...verdict.reasons.map(explainReason)]
+}
+
+/** One sentence, with its full stop. */
+export function explainReason(reason: Reason): string {
+  switch (reason.code) {
+    case 'rule_matched':
+      return `The rule "${reason.rule}" matched: ${stop(reason.because)}`
+    case 'no_rule_matched':
+      return 'No rule of the policy matched.'
+    case 'condition_failed':
+      return `The condition of the rule "${reason.rule}" could not be evaluated: ${stop(reason.problem)}`
+    case 'no_attacker':
+      return 'The alert names no attacker, so there is nothing to block.'
+    case 'not_blockable':
+      return `${reason.address} is loopback, link-local, multicast or reserved, and never blocked.`
+    case 'protected':
+      return `${reason.address} is protected by ${reason.by}: ${stop(reason.why)}`
+    case 'too_old':
+      return `The alert is ${printDuration(reason.ageMs)} old; after ${printDuration(reason.limitMs)} nothing is blocked.`
+    case 'from_the_future':
+      return `The alert is ${printDuration(reason.aheadMs)} ahead of the clock, more than the ${printDuration(reason.limitMs)} allowed; check the clock of its sensor.`
+    case 'widened':
+      return `${reason.address} is blocked as its network ${reason.network}, as the policy says.`
+    case 'kept_narrow':
+      return `${reason.address} is blocked alone, because its network ${reason.network} overlaps ${reason.by}.`
+    case 'too_wide':
+      return `${reason.target} is wider than the ceiling of /${reason.ceiling}, so a person decides.`
+    case 'escalated':
+      return `Blocked ${times(reason.offences)} before, so this time for ${printDuration(reason.lengthMs)} (at most ${printDuration(reason.ceilingMs)}).`
+    case 'ceiling':
+      return `${ceilingText(reason)}, so a person decides.`
+    case 'observed':
+      return reason.scope === 'rule'
+        ? `The rule "${reason.rule}" is on trial, so nothing was done.`
+        : 'The whole policy is on trial (mode: observe), so nothing was done.'
+    case 'already_dropped_by_sensor':
+      return 'The sensor says that it dropped this traffic itself.'
+  }
+}
+
+function headline({ outcome, would, order }: Verdict): string {
+  if (would !== undefined) return `Watch; it would have been: ${decided(would, order)}.`
+  const text = decided(outcome, order)
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`
+}
+
+function decided(outcome: Outcome, order: Order | undefined): string {
+  if (order === undefined) return outcome
+  const { target, lengthMs, audience, direction } = order
+  const way = { in: 'coming in', out: 'going out', both: 'both ways' }[direction]
+  const what = outcome === 'review' ? 'ask a person whether to block' : outcome
+  return `${what} ${target} for ${printDuration(lengthMs)}, ${way}, on ${audience.join(', ')}`
+}
+
+function ceilingText({ ceiling, limit, value }: Extract<Reason, { code: 'ceiling' }>): string {
+  return ceiling === 'blocks_per_minute'
+    ? `${value} blocks were issued in the last minute and the ceiling is ${limit}`
+    : `${value} blocks are in force and the ceiling is ${limit}`
+}
+
+function times(count: number): string {
+  return count === 1 ? 'once' : `${count} times`
+}
+
+function stop(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`
+}

@@ -1,0 +1,69 @@
+/** What every block must pass, whoever asks for it: the limits that no rule and no person goes beyond. */
+import { type Address, addressScope, overlaps, readAddress } from '#contract/address.ts'
+import { Problem } from '#contract/problem.ts'
+import type { Facts } from './facts.ts'
+
+/** The shortest prefixes that a person may order: wider is a mistake, not a block. */
+export const widestByHand = { 4: 8, 6: 16 } as const
+
+/** A network that is never blocked, and why. */
+export type Protection = { readonly address: Address; readonly why: string }
+
+type Shield = {
+  policy: { readonly protect: readonly Protection[] }
+  facts: Pick<Facts, 'own'>
+}
+
+/**
+ * The canonical target of a block by hand or of an approval; the ceilings of the policy are for rules and
+ * do not bind here. Throws `address_invalid`, `too_wide` or `protected_target`.
+ */
+export function checkOrder({ target, policy, facts }: Shield & { target: string }): Address {
+  const address = readAddress(target)
+  const widest = widestByHand[address.family]
+  if (address.prefix < widest)
+    throw new Problem('too_wide', `${address.text} is wider than /${widest}`, {
+      remedy: `block networks of /${widest} or longer, one by one`,
+    })
+  const scope = addressScope(address)
+  if (scope === 'special')
+    throw new Problem('protected_target', `${address.text} holds addresses of no single host`, {
+      remedy: 'loopback, link-local, multicast and reserved ranges are never blocked',
+    })
+  const protection = protectionOf(address, { policy, facts })
+  if (protection === undefined) return address
+  throw new Problem(
+    'protected_target',
+    `${address.text} overlaps ${protection.address.text}, which is protected: ${protection.why}`,
+    { remedy: 'choose a target beside it, or take the entry out of protect in the policy' },
+  )
+}
+
+/** The first protected network that shares any host with the address. */
+export function protectionOf(address: Address, { policy, facts }: Shield): Protection | undefined {
+  const shares = (protection: Protection) => overlaps(protection.address, address)
+  return policy.protect.find(shares) ?? ownNetworks(facts.own).find(shares)
+}
+
+/** How long the next block of a repeat offender lasts: times factor for each offence, up to the ceiling. */
+export function blockLength(
+  lengthMs: number,
+  escalate: { factor: number; ceilingMs: number } | undefined,
+  offences: number,
+): number {
+  if (escalate === undefined) return lengthMs
+  const longer = lengthMs * escalate.factor ** Math.max(0, offences)
+  return Math.round(Math.max(lengthMs, Math.min(longer, escalate.ceilingMs)))
+}
+
+// The same list comes with every alert; reading it each time would cost more than all the rules.
+const ownRead = new WeakMap<readonly string[], Protection[]>()
+
+function ownNetworks(own: readonly string[]): Protection[] {
+  const known = ownRead.get(own)
+  if (known) return known
+  const why = 'it belongs to this service or to one of its nodes'
+  const read = own.map((text) => ({ address: readAddress(text), why }))
+  ownRead.set(own, read)
+  return read
+}

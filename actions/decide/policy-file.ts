@@ -1,0 +1,152 @@
+/** The policy as it is written: the strict schema of the YAML file, with every default. */
+import { z } from 'zod'
+import { Direction } from '#contract/action.ts'
+import { AddressText } from '#contract/address.ts'
+import { Audience } from '#contract/audience.ts'
+import { Duration } from '#contract/duration.ts'
+import { nearest } from '#contract/problem.ts'
+import { readTime } from '#contract/time.ts'
+import { widestByHand } from './order.ts'
+
+const yearMs = 366 * 86_400_000
+
+const Length = Duration.refine(
+  (ms) => ms > 0,
+  'a length of time must be longer than nothing',
+).refine((ms) => ms <= yearMs, 'every block ends: a year is the longest')
+const Name = z.string().trim().min(1).max(100)
+const Sentence = z.string().trim().min(1).max(300)
+const Outcome = z.enum(['block', 'review', 'watch', 'ignore'])
+const Audiences = z.array(Audience).min(1)
+const Prefix4 = z.int().min(0).max(32)
+const Prefix6 = z.int().min(0).max(128)
+
+const Escalation = strict({ factor: z.number().min(1).max(1_000), ceiling: Length })
+
+const Rule = strict({
+  name: Name,
+  because: Sentence,
+  when: z.string('a condition is text; put it in quotes').trim().min(1),
+  verdict: Outcome,
+  for: Length.optional(),
+  audience: Audiences.optional(),
+  direction: Direction.optional(),
+  escalate: Escalation.optional(),
+  ipv4_prefix: Prefix4.optional(),
+  ipv6_prefix: Prefix6.optional(),
+  observe: z.boolean().default(false),
+})
+
+const Protected = z.preprocess(
+  (entry) => (typeof entry === 'string' ? { address: entry } : entry),
+  strict({ address: AddressText, why: Sentence.default('the policy protects it') }),
+)
+
+const Ceilings = strict({
+  ipv4_prefix: z.int().min(widestByHand[4]).max(32).default(24),
+  ipv6_prefix: z.int().min(widestByHand[6]).max(128).default(48),
+  blocks_per_minute: z.int().min(1).default(300),
+  blocks_in_force: z.int().min(1).default(100_000),
+})
+
+const When = z.string().transform((text, context) => {
+  const ms = readTime(text)
+  if (ms !== undefined) return ms
+  context.addIssue({ code: 'custom', message: `"${text}" is no time such as 2026-03-01T12:00:00Z` })
+  return z.NEVER
+})
+
+const TestAlert = strict({
+  source: z.string().optional(),
+  observed: When.optional(),
+  rule: strict({
+    id: z.string().optional(),
+    name: z.string().optional(),
+    severity: z.int().min(0).max(100).optional(),
+    groups: z.array(z.string()).optional(),
+    mitre: z.array(z.string()).optional(),
+  }).default({}),
+  attacker: AddressText.optional(),
+  victim: strict({
+    address: AddressText.optional(),
+    host: z.string().optional(),
+    port: z.int().min(0).max(65_535).optional(),
+    protocol: z.string().optional(),
+  }).optional(),
+  user: z.string().optional(),
+  count: z.int().min(1).default(1),
+  blocked: z.boolean().optional(),
+})
+
+/** Earlier alerts, several at once: `{ ago: 2m, times: 8, every: 5s }`; ports and users are dealt in turn. */
+const TestHistory = strict({
+  ago: Duration,
+  times: z.int().min(1).max(1_000).optional(),
+  every: Duration.default(1_000),
+  rule: z.string().optional(),
+  count: z.int().min(1).default(1),
+  ports: z.array(z.int().min(0).max(65_535)).default([]),
+  users: z.array(z.string()).default([]),
+})
+
+const TestFacts = strict({
+  history: z.array(TestHistory).default([]),
+  offences: z.int().min(0).default(0),
+  own: z.array(AddressText).default([]),
+  blocks_in_force: z.int().min(0).default(0),
+  blocks_last_minute: z.int().min(0).default(0),
+})
+
+const Test = strict({
+  name: Sentence,
+  alert: TestAlert.prefault({}),
+  facts: TestFacts.prefault({}),
+  now: When.optional(),
+  expect: strict({
+    verdict: Outcome,
+    rule: Name.nullable().optional(),
+    target: z.string().optional(),
+    for: Length.optional(),
+    would: Outcome.optional(),
+    reasons: z.array(z.string()).optional(),
+  }),
+})
+
+export const PolicyFile = strict({
+  version: z.literal(1),
+  mode: z.enum(['enforce', 'observe']).default('enforce'),
+  defaults: strict({
+    audience: Audiences.default(['all']),
+    direction: Direction.default('in'),
+    for: Length.optional(),
+  }).prefault({}),
+  ipv4_prefix: Prefix4.default(32),
+  ipv6_prefix: Prefix6.default(64),
+  protect: z.array(Protected).default([]),
+  ceilings: Ceilings.prefault({}),
+  max_alert_age: Length.default(3_600_000),
+  max_clock_ahead: Length.default(300_000),
+  rules: z.array(Rule),
+  tests: z.array(Test).default([]),
+})
+
+export type PolicyFile = z.output<typeof PolicyFile>
+export type RuleEntry = PolicyFile['rules'][number]
+export type PolicyTest = PolicyFile['tests'][number]
+
+/** An object without unknown keys, whose refusal names the nearest known one. */
+function strict<Shape extends z.ZodRawShape>(shape: Shape) {
+  const known = Object.keys(shape)
+  return z.strictObject(shape, {
+    error: (issue) =>
+      issue.code === 'unrecognized_keys'
+        ? issue.keys.map((key) => unknownKey(key, known)).join(', ')
+        : undefined,
+  })
+}
+
+function unknownKey(key: string, known: readonly string[]): string {
+  const guess = nearest(key, known)
+  const hint = guess === undefined ? `known are ${known.join(', ')}` : `did you mean "${guess}"?`
+  return `unknown key "${key}"; ${hint}`
+}

@@ -1,0 +1,131 @@
+/** Runs the tests that a policy carries, with the very judgement that the service uses. */
+
+import { maybeAddress } from '#contract/address.ts'
+import type { Alert } from '#contract/alert.ts'
+import { printDuration } from '#contract/duration.ts'
+import { printTime } from '#contract/time.ts'
+import { decide } from './decide.ts'
+import { type Facts, historyLimit, type PastAlert } from './facts.ts'
+import type { Policy } from './policy.ts'
+import type { PolicyTest } from './policy-file.ts'
+import type { Verdict } from './verdict.ts'
+
+/** `wanted` and `got` say the same things in the same order, so that the difference meets the eye. */
+export type PolicyTestResult = {
+  name: string
+  passed: boolean
+  wanted: string
+  got: string
+  verdict: Verdict
+}
+
+/** Of tests that give no time: any will do, as long as it is always the same. */
+const noon = Date.UTC(2026, 0, 1, 12)
+
+export function runPolicyTests(policy: Policy): PolicyTestResult[] {
+  return policy.tests.map((test) => runTest(policy, test))
+}
+
+function runTest(policy: Policy, test: PolicyTest): PolicyTestResult {
+  const now = test.now ?? noon
+  const alert = makeAlert(test, now)
+  const facts = makeFacts(test, alert, test.alert.observed ?? now)
+  const verdict = decide({ alert, facts, policy, now })
+  const { name, expect } = test
+  const compared = comparisons(expect, verdict)
+  const passed = compared.every(([wanted, got]) => wanted === got)
+  const wanted = compared.map(([text]) => text).join(', ')
+  return { name, passed, wanted, got: compared.map(([, text]) => text).join(', '), verdict }
+}
+
+/** Pairs of what the test says and what came out; only of what the test says anything about. */
+function comparisons(expect: PolicyTest['expect'], verdict: Verdict): [string, string][] {
+  const { outcome, rule, would, order, reasons } = verdict
+  const pairs: [string, string][] = [[expect.verdict, outcome]]
+  if (expect.rule !== undefined) pairs.push([`rule ${expect.rule}`, `rule ${rule}`])
+  if (expect.would !== undefined) pairs.push([`would ${expect.would}`, `would ${would ?? 'not'}`])
+  if (expect.target !== undefined) {
+    const target = maybeAddress(expect.target)?.text ?? expect.target
+    pairs.push([`target ${target}`, `target ${order?.target ?? 'none'}`])
+  }
+  if (expect.for !== undefined)
+    pairs.push([
+      `for ${printDuration(expect.for)}`,
+      order ? `for ${printDuration(order.lengthMs)}` : 'for no time',
+    ])
+  if (expect.reasons !== undefined) {
+    const codes: string[] = reasons.map((reason) => reason.code)
+    const missing = expect.reasons.some((code) => !codes.includes(code))
+    const wanted = `reasons ${expect.reasons.join(' ')}`
+    pairs.push([wanted, missing ? `reasons ${codes.join(' ')}` : wanted])
+  }
+  return pairs
+}
+
+function makeAlert({ name, alert }: PolicyTest, now: number): Alert {
+  const { rule, attacker, victim, user, blocked } = alert
+  return {
+    version: 1,
+    id: `test-${name}`,
+    source: alert.source ?? 'test',
+    observed: printTime(alert.observed ?? now),
+    received: printTime(now),
+    rule: {
+      id: rule.id ?? '1',
+      name: rule.name ?? '',
+      severity: rule.severity ?? 0,
+      groups: rule.groups ?? [],
+      mitre: rule.mitre ?? [],
+    },
+    ...(attacker === undefined ? {} : { attacker }),
+    ...(victim === undefined ? {} : { victim: present(victim) }),
+    ...(user === undefined ? {} : { user }),
+    count: alert.count,
+    ...(blocked === undefined ? {} : { blocked }),
+    original: '',
+    original_cut: false,
+  }
+}
+
+type Victim = NonNullable<PolicyTest['alert']['victim']>
+
+function present({ address, host, port, protocol }: Victim): NonNullable<Alert['victim']> {
+  return {
+    ...(address === undefined ? {} : { address }),
+    ...(host === undefined ? {} : { host }),
+    ...(port === undefined ? {} : { port }),
+    ...(protocol === undefined ? {} : { protocol }),
+  }
+}
+
+function makeFacts({ facts }: PolicyTest, alert: Alert, observed: number): Facts {
+  return {
+    history: facts.history
+      .flatMap((entry) => unfold(entry, alert, observed))
+      .sort((a, b) => b.at - a.at)
+      .slice(0, historyLimit),
+    offences: facts.offences,
+    own: facts.own,
+    blocksInForce: facts.blocks_in_force,
+    blocksLastMinute: facts.blocks_last_minute,
+  }
+}
+
+type HistoryEntry = PolicyTest['facts']['history'][number]
+
+/** `{ ago: 2m, times: 3, every: 5s }` is 2m, 2m5s and 2m10s ago. */
+function unfold(entry: HistoryEntry, alert: Alert, observed: number): PastAlert[] {
+  const { ports, users } = entry
+  const times = entry.times ?? Math.max(1, ports.length, users.length)
+  return Array.from({ length: times }, (_, index) => {
+    const port = ports[index % ports.length]
+    const user = users[index % users.length]
+    return {
+      at: observed - entry.ago - index * entry.every,
+      rule: entry.rule ?? alert.rule.id,
+      count: entry.count,
+      ...(port === undefined ? {} : { port }),
+      ...(user === undefined ? {} : { user }),
+    }
+  })
+}
