@@ -1,0 +1,287 @@
+/** What a person decides: block, approve, decline, extend, lift. Each is journalled with who and why. */
+import type { Direction } from '#contract/action.ts'
+import { type Address, contains, isHost, readAddress, widen } from '#contract/address.ts'
+import { printDuration } from '#contract/duration.ts'
+import { Problem } from '#contract/problem.ts'
+import { checkOrder } from '../decide/order.ts'
+import type { Policy } from '../decide/policy.ts'
+import {
+  allInForce,
+  type Decision,
+  findDecision,
+  insertDecisions,
+  standingDecisions,
+  updateDecision,
+} from '../store/decisions.ts'
+import { appendJournal } from '../store/journal.ts'
+import type { Envelope } from '../store/outbox.ts'
+import type { Store, Writer } from '../store/store.ts'
+import type { Hub } from './hub.ts'
+import { type Addressed, issue } from './issue.ts'
+import { toBlock } from './judge-batch.ts'
+import type { SigningKeys } from './keys.ts'
+
+/** A person may not order a longer block at once; renewing it is a decision that somebody makes again. */
+const longestMs = 366 * 24 * 3_600_000
+
+/** Decisions that are looked through when an address is lifted or asked about. */
+const inForceLimit = 200_000
+
+export type OrderParts = {
+  store: Store
+  keys: SigningKeys
+  hub: Hub
+  policy(): Policy
+  own(): readonly string[]
+  now(): number
+  /** A fresh decision id. */
+  newId(): string
+}
+
+/** `actor` is `token/<name>`; the reason is required: somebody will ask at night. */
+export type Who = { actor: string; reason: string }
+
+export type BlockOrder = {
+  target: string
+  lengthMs?: number | undefined
+  audience?: string[] | undefined
+  direction?: Direction | undefined
+}
+
+export type Orders = {
+  /** A block by hand. Two of them on one address are two decisions: either may be lifted, the other holds. */
+  block(order: BlockOrder, who: Who): Promise<{ decision: Decision; cleared: boolean }>
+  /** Issues what waited. The protected networks are checked again: they may have grown meanwhile. */
+  approve(
+    id: string,
+    change: { lengthMs?: number | undefined; audience?: string[] | undefined },
+    who: Who,
+  ): Promise<Decision>
+  decline(id: string, who: Who): Promise<Decision>
+  /** A new end, `lengthMs` from now, later than the present one. */
+  extend(id: string, lengthMs: number, who: Who): Promise<Decision>
+  lift(id: string, who: Who): Promise<Decision>
+  /** Lifts all decisions whose target is this address or lies in it; says what still covers it. */
+  liftAddress(target: string, who: Who): Promise<{ lifted: Decision[]; covering: Decision[] }>
+}
+
+export function openOrders(parts: OrderParts): Orders {
+  return {
+    block: async (order, who) => {
+      const address = checkOrder({
+        target: order.target,
+        policy: parts.policy(),
+        facts: { own: parts.own() },
+      })
+      const decision = manualDecision(parts, address, order, who)
+      await commit(parts, async (tx) => {
+        await insertDecisions(tx, [decision])
+        return change(who, parts.now(), 'decision.issue', undefined, decision)
+      })
+      return { decision, cleared: readAddress(order.target).cleared }
+    },
+    approve: (id, { lengthMs, audience }, who) =>
+      revise(parts, id, who, 'decision.approve', ['waiting'], (before, now) => {
+        checkOrder({
+          target: before.target ?? '',
+          policy: parts.policy(),
+          facts: { own: parts.own() },
+        })
+        const length = checkLength(lengthMs ?? before.lengthMs ?? 0)
+        const audiences = audience ?? before.audience
+        return {
+          state: 'issued',
+          issued: now,
+          notAfter: now + length,
+          lengthMs: length,
+          audience: audiences,
+        }
+      }),
+    decline: (id, who) =>
+      revise(parts, id, who, 'decision.decline', ['waiting'], (_, now) => ({
+        state: 'declined',
+        ended: now,
+      })),
+    extend: (id, lengthMs, who) =>
+      revise(parts, id, who, 'decision.extend', ['issued', 'applied'], (before, now) => {
+        const notAfter = now + checkLength(lengthMs)
+        if (notAfter <= (before.notAfter ?? 0)) throw sooner(id, (before.notAfter ?? 0) - now)
+        return { notAfter }
+      }),
+    lift: (id, who) => revise(parts, id, who, 'decision.lift', ['issued', 'applied'], lifted),
+    liftAddress: async (target, who) => {
+      const address = readAddress(target)
+      const { within, covering } = await decisionsOn(parts.store.read, address, parts.now())
+      const done: Decision[] = []
+      for (const decision of within)
+        done.push(
+          await revise(parts, decision.id, who, 'decision.lift', ['issued', 'applied'], lifted),
+        )
+      return { lifted: done, covering }
+    },
+  }
+}
+
+/**
+ * Decisions in force that lie within the address, and wider ones that cover it. What covers it has one of a few
+ * texts and is looked up; only what lies within a network needs a walk.
+ */
+export async function decisionsOn(
+  db: Store['read'],
+  address: Address,
+  now: number,
+): Promise<{ within: Decision[]; covering: Decision[] }> {
+  const around = Array.from({ length: address.prefix }, (_, prefix) => widen(address, prefix).text)
+  const covering = inForce(await standingDecisions(db, around, now))
+  if (isHost(address))
+    return { within: inForce(await standingDecisions(db, [address.text], now)), covering }
+  const all = await allInForce(db, now, inForceLimit)
+  return {
+    within: all.filter(({ target }) => contains(address, readAddress(target ?? ''))),
+    covering,
+  }
+}
+
+function inForce(decisions: readonly Decision[]): Decision[] {
+  return decisions.filter(({ state }) => state === 'issued' || state === 'applied')
+}
+
+type Revision = Partial<Omit<Decision, 'id' | 'reasons' | 'would' | 'alerts'>>
+
+/** Reads, checks the state, changes and signs in one transaction, so that two people cannot both decide. */
+async function revise(
+  parts: OrderParts,
+  id: string,
+  who: Who,
+  action: string,
+  from: readonly Decision['state'][],
+  revision: (before: Decision, now: number) => Revision,
+): Promise<Decision> {
+  let after: Decision | undefined
+  await commit(parts, async (tx) => {
+    const before = await findDecision(tx, id)
+    if (!before)
+      throw new Problem('not_found', `there is no decision ${id}`, {
+        remedy: 'see "cordon decision list"',
+      })
+    if (!from.includes(before.state)) throw wrongState(before, action)
+    const now = parts.now()
+    const fields = { ...revision(before, now), actor: who.actor, note: who.reason }
+    await updateDecision(tx, id, fields)
+    after = { ...before, ...fields }
+    return change(who, now, action, before, after)
+  })
+  if (!after) throw new Problem('internal', `decision ${id} was not changed`)
+  return after
+}
+
+type Change = { entry: Parameters<typeof appendJournal>[1][number]; orders: Addressed[] }
+
+async function commit(parts: OrderParts, work: (tx: Writer) => Promise<Change>): Promise<void> {
+  const envelopes: Envelope[] = await parts.store.write(async (tx) => {
+    const { entry, orders } = await work(tx)
+    await appendJournal(tx, [entry])
+    return issue(tx, parts.keys, orders, parts.now())
+  })
+  parts.hub.publish(envelopes)
+}
+
+/** The journal line, and the order to the nodes if the change is theirs to hear. */
+function change(
+  who: Who,
+  now: number,
+  action: string,
+  before: Decision | undefined,
+  after: Decision,
+): Change {
+  const orders: Addressed[] = []
+  if (after.state === 'issued' || after.state === 'applied')
+    orders.push({ audience: after.audience, action: toBlock(after, now) })
+  if (after.endReason === 'lifted' && after.target !== null) {
+    const { id: decision, target } = after
+    const reason = who.reason.slice(0, 200)
+    orders.push({
+      audience: after.audience,
+      action: { action: 'lift', decision, target, issued: now, reason },
+    })
+  }
+  const entry = {
+    at: now,
+    actor: who.actor,
+    action,
+    subject: after.id,
+    ...(before && { before: journalled(before) }),
+    after: { ...journalled(after), reason: who.reason },
+  }
+  return { entry, orders }
+}
+
+function journalled({ state, target, audience, direction, notAfter }: Decision): object {
+  return { state, target, audience, direction, not_after: notAfter }
+}
+
+function lifted(_: Decision, now: number): Revision {
+  return { state: 'ended', ended: now, endReason: 'lifted' }
+}
+
+function manualDecision(
+  parts: OrderParts,
+  address: Address,
+  order: BlockOrder,
+  who: Who,
+): Decision {
+  const now = parts.now()
+  const defaults = parts.policy().defaults
+  const lengthMs = checkLength(order.lengthMs ?? defaults.lengthMs ?? 0)
+  return {
+    id: parts.newId(),
+    state: 'issued',
+    outcome: 'block',
+    origin: 'manual',
+    rule: null,
+    target: address.text,
+    offender: null,
+    direction: order.direction ?? defaults.direction,
+    audience: [...(order.audience ?? defaults.audience)],
+    lengthMs,
+    created: now,
+    issued: now,
+    notAfter: now + lengthMs,
+    ended: null,
+    endReason: null,
+    actor: who.actor,
+    note: who.reason,
+    reasons: [],
+    would: null,
+    alerts: 0,
+  }
+}
+
+function checkLength(lengthMs: number): number {
+  if (lengthMs > 0 && lengthMs <= longestMs) return lengthMs
+  throw new Problem(
+    'invalid_input',
+    lengthMs > 0 ? `${printDuration(lengthMs)} is too long` : 'every block needs a length',
+    {
+      remedy:
+        'give a length such as "for": "4h", at most 366d; renew the block when it nears its end',
+    },
+  )
+}
+
+function sooner(id: string, leftMs: number): Problem {
+  return new Problem('conflict', `${id} already holds for another ${printDuration(leftMs)}`, {
+    remedy: 'extend by a longer time, or lift it and block anew for a shorter one',
+  })
+}
+
+function wrongState(decision: Decision, action: string): Problem {
+  const verb = action.replace('decision.', '')
+  return new Problem(
+    'conflict',
+    `cannot ${verb} ${decision.id}: it is ${decision.endReason ?? decision.state}`,
+    {
+      remedy: `see "cordon decision show ${decision.id}" for what became of it`,
+    },
+  )
+}

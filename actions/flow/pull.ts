@@ -1,0 +1,87 @@
+/** Supervises the sources that connectors follow: the cursor moves only after the alerts are stored. */
+import type { Logger } from 'pino'
+import type { Source } from '#contract/connector.ts'
+import { toProblem } from '#contract/problem.ts'
+import { printTime } from '#contract/time.ts'
+import { putSourceCursor, readSourceCursor } from '../store/cursors.ts'
+import type { Store } from '../store/store.ts'
+import { type RunningConnector, receive } from './receive.ts'
+import type { Recorder } from './record.ts'
+
+const firstPauseMs = 500
+const longestPauseMs = 30_000
+
+/** What `cordon connector list` and /readyz show of a followed source. */
+export type SourceHealth = {
+  connector: string
+  source: string
+  state: 'following' | 'failing'
+  records: number
+  refused: number
+  last?: string
+  problem?: string
+}
+
+export type PullParts = {
+  store: Store
+  recorder: Recorder
+  log: Logger
+  now(): number
+  /** Resolves after the time or when stopped. */
+  pause(ms: number, stop: AbortSignal): Promise<void>
+}
+
+/** Follows until stopped, starting anew with growing pauses after a failure. */
+export async function pull(
+  parts: PullParts,
+  running: RunningConnector,
+  source: Source,
+  health: SourceHealth,
+  stop: AbortSignal,
+): Promise<void> {
+  let pauseMs = firstPauseMs
+  while (!stop.aborted) {
+    try {
+      const from = await readSourceCursor(parts.store.read, cursorName(running, source))
+      for await (const page of source.follow(from, stop)) {
+        await take(parts, running, source, page, health)
+        pauseMs = firstPauseMs
+      }
+    } catch (error) {
+      const problem = toProblem(error)
+      Object.assign(health, { state: 'failing', problem: problem.message })
+      parts.log.warn(
+        { source: source.key, problem, cause: problem.cause },
+        'a source fails and is tried again',
+      )
+      await parts.pause(pauseMs, stop)
+      pauseMs = Math.min(pauseMs * 2, longestPauseMs)
+    }
+  }
+}
+
+async function take(
+  parts: PullParts,
+  running: RunningConnector,
+  source: Source,
+  page: { records: unknown[]; cursor: string },
+  health: SourceHealth,
+): Promise<void> {
+  const now = parts.now()
+  const answers = await receive(parts.recorder, running, page.records, now)
+  await parts.store.write((tx) =>
+    putSourceCursor(tx, cursorName(running, source), page.cursor, now),
+  )
+  const refused = answers.filter((answer) => answer.status === 'refused')
+  for (const answer of refused)
+    parts.log.warn({ source: source.key, problem: answer.problem }, 'a record was refused')
+  health.records += page.records.length
+  health.refused += refused.length
+  health.state = 'following'
+  delete health.problem
+  if (page.records.length > 0) health.last = printTime(now)
+}
+
+function cursorName(running: RunningConnector, source: Source): string {
+  return `${running.connector.name}:${source.key}`
+}

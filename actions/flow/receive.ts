@@ -1,0 +1,68 @@
+/** A request's records to stored alerts, item by item: what is wrong with one is said of that one and harms no other. */
+import { Alert } from '#contract/alert.ts'
+import type { Connector } from '#contract/connector.ts'
+import { Problem, type ProblemBody, toProblem } from '#contract/problem.ts'
+import type { Recorded, Recorder } from './record.ts'
+
+/** Records in one request. */
+export const maxRecords = 10_000
+
+/** Characters of one record as JSON. */
+export const maxRecordSize = 1_048_576
+
+/** A connector with the settings that it runs with. */
+export type RunningConnector = { connector: Connector; settings: unknown }
+
+export type ItemAnswer =
+  | { index: number; status: 'stored' | 'repeat'; alerts: Recorded[] }
+  /** Well-formed, but nothing that a decision could be made of (a flow record, our own feedback). */
+  | { index: number; status: 'ignored' }
+  | { index: number; status: 'refused'; problem: ProblemBody }
+
+/** Answers are in the order of the records. Rejects only when nothing was stored and all may be sent again. */
+export async function receive(
+  recorder: Recorder,
+  running: RunningConnector,
+  records: readonly unknown[],
+  now: number,
+): Promise<ItemAnswer[]> {
+  const read = records.map((record) => readRecord(running, record, now))
+  const recorded = await recorder.record(
+    read.flatMap((item) => (item instanceof Problem ? [] : item)),
+  )
+  let next = 0
+  return read.map((item, index): ItemAnswer => {
+    if (item instanceof Problem) return { index, status: 'refused', problem: item.toJSON() }
+    if (item.length === 0) return { index, status: 'ignored' }
+    const alerts = recorded.slice(next, next + item.length)
+    next += item.length
+    const repeat = alerts.every(({ result }) => result === 'repeat')
+    return { index, status: repeat ? 'repeat' : 'stored', alerts }
+  })
+}
+
+/** The alerts of one record, checked against the contract: a connector's mistake must not reach the store. */
+export function readRecord(
+  { connector, settings }: RunningConnector,
+  record: unknown,
+  now: number,
+): Alert[] | Problem {
+  try {
+    refuseLarge(record)
+    return connector.read(record, { settings, now }).map((alert) => Alert.parse(alert))
+  } catch (error) {
+    return toProblem(error)
+  }
+}
+
+function refuseLarge(record: unknown): void {
+  const size = typeof record === 'string' ? record.length : (JSON.stringify(record)?.length ?? 0)
+  if (size > maxRecordSize)
+    throw new Problem(
+      'too_large',
+      `the record has ${size} characters, more than ${maxRecordSize}`,
+      {
+        remedy: 'leave out bulky fields such as packet payloads at the sender',
+      },
+    )
+}
