@@ -1,0 +1,57 @@
+/** The changes that bring the kernel from what it holds to what is wished. Pure. */
+import { type Address, isHost } from '#contract/address.ts'
+import type { Change, Put, Remove, SetKind, SetName } from './kernel/firewall.ts'
+
+export type Way = 'in' | 'out'
+export const ways: readonly Way[] = ['in', 'out']
+
+/** One address in one set until a time of the service's clock (milliseconds); `end` 0 is not there. */
+export type Element = { set: SetName; address: Address; end: number }
+
+/** By elementKey. */
+export type Elements = ReadonlyMap<string, Element>
+
+export function elementKey(set: SetName, address: Address): string {
+  return `${set} ${address.text}`
+}
+
+/**
+ * Removals first: an interval set refuses a network while one inside it is still there. What has ended at `now`
+ * is wished no longer. Where both hold the same until the same time nothing is done.
+ */
+export function plan(held: Elements, wished: Elements, now: number): Change[] {
+  const removals: Remove[] = []
+  const puts: Put[] = []
+  for (const [key, { set, address, end }] of held)
+    if (end > 0 && !((wished.get(key)?.end ?? 0) > now))
+      removals.push({ op: 'remove', set, address })
+  for (const [key, element] of wished) {
+    const there = held.get(key)?.end ?? 0
+    if (element.end > now && there !== element.end) puts.push(put(element, now))
+  }
+  return [...removals, ...puts]
+}
+
+export function put({ set, address, end }: Element, now: number): Put {
+  return { op: 'put', set, address, timeoutMs: Math.ceil(end - now) }
+}
+
+/** The set that holds this address. Lengths without a set of their own share the interval set. */
+export function setOf(address: Address, way: Way): SetName {
+  return `${way}_${kindOf(address)}`
+}
+
+export function kindOf(address: Address): SetKind {
+  if (address.family === 4) {
+    if (isHost(address)) return 'hosts4'
+    if (address.prefix === 24) return 'nets4_24'
+    return address.prefix === 16 ? 'nets4_16' : 'rare4'
+  }
+  if (isHost(address)) return 'hosts6'
+  if (address.prefix === 64) return 'nets6_64'
+  return address.prefix === 48 ? 'nets6_48' : 'rare6'
+}
+
+export function isRare(address: Address): boolean {
+  return kindOf(address).startsWith('rare')
+}

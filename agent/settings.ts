@@ -1,0 +1,59 @@
+/** What a node's own administrator decides; the service cannot change any of it. */
+import { z } from 'zod'
+import { AddressText } from '#contract/address.ts'
+import { Duration } from '#contract/duration.ts'
+import { type Environment, listOf, readSettings, Switch } from '#contract/settings.ts'
+
+export const prefix = 'CORDON_AGENT_'
+
+export const AgentSettings = z.strictObject({
+  state_dir: z
+    .string()
+    .default('/var/lib/cordon-agent')
+    .describe("the node's key, what it trusts, and what it enforces; mode 0700"),
+  enforce: Switch.default(false).describe('false prints what would be done and touches nothing'),
+  backend: z
+    .enum(['auto', 'netlink', 'nft', 'dry-run'])
+    .default('auto')
+    .describe('how the kernel is spoken to; auto takes the fastest that passes its self-test'),
+  admin_networks: listOf(AddressText)
+    .default([])
+    .describe('hosts and networks of administration, never blocked here'),
+  protect_file: z
+    .string()
+    .optional()
+    .describe(
+      'file with one host or network a line that is never blocked here; # begins a comment',
+    ),
+  max_blocks: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(4_000_000)
+    .default(1_000_000)
+    .describe('more decisions than this in force are refused'),
+  ipv4_prefix: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(32)
+    .default(16)
+    .describe('an IPv4 network wider than this is refused'),
+  ipv6_prefix: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(128)
+    .default(32)
+    .describe('an IPv6 network wider than this is refused'),
+  heartbeat: Duration.prefault('30s').describe('how often the node says that it is well'),
+})
+export type AgentSettings = z.output<typeof AgentSettings>
+
+/** Throws `setting_unknown` or `setting_invalid`. */
+export function readAgentSettings(
+  environment: Environment,
+  given: Readonly<Record<string, unknown>> = {},
+): AgentSettings {
+  return readSettings(AgentSettings, prefix, environment, given)
+}

@@ -1,0 +1,60 @@
+/** Files of the state folder, written whole or not at all, and readable by their owner only. */
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeSync,
+} from 'node:fs'
+import { dirname } from 'node:path'
+import { Problem } from '#contract/problem.ts'
+
+/** Undefined when there is no such file. Throws `setting_invalid` when there is one that cannot be read. */
+export function readState(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw new Problem('setting_invalid', `cannot read ${path}`, {
+      remedy: 'run the agent as the user who owns the state folder',
+      cause: error,
+    })
+  }
+}
+
+/** By rename, after the bytes are on the disk: a crash leaves the old file or the new one. */
+export function writeState(path: string, pieces: Iterable<string>): void {
+  makeFolder(dirname(path))
+  const written = `${path}.new`
+  const file = openSync(written, 'w', 0o600)
+  try {
+    for (const piece of pieces) writeSync(file, piece)
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+  renameSync(written, path)
+  syncFolder(dirname(path))
+}
+
+export function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    throw new Problem('setting_invalid', `cannot make the state folder ${folder}`, {
+      remedy: 'set CORDON_AGENT_STATE_DIR to a folder that this user may write',
+      cause: error,
+    })
+  }
+}
+
+function syncFolder(folder: string): void {
+  const handle = openSync(folder, 'r')
+  try {
+    fsyncSync(handle)
+  } finally {
+    closeSync(handle)
+  }
+}

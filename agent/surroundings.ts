@@ -1,0 +1,179 @@
+/** What a node depends on to be reached and to work, read from the machine. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { networkInterfaces } from 'node:os'
+import { join } from 'node:path'
+import { maybeAddress } from '#contract/address.ts'
+import { Problem } from '#contract/problem.ts'
+import type { Protected } from './guard.ts'
+
+/** The order is that of importance; a repeat keeps its first reason. */
+export type Surroundings = readonly Protected[]
+
+export type Places = {
+  routes4: string
+  routes6: string
+  resolvers: readonly string[]
+  sessions: string
+  utmp: string
+}
+
+export const linuxPlaces: Places = {
+  routes4: '/proc/net/route',
+  routes6: '/proc/net/ipv6_route',
+  // The second lists the real servers where the first names only the local stub.
+  resolvers: ['/etc/resolv.conf', '/run/systemd/resolve/resolv.conf'],
+  sessions: '/run/systemd/sessions',
+  utmp: '/run/utmp',
+}
+
+/**
+ * What is absent on this machine protects nothing; that is no error. Throws `setting_invalid` for a protect file
+ * that cannot be read or understood: a protection that silently is not there is worse than no start.
+ */
+export function readSurroundings(
+  places: Places,
+  service: readonly string[],
+  protectFile: string | undefined,
+  interfaces: () => string[] = ownAddresses,
+): Surroundings {
+  const from = (why: string, texts: readonly string[]) => entries(why, texts)
+  return [
+    ...from('address of this node', interfaces()),
+    ...from('address of the Cordon service', service),
+    ...from('default gateway', gateways4(text(places.routes4))),
+    ...from('default gateway', gateways6(text(places.routes6))),
+    ...from(
+      'name server',
+      places.resolvers.flatMap((path) => nameServers(text(path))),
+    ),
+    ...from('peer of an authenticated login', sessionPeers(places.sessions)),
+    ...from('peer of an authenticated login', utmpPeers(bytes(places.utmp))),
+    ...(protectFile === undefined ? [] : protectedBy(protectFile)),
+  ]
+}
+
+function ownAddresses(): string[] {
+  return Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map((one) => one.address))
+}
+
+/** `/proc/net/route`: address words are little-endian hex; 0x2 is RTF_GATEWAY. */
+export function gateways4(table: string): string[] {
+  return table
+    .split('\n')
+    .map((line) => line.split(/\s+/))
+    .filter(([, destination, , flags]) => destination === '00000000' && isGateway(flags))
+    .map(([, , gateway]) =>
+      Buffer.from(gateway ?? '', 'hex')
+        .reverse()
+        .join('.'),
+    )
+}
+
+export function gateways6(table: string): string[] {
+  return table
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .filter((row) => /^0{32}$/.test(row[0] ?? '') && row[1] === '00' && isGateway(row[8]))
+    .map((row) => (row[4] ?? '').match(/.{4}/g)?.join(':') ?? '')
+}
+
+function isGateway(flags: string | undefined): boolean {
+  return (Number.parseInt(flags ?? '0', 16) & 0x2) !== 0
+}
+
+export function nameServers(text: string): string[] {
+  return [...text.matchAll(/^\s*nameserver\s+(\S+)/gm)].map(([, server]) => server ?? '')
+}
+
+/** One file a session; a login manager's greeter is nobody's login. */
+function sessionPeers(folder: string): string[] {
+  return names(folder)
+    .filter((name) => !name.endsWith('.ref'))
+    .map((name) => text(join(folder, name)))
+    .filter((session) => !/^CLASS=greeter$/m.test(session))
+    .flatMap((session) => /^REMOTE_HOST=(\S+)$/m.exec(session)?.[1] ?? [])
+}
+
+const utmpRecord = { size: 384, userProcess: 7, host: 76, hostSize: 256, address: 348 }
+
+/** glibc's utmp on Linux: USER_PROCESS records only, which stand for logins that succeeded. */
+export function utmpPeers(file: Buffer): string[] {
+  const peers: string[] = []
+  for (let at = 0; at + utmpRecord.size <= file.length; at += utmpRecord.size) {
+    if (file.readInt16LE(at) !== utmpRecord.userProcess) continue
+    const host = file.toString(
+      'latin1',
+      at + utmpRecord.host,
+      at + utmpRecord.host + utmpRecord.hostSize,
+    )
+    const raw = file.subarray(at + utmpRecord.address, at + utmpRecord.address + 16)
+    peers.push(host.replace(/\0.*$/s, ''), rawAddress(raw))
+  }
+  return peers
+}
+
+/** IPv4 stands in the first word with the others zero. */
+function rawAddress(raw: Buffer): string {
+  if (raw.every((byte) => byte === 0)) return ''
+  if (raw.subarray(4).every((byte) => byte === 0)) return raw.subarray(0, 4).join('.')
+  return raw.toString('hex').match(/.{4}/g)?.join(':') ?? ''
+}
+
+/** Throws `setting_invalid`. */
+function protectedBy(path: string): Protected[] {
+  return readRequired(path)
+    .split('\n')
+    .map((line) => line.replace(/#.*/, '').trim())
+    .filter(Boolean)
+    .map((line) => {
+      const address = maybeAddress(line)
+      if (!address)
+        throw new Problem(
+          'setting_invalid',
+          `protect file ${path}: "${line.slice(0, 60)}" is no address`,
+          {
+            remedy: 'write one host or network a line; # begins a comment',
+          },
+        )
+      return { address, why: `protect file ${path}` }
+    })
+}
+
+function readRequired(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new Problem('setting_invalid', `cannot read the protect file ${path}`, {
+      remedy: 'check the path and that the agent may read it, or unset protect_file',
+      cause: error,
+    })
+  }
+}
+
+/** Names and what else is no address (a peer may be logged by name) protect nothing. */
+function entries(why: string, texts: readonly string[]): Protected[] {
+  return texts.flatMap((one) => {
+    const address = maybeAddress(one.replace(/%.*$/, ''))
+    return address && !address.bytes.every((byte) => byte === 0) ? [{ address, why }] : []
+  })
+}
+
+function text(path: string): string {
+  return bytes(path).toString('utf8')
+}
+
+function bytes(path: string): Buffer {
+  try {
+    return readFileSync(path)
+  } catch {
+    return Buffer.alloc(0)
+  }
+}
+
+function names(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+  } catch {
+    return []
+  }
+}

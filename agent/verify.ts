@@ -1,0 +1,192 @@
+/** Whether a signed statement is from the service, for this node, fresh, and the next one. Pure, given the keys. */
+import type { KeyObject } from 'node:crypto'
+import jwt from 'jsonwebtoken'
+import { z } from 'zod'
+import type { Position } from '#contract/audience.ts'
+import {
+  algorithm,
+  EnvelopeClaims,
+  envelopeHash,
+  HeadClaims,
+  type TokenType,
+  tokenType,
+} from '#contract/envelope.ts'
+import { KeysClaims } from '#contract/key.ts'
+import { Problem, type ProblemCode } from '#contract/problem.ts'
+import { SnapshotClaims } from '#contract/snapshot.ts'
+
+/** Whose statements count: one issuer, and its keys by thumbprint. */
+export type Trust = { readonly issuer: string; readonly keys: ReadonlyMap<string, KeyObject> }
+
+/** The service's clock runs ahead of the node's measure of it by at most this. */
+const clockSlackMs = 30_000
+
+export type Verified = { claims: EnvelopeClaims; position: Position; jws: string }
+
+/**
+ * Throws a Problem with an `envelope_*` code. `position` gives where the node stands in an audience that it
+ * follows; an audience that it does not follow is not in `audiences`.
+ */
+export function verifyEnvelope(
+  jws: string,
+  trust: Trust,
+  audiences: ReadonlySet<string>,
+  position: (audience: string) => Position | undefined,
+  now: number,
+): Verified {
+  const claims = readStatement(jws, tokenType.actions, EnvelopeClaims, trust)
+  refuseStranger(claims.aud, audiences)
+  refuseStale(claims, now)
+  refuseOutOfOrder(claims, position(claims.aud))
+  return { claims, jws, position: { ...at(claims), hash: envelopeHash(jws) } }
+}
+
+export function verifyHead(
+  jws: string,
+  trust: Trust,
+  audiences: ReadonlySet<string>,
+  now: number,
+): HeadClaims {
+  const claims = readStatement(jws, tokenType.head, HeadClaims, trust)
+  refuseStranger(claims.aud, audiences)
+  refuseStale(claims, now)
+  return claims
+}
+
+/**
+ * Only the manifest that answers this node's own nonce. A higher epoch is taken here and nowhere else; a state
+ * older than the node's own is `envelope_epoch`, `envelope_replayed` or `envelope_fork`: the service lost its past.
+ */
+export function verifyManifest(
+  jws: string,
+  trust: Trust,
+  audience: string,
+  nonce: string,
+  position: Position | undefined,
+  now: number,
+): SnapshotClaims {
+  const claims = readStatement(jws, tokenType.snapshot, SnapshotClaims, trust)
+  refuseStranger(claims.aud, new Set([audience]))
+  refuseStale(claims, now)
+  if (claims.nonce !== nonce)
+    throw refused('envelope_replayed', 'the manifest answers another question than the one asked')
+  if (position) refuseOlderState(claims, position)
+  return claims
+}
+
+/** A key set under a trusted key's signature. It does not age: the order of `iat` tells which is newest. */
+export function verifyKeys(jws: string, trust: Trust): KeysClaims {
+  return readStatement(jws, tokenType.keys, KeysClaims, trust)
+}
+
+/** The claims that the service signed as this type. The order of the checks is what makes them safe. */
+function readStatement<Claims extends { iss: string }>(
+  jws: string,
+  type: TokenType,
+  schema: z.ZodType<Claims>,
+  trust: Trust,
+): Claims {
+  const { kid } = readHeader(jws, type)
+  const key = trust.keys.get(kid)
+  if (!key)
+    throw refused(
+      'envelope_key_unknown',
+      `signed with key ${kid.slice(0, 60)}, which is not trusted`,
+    )
+  const read = schema.safeParse(checkSignature(jws, key))
+  if (!read.success)
+    throw refused('envelope_malformed', `the claims are not those of ${type}`, read.error)
+  if (read.data.iss !== trust.issuer)
+    throw refused(
+      'envelope_issuer',
+      `issued by ${read.data.iss.slice(0, 100)}, not ${trust.issuer}`,
+    )
+  return read.data
+}
+
+/** Strict: a header that asks for more (`crit`, `jku`, `jwk`) is one that this version does not understand. */
+const Header = z.strictObject({ alg: z.string(), typ: z.string(), kid: z.string() })
+
+function readHeader(jws: string, type: TokenType): z.infer<typeof Header> {
+  const parts = jws.split('.')
+  if (parts.length !== 3) throw refused('envelope_malformed', 'this is no compact JWS')
+  const read = Header.safeParse(parseHeader(parts[0] ?? ''))
+  const alg = read.success ? read.data.alg : undefined
+  if (!read.success)
+    throw refused('envelope_malformed', 'the header is not {alg, typ, kid}', read.error)
+  if (alg !== algorithm)
+    throw refused('envelope_algorithm', `signed with ${alg}, expected ${algorithm}`)
+  if (read.data.typ !== type)
+    throw refused('envelope_malformed', `type is ${read.data.typ.slice(0, 60)}, expected ${type}`)
+  return read.data
+}
+
+function parseHeader(part: string): unknown {
+  try {
+    return JSON.parse(Buffer.from(part, 'base64url').toString())
+  } catch (error) {
+    throw refused('envelope_malformed', 'the header is no JSON', error)
+  }
+}
+
+/** Age is judged by the service's clock, later; the library would use the node's. */
+function checkSignature(jws: string, key: KeyObject): unknown {
+  try {
+    return jwt.verify(jws, key, { algorithms: [algorithm], ignoreExpiration: true })
+  } catch (error) {
+    throw refused('envelope_signature', 'the signature is not that of these bytes', error)
+  }
+}
+
+function refuseStranger(audience: string, audiences: ReadonlySet<string>): void {
+  if (!audiences.has(audience))
+    throw refused('envelope_audience', `meant for ${audience}, which this node does not follow`)
+}
+
+function refuseStale(claims: { iat: number; exp: number }, now: number): void {
+  if (claims.exp * 1_000 <= now)
+    throw refused('envelope_expired', 'it was to be accepted only until an earlier time')
+  if (claims.iat * 1_000 > now + clockSlackMs)
+    throw refused('envelope_expired', "it was signed in the future of the service's clock")
+}
+
+function refuseOutOfOrder(claims: EnvelopeClaims, held: Position | undefined): void {
+  if (!held) throw refused('envelope_gap', `nothing of ${claims.aud} is known yet`)
+  if (claims.epoch !== held.epoch)
+    throw refused('envelope_epoch', `epoch is ${claims.epoch}, this node is in ${held.epoch}`)
+  if (claims.seq <= held.seq)
+    throw refused('envelope_replayed', `sequence is ${claims.seq}, this node has ${held.seq}`)
+  if (claims.seq > held.seq + 1)
+    throw refused('envelope_gap', `sequence is ${claims.seq}, expected ${held.seq + 1}`)
+  if (claims.prev !== held.hash)
+    throw refused('envelope_fork', `envelope ${claims.seq} does not follow the one that is held`)
+}
+
+function refuseOlderState(claims: SnapshotClaims, held: Position): void {
+  if (claims.epoch > held.epoch) return
+  if (claims.epoch < held.epoch)
+    throw refused('envelope_epoch', `the state is of epoch ${claims.epoch}, held is ${held.epoch}`)
+  if (claims.seq < held.seq)
+    throw refused('envelope_replayed', `the state ends at ${claims.seq}, held is ${held.seq}`)
+  if (claims.seq === held.seq && claims.head !== held.hash)
+    throw refused('envelope_fork', `the state at ${claims.seq} is not the one that is held`)
+}
+
+function at(claims: { epoch: number; seq: number }): { epoch: number; seq: number } {
+  return { epoch: claims.epoch, seq: claims.seq }
+}
+
+function refused(code: ProblemCode, message: string, cause?: unknown): Problem {
+  return new Problem(code, message, { remedy: remedies[code] ?? untrusted, cause })
+}
+
+const again = 'the node asks for the whole state by itself; nothing is to be done'
+const untrusted =
+  'look at what stands between node and service; if the service was set up anew, enrol the node again'
+const remedies: Partial<Record<ProblemCode, string>> = {
+  envelope_gap: again,
+  envelope_fork: again,
+  envelope_epoch: again,
+  envelope_expired: again,
+  envelope_replayed: 'a repeat is dropped; nothing is to be done',
+}

@@ -1,0 +1,178 @@
+/** What a node never blocks, whoever signed. */
+import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, test } from 'node:test'
+import type { BlockAction } from '#contract/action.ts'
+import { readAddress } from '#contract/address.ts'
+import { protectedHere, refusal } from '../../agent/guard.ts'
+import { readAgentSettings } from '../../agent/settings.ts'
+import { gateways4, gateways6, type Places, readSurroundings } from '../../agent/surroundings.ts'
+import { block } from './signer.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'cordon-guard-'))
+after(() => rmSync(folder, { recursive: true }))
+
+const settings = readAgentSettings({
+  CORDON_AGENT_ADMIN_NETWORKS: '198.51.100.0/24, 2001:db8:ad::/48',
+})
+const places = machine()
+const surroundings = readSurroundings(places, ['192.0.2.200'], join(folder, 'protect'), () => [
+  '192.0.2.10',
+])
+const here = protectedHere(surroundings, settings)
+
+describe('refused, with the reason', () => {
+  const table: [string, string, RegExp][] = [
+    ['127.0.0.1', 'protected_target', /loopback/],
+    ['::1', 'protected_target', /loopback/],
+    ['fe80::1', 'protected_target', /link-local/],
+    ['224.0.0.1', 'protected_target', /special-purpose/],
+    ['192.0.2.10', 'protected_target', /address of this node/],
+    ['192.0.2.200', 'protected_target', /Cordon service/],
+    ['192.0.2.1', 'protected_target', /default gateway/],
+    ['2001:db8:1::1', 'protected_target', /default gateway/],
+    ['192.0.2.53', 'protected_target', /name server/],
+    ['203.0.113.99', 'protected_target', /authenticated login/],
+    ['203.0.113.98', 'protected_target', /authenticated login/],
+    ['2001:db8:55::9', 'protected_target', /authenticated login/],
+    ['198.51.100.7', 'protected_target', /administration/],
+    ['2001:db8:ad:1::/64', 'protected_target', /administration/],
+    ['203.0.113.128', 'protected_target', /protect file/],
+    ['203.0.113.96/28', 'protected_target', /203\.0\.113\.9[89].*authenticated login/],
+    ['198.51.0.0/16', 'protected_target', /administration/],
+    ['203.0.0.0/15', 'too_wide', /wider than \/16/],
+    ['2001:d00::/24', 'too_wide', /wider than \/32/],
+  ]
+  for (const [target, code, why] of table)
+    test(`${target} is ${code}`, () => {
+      const problem = judge(target)
+      assert.equal(problem?.code, code)
+      assert.match(problem?.message ?? '', why)
+      assert.ok(problem?.remedy)
+    })
+})
+
+describe('let through', () => {
+  for (const target of [
+    '203.0.113.7',
+    '203.0.113.0/27',
+    '10.1.2.3',
+    '2001:db8:66::/64',
+    '203.0.113.97',
+  ])
+    test(target, () => assert.equal(judge(target), undefined))
+})
+
+test('a login that failed protects nobody: only sessions and USER_PROCESS records count', () => {
+  assert.equal(judge('203.0.113.66'), undefined)
+})
+
+test('a block for one interface, protocol or port is refused as unsupported, never widened', () => {
+  const scopes: Partial<BlockAction>[] = [
+    { interface: 'eth0' },
+    { protocol: 'tcp' },
+    { protocol: 'tcp', ports: ['22'] },
+  ]
+  for (const scope of scopes) {
+    const problem = refusal(block(1, scope), readAddress('203.0.113.7'), here, settings, 0)
+    assert.equal(problem?.code, 'unsupported')
+    assert.match(problem?.message ?? '', new RegExp(Object.keys(scope).join(', ')))
+  }
+})
+
+test('one decision more than max_blocks is refused', () => {
+  const one = (claims: number) =>
+    refusal(block(1), readAddress('203.0.113.7'), here, { ...settings, max_blocks: 2 }, claims)
+  assert.equal(one(1), undefined)
+  assert.equal(one(2)?.code, 'ceiling_reached')
+})
+
+test('a machine without any of those files protects what it can see', () => {
+  const none: Places = {
+    routes4: '/none',
+    routes6: '/none',
+    resolvers: ['/none'],
+    sessions: '/none',
+    utmp: '/none',
+  }
+  assert.deepEqual(
+    readSurroundings(none, [], undefined, () => []),
+    [],
+  )
+})
+
+test('a protect file that cannot be read or understood stops the start', () => {
+  assert.throws(() => readSurroundings(places, [], '/none/protect', () => []), {
+    code: 'setting_invalid',
+  })
+  writeFileSync(join(folder, 'wrong'), 'example.com\n')
+  assert.throws(() => readSurroundings(places, [], join(folder, 'wrong'), () => []), {
+    code: 'setting_invalid',
+    message: /"example.com" is no address/,
+  })
+})
+
+test('only the default route through a gateway names one', () => {
+  const head = 'Iface Destination Gateway Flags RefCnt Use Metric Mask\n'
+  assert.deepEqual(
+    gateways4(
+      `${head}eth0 00000000 010200C0 0003 0 0 0 00000000\neth0 000200C0 00000000 0001 0 0 0 00FFFFFF\n`,
+    ),
+    ['192.0.2.1'],
+  )
+  assert.deepEqual(
+    gateways6(
+      `${'0'.repeat(32)} 00 ${'0'.repeat(32)} 00 ${'0'.repeat(32)} ffffffff 1 0 00200200 lo\n`,
+    ),
+    [],
+  )
+})
+
+function judge(target: string) {
+  return refusal(block(1, { target }), readAddress(target), here, settings, 0)
+}
+
+function machine(): Places {
+  const file = (name: string, content: string | Buffer) => {
+    writeFileSync(join(folder, name), content)
+    return join(folder, name)
+  }
+  const sessions = join(folder, 'sessions')
+  mkdirSync(sessions)
+  file('sessions/1', 'UID=0\nREMOTE=1\nREMOTE_HOST=203.0.113.99\nCLASS=user\n')
+  file('sessions/2', 'UID=0\nREMOTE_HOST=203.0.113.66\nCLASS=greeter\n')
+  file('protect', '# the monitoring\n203.0.113.128/25 # all of it\n\n')
+  return {
+    routes4: file(
+      'route',
+      'Iface Destination Gateway Flags\neth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\n',
+    ),
+    routes6: file(
+      'ipv6_route',
+      `${'0'.repeat(32)} 00 ${'0'.repeat(32)} 00 20010db8000100000000000000000001 00000400 1 0 00000003 eth0\n`,
+    ),
+    resolvers: [
+      file('resolv', 'search example\nnameserver 192.0.2.53\nnameserver fe80::53%eth0\n'),
+      '/none',
+    ],
+    sessions,
+    utmp: file(
+      'utmp',
+      Buffer.concat([
+        record(7, '203.0.113.98'),
+        record(6, '203.0.113.66'),
+        record(7, '', '20010db8005500000000000000000009'),
+      ]),
+    ),
+  }
+}
+
+function record(type: number, host: string, address = ''): Buffer {
+  const bytes = Buffer.alloc(384)
+  bytes.writeInt16LE(type, 0)
+  bytes.write(host, 76, 'latin1')
+  Buffer.from(address, 'hex').copy(bytes, 348)
+  return bytes
+}

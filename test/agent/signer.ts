@@ -1,0 +1,127 @@
+/** A service in miniature: its keys, and statements signed as the contract says. */
+import { generateKeyPairSync, type KeyObject } from 'node:crypto'
+import jwt from 'jsonwebtoken'
+import type { BlockAction, LiftAction } from '#contract/action.ts'
+import type { Position } from '#contract/audience.ts'
+import { type EnvelopeClaims, envelopeHash, tokenType } from '#contract/envelope.ts'
+import { PublicKey, thumbprint } from '#contract/key.ts'
+import { chunkDigest, printChunk } from '#contract/snapshot.ts'
+import { trustOf } from '../../agent/keys.ts'
+import type { Trust } from '../../agent/verify.ts'
+
+export const issuer = 'https://cordon.example'
+/** 2026-03-01T00:00:00Z */
+export const today = 1_772_323_200_000
+
+export type SigningKey = { private: KeyObject; public: PublicKey; kid: string }
+
+export function makeKey(): SigningKey {
+  const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const { kty, crv, x, y } = pair.publicKey.export({ format: 'jwk' })
+  const key = PublicKey.parse({ kty, crv, x, y })
+  return { private: pair.privateKey, public: key, kid: thumbprint(key) }
+}
+
+export const serviceKey = makeKey()
+
+export function trusting(...keys: SigningKey[]): Trust {
+  return trustOf({ issuer, keys: keys.map((key) => key.public) })
+}
+
+export function sign(claims: object, typ: string, key: SigningKey = serviceKey): string {
+  return jwt.sign(claims, key.private, {
+    algorithm: 'ES256',
+    header: { alg: 'ES256', typ, kid: key.kid },
+  })
+}
+
+export function block(n: number, more: Partial<BlockAction> = {}): BlockAction {
+  return {
+    action: 'block',
+    decision: decision(n),
+    target: `203.0.113.${n % 256}`,
+    direction: 'in',
+    issued: today,
+    not_after: today + 600_000,
+    reason: 'test',
+    ...more,
+  }
+}
+
+export function lift(n: number, target = `203.0.113.${n % 256}`): LiftAction {
+  return { action: 'lift', decision: decision(n), target, issued: today, reason: 'test' }
+}
+
+export function decision(n: number): string {
+  return `d-${String(n).padStart(16, '0')}`
+}
+
+/** One audience's sequence: each envelope follows the one before. */
+export class Sequence {
+  readonly audience: string
+  at: Position
+  readonly key: SigningKey
+
+  constructor(audience: string, at: Position = { epoch: 1, seq: 0, hash: '' }, key = serviceKey) {
+    this.audience = audience
+    this.at = at
+    this.key = key
+  }
+
+  next(actions: readonly unknown[], more: Partial<EnvelopeClaims> = {}): string {
+    const jws = sign(this.claims(actions, more), tokenType.actions, this.key)
+    this.at = {
+      epoch: more.epoch ?? this.at.epoch,
+      seq: more.seq ?? this.at.seq + 1,
+      hash: envelopeHash(jws),
+    }
+    return jws
+  }
+
+  claims(actions: readonly unknown[], more: Partial<EnvelopeClaims> = {}): EnvelopeClaims {
+    const { epoch, seq, hash } = this.at
+    return {
+      ...base(this.audience),
+      jti: `${seq + 1}`,
+      epoch,
+      seq: seq + 1,
+      prev: hash,
+      actions: [...actions],
+      ...more,
+    }
+  }
+
+  head(more: object = {}): string {
+    const { epoch, seq, hash } = this.at
+    return sign(
+      { ...base(this.audience), epoch, seq, head: hash, ...more },
+      tokenType.head,
+      this.key,
+    )
+  }
+
+  /** The manifest and its chunks by digest. */
+  snapshot(nonce: string, blocks: readonly BlockAction[], inChunk = 2, more: object = {}) {
+    const chunks = new Map<string, string>()
+    for (let from = 0; from < blocks.length; from += inChunk) {
+      const text = printChunk(blocks.slice(from, from + inChunk))
+      chunks.set(chunkDigest(text), text)
+    }
+    const { epoch, seq, hash } = this.at
+    const claims = {
+      ...base(this.audience),
+      epoch,
+      seq,
+      head: hash,
+      nonce,
+      blocks: blocks.length,
+      chunks: [...chunks.keys()],
+      ...more,
+    }
+    return { manifest: sign(claims, tokenType.snapshot, this.key), chunks }
+  }
+}
+
+function base(aud: string) {
+  return { iss: issuer, aud, iat: today / 1_000, exp: today / 1_000 + 86_400 }
+}
