@@ -12,8 +12,12 @@ import { type Evidence, Hidden, hidden, viewTypes } from './evidence.ts'
 import { historyWindowMs } from './facts.ts'
 import { type CountingName, countings } from './history.ts'
 
-/** May throw where the text alone cannot tell, as at `alert.groups[3]` of an alert with two groups. */
-export type Condition = (evidence: Evidence) => boolean
+export type Condition = {
+  /** May throw where the text alone cannot tell, as at `alert.groups[3]` of an alert with two groups. */
+  readonly matches: (evidence: Evidence) => boolean
+  /** The longest time that it counts over; 0 when it counts nothing. */
+  readonly windowMs: number
+}
 
 /** `at` counts characters of the condition from 0. */
 export type Mistake = { at: number; message: string; remedy: string }
@@ -30,7 +34,8 @@ export function readCondition(text: string): Condition | Mistake {
         message: `gives ${checked.type}, not true or false`,
         remedy: 'compare it with something, such as alert.severity >= 70',
       }
-    return (evidence) => expression(evidence) === true
+    const windowMs = longestWindow(expression.ast)
+    return { matches: (evidence) => expression(evidence) === true, windowMs }
   } catch (error) {
     return asMistake(error, text)
   }
@@ -118,6 +123,14 @@ function readWindow(name: string, node: ASTNode | undefined): number {
     `"${node.args}" reaches back further than the history that is kept`,
     `use at most ${printDuration(historyWindowMs)}; offences counts earlier blocks without limit`,
   )
+}
+
+function longestWindow(node: ASTNode): number {
+  const own =
+    node.op === 'call' && Object.hasOwn(countings, node.args[0])
+      ? readWindow('', node.args[1][0])
+      : 0
+  return Math.max(own, ...childrenOf(node).map(longestWindow))
 }
 
 function durationOf(text: string): number | undefined {

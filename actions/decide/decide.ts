@@ -10,7 +10,7 @@ import type { Reason, Verdict } from './verdict.ts'
 
 export type Case = { alert: Alert; facts: Facts; policy: Policy; now: number }
 
-/** Pure: the service, the simulator and the policy's own tests call this same function. Never throws. */
+/** Pure: the service, the simulator and the policy's own tests call this same function. */
 export function decide(matter: Case): Verdict {
   const { alert, facts, policy } = matter
   const reasons: Reason[] = alert.blocked ? [{ code: 'already_dropped_by_sensor' }] : []
@@ -47,7 +47,7 @@ function objectTo(attacker: Address, observed: number, matter: Case): Reason | u
 /** A condition that fails decides too: going on could block what this rule was there to spare. */
 function match(rule: Rule, evidence: Evidence): Reason | undefined {
   try {
-    if (!rule.matches(evidence)) return undefined
+    if (!rule.condition.matches(evidence)) return undefined
     return { code: 'rule_matched', rule: rule.name, because: rule.because }
   } catch (error) {
     const problem = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)

@@ -26,7 +26,13 @@ const Escalation = strict({ factor: z.number().min(1).max(1_000), ceiling: Lengt
 const Rule = strict({
   name: Name,
   because: Sentence,
-  when: z.string('a condition is text; put it in quotes').trim().min(1),
+  when: z
+    .string({
+      error: ({ input }) =>
+        input === undefined ? undefined : 'a condition is text; put it in quotes',
+    })
+    .trim()
+    .min(1),
   verdict: Outcome,
   for: Length.optional(),
   audience: Audiences.optional(),
