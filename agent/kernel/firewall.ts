@@ -29,10 +29,18 @@ export interface Firewall {
   readonly name: 'netlink' | 'nft' | 'dry-run'
   /** False for a back end that only prints. */
   readonly enforcing: boolean
-  /** Makes or mends table, chains and sets, and keeps the elements that are there. */
+  /** Why it is not the back end that is tried first, for a person to read. */
+  readonly fallback?: string
+  /**
+   * Makes or mends table, chains and sets, and keeps the elements that are there. A table whose sets are of
+   * another version stays in force untouched; the next `replace` then makes all anew in one transaction, and
+   * `apply` throws until then.
+   */
   prepare(): Promise<void>
   /**
-   * Applies the changes in order, in transactions of at most 5,000. Each transaction happens wholly or not at all.
+   * Applies the changes in transactions of at most 5,000, each wholly or not at all; of several changes to one
+   * element the last counts. A put whose time is over removes. Throws `unsupported` for an address that does not
+   * fit its set.
    * Throws `kernel_refused`; the caller then holds nothing of that call for certain and replaces.
    */
   apply(changes: readonly Change[]): Promise<void>
@@ -44,5 +52,8 @@ export interface Firewall {
   remaining(set: SetName, address: Address): Promise<number | undefined>
   /** Calls back with a sentence when somebody else changed our table. Returns the way to stop. */
   watch(changed: (what: string) => void): () => void
+  /** Removes the table wholly: nothing is blocked any more. */
+  clear(): Promise<void>
+  /** Gives back the socket; table and elements stay in force. */
   close(): Promise<void>
 }

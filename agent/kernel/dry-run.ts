@@ -1,0 +1,58 @@
+/** Holds what the kernel would hold, and prints what it would be told. */
+import type { Address } from '#contract/address.ts'
+import type { Change, Firewall, SetName } from './firewall.ts'
+import { makeTable, removeTable, tableName } from './ruleset.ts'
+import { printSteps } from './script.ts'
+import { neverSteps, replacement, type Step, transactions } from './transaction.ts'
+
+const can = { destroy: true, renew: true }
+
+/** `now` in epoch milliseconds. */
+export function dryRunFirewall(print: (script: string) => void, now: () => number): Firewall {
+  const ends = new Map<string, number>()
+  const commit = (steps: readonly Step[]) => {
+    if (steps.length > 0) print(printSteps(tableName, steps))
+    for (const step of steps) hold(ends, step, now())
+  }
+  return {
+    name: 'dry-run',
+    enforcing: false,
+    async prepare() {
+      print(makeTable())
+    },
+    async apply(changes: readonly Change[]) {
+      for (const steps of transactions(changes, can)) commit(steps)
+    },
+    async replace(elements) {
+      commit(replacement(elements))
+    },
+    async setNever(addresses) {
+      commit(neverSteps(addresses))
+    },
+    async remaining(set, address) {
+      const left = (ends.get(keyOf(set, address)) ?? 0) - now()
+      return left > 0 ? left : undefined
+    },
+    watch: () => () => {},
+    async clear() {
+      ends.clear()
+      print(removeTable())
+    },
+    async close() {},
+  }
+}
+
+function hold(ends: Map<string, number>, step: Step, now: number): void {
+  if (step.do === 'flush') {
+    for (const key of ends.keys()) if (key.startsWith(`${step.set} `)) ends.delete(key)
+    return
+  }
+  for (const { address, timeoutMs } of step.elements)
+    if (step.do === 'add')
+      ends.set(keyOf(step.set, address), now + (timeoutMs ?? Number.POSITIVE_INFINITY))
+    else ends.delete(keyOf(step.set, address))
+}
+
+function keyOf(set: SetName | 'never4' | 'never6', address: Address): string {
+  return `${set} ${address.text}`
+}

@@ -1,0 +1,129 @@
+/** Set elements by nf_tables netlink, over one socket kept open. */
+import type { Address } from '#contract/address.ts'
+import { Problem } from '#contract/problem.ts'
+import { eachMessage } from './bytes.ts'
+import type { Carrier } from './carrier.ts'
+import type { SetName } from './firewall.ts'
+import {
+  addressBehind,
+  type Batch,
+  encodeBatch,
+  encodeGet,
+  type FoundElement,
+  lastAddress,
+  readElements,
+  subsystem,
+} from './message.ts'
+import { type NetlinkSocket, openNetlink } from './netlink-socket.ts'
+import { refused } from './refusal.ts'
+import { setSpec } from './sets.ts'
+
+const errorMessage = 2
+const newElements = (subsystem << 8) | 12
+const ENOENT = 2
+/** About 5,000 elements: above this the kernel works on another thread, so that the event loop goes on. */
+const asideBytes = 300_000
+
+/** Throws `no_privilege`, `kernel_refused`. */
+export function netlinkCarrier(): Carrier {
+  const socket = openNetlink()
+  const conversation = oneAtATime()
+  let sequence = 1
+  return {
+    name: 'netlink',
+    port: socket.port,
+    commit: (table, steps) =>
+      conversation(async () => {
+        if (steps.length === 0) return
+        const batch = encodeBatch(table, steps, sequence)
+        sequence = (batch.lastSequence + 2) % 2 ** 31
+        await send(socket, batch.bytes)
+        mustBeConfirmed(batch, answers(socket))
+      }),
+    remaining: (table, set, address) =>
+      conversation(async () => {
+        const ask = (key: Uint8Array, end: boolean) => {
+          sequence = (sequence + 1) % 2 ** 31
+          socket.send(encodeGet(table, set, key, end, sequence))
+          return readFound(set, sequence, answers(socket))
+        }
+        return readRemaining(set, address, ask)
+      }),
+    close: () => socket.close(),
+  }
+}
+
+type Answer =
+  | { sequence: number; errno: number }
+  | { sequence: number; elements: readonly FoundElement[] }
+
+/** The kernel has answered before `send` returned, so what does not wait now never comes. */
+function answers(socket: NetlinkSocket): Answer[] {
+  const found: Answer[] = []
+  for (let datagram = socket.receive(); datagram; datagram = socket.receive()) {
+    if (datagram === 'overrun') throw refused(0, 'answers of the kernel were lost')
+    for (const { type, sequence, body } of eachMessage(datagram)) {
+      if (type === errorMessage) found.push({ sequence, errno: -body.readInt32LE() })
+      if (type === newElements) found.push({ sequence, elements: readElements(body).elements })
+    }
+  }
+  return found
+}
+
+/** An error for any message, also for the bracket around them, undid the whole batch. */
+function mustBeConfirmed(batch: Batch, found: readonly Answer[]): void {
+  const mine = found.filter(({ sequence }) => sequence >= batch.firstSequence)
+  for (const answer of mine) {
+    if (!('errno' in answer) || answer.errno === 0) continue
+    const set = batch.sets[answer.sequence - batch.firstSequence]
+    throw refused(answer.errno, set ? `cannot change set ${set}` : 'cannot commit the transaction')
+  }
+  if (!mine.some((answer) => 'errno' in answer && answer.sequence === batch.lastSequence))
+    throw refused(0, 'the kernel did not confirm the transaction')
+}
+
+function readFound(
+  set: SetName,
+  sequence: number,
+  found: readonly Answer[],
+): FoundElement | undefined {
+  const mine = found.filter((answer) => answer.sequence === sequence)
+  for (const answer of mine)
+    if ('errno' in answer && answer.errno !== 0 && answer.errno !== ENOENT)
+      throw refused(answer.errno, `cannot read set ${set}`)
+  return mine.flatMap((answer) => ('elements' in answer ? answer.elements : []))[0]
+}
+
+/**
+ * An interval set answers for any address inside, so where it begins and ends is compared. Older kernels do not
+ * find the end of an interval when another begins there; then the start must do.
+ */
+function readRemaining(
+  set: SetName,
+  address: Address,
+  ask: (key: Uint8Array, end: boolean) => FoundElement | undefined,
+): number | undefined {
+  const start = ask(address.bytes, false)
+  if (!start?.key.equals(address.bytes)) return undefined
+  const behind = setSpec(set).prefix === undefined ? addressBehind(address) : undefined
+  const end = behind && ask(lastAddress(address), true)
+  if (behind && end && !end.key.equals(behind)) return undefined
+  if (start.expiresMs !== undefined) return start.expiresMs
+  throw new Problem('kernel_refused', `${address.text} stands in set ${set} without an end`, {
+    remedy: 'somebody else put it there; the agent fills the sets anew by itself',
+  })
+}
+
+function send(socket: NetlinkSocket, bytes: Uint8Array): Promise<void> | void {
+  return bytes.length > asideBytes ? socket.sendAside(bytes) : socket.send(bytes)
+}
+
+/** Answers belong to the question before them, so the next waits for the one under way. */
+function oneAtATime(): <Result>(task: () => Promise<Result>) => Promise<Result> {
+  let last: Promise<unknown> = Promise.resolve()
+  return (task) => {
+    const result = last.then(task, task)
+    last = result
+    return result
+  }
+}

@@ -1,0 +1,74 @@
+/** The sets of the table: what each holds and how large it may grow. */
+import { type Address, isHost } from '#contract/address.ts'
+import { Problem } from '#contract/problem.ts'
+import type { SetKind, SetName } from './firewall.ts'
+
+export type NeverName = 'never4' | 'never6'
+
+export type SetSpec = {
+  readonly name: SetName | NeverName
+  readonly family: 4 | 6
+  /** The one prefix length it holds; undefined when it holds intervals of any. */
+  readonly prefix: number | undefined
+  readonly timeout: boolean
+  /** A cap with slack: elements that have expired count until the kernel's next scan. */
+  readonly size: number
+}
+
+const kinds: Record<SetKind, Pick<SetSpec, 'family' | 'prefix' | 'size'>> = {
+  hosts4: { family: 4, prefix: 32, size: 2_097_152 },
+  hosts6: { family: 6, prefix: 128, size: 2_097_152 },
+  nets4_24: { family: 4, prefix: 24, size: 1_048_576 },
+  nets4_16: { family: 4, prefix: 16, size: 65_536 },
+  nets6_64: { family: 6, prefix: 64, size: 2_097_152 },
+  nets6_48: { family: 6, prefix: 48, size: 1_048_576 },
+  rare4: { family: 4, prefix: undefined, size: 32_768 },
+  rare6: { family: 6, prefix: undefined, size: 32_768 },
+}
+
+export const setKinds = Object.keys(kinds).filter((kind): kind is SetKind => kind in kinds)
+
+export const blockSets: readonly SetSpec[] = (['in', 'out'] as const).flatMap((way) =>
+  setKinds.map((kind) => ({ ...kinds[kind], name: `${way}_${kind}` as const, timeout: true })),
+)
+
+export const neverSets: readonly SetSpec[] = [
+  { name: 'never4', family: 4, prefix: undefined, timeout: false, size: 32_768 },
+  { name: 'never6', family: 6, prefix: undefined, timeout: false, size: 32_768 },
+]
+
+export const allSets: readonly SetSpec[] = [...neverSets, ...blockSets]
+
+const byName = new Map(allSets.map((spec) => [spec.name, spec]))
+
+export function setSpec(name: SetName | NeverName): SetSpec {
+  const spec = byName.get(name)
+  if (spec) return spec
+  throw new Problem('unsupported', `there is no set ${name}`)
+}
+
+/** Where a host or network belongs. */
+export function setKind(address: Address): SetKind {
+  const exact = setKinds.find(
+    (kind) => kinds[kind].family === address.family && kinds[kind].prefix === address.prefix,
+  )
+  return exact ?? (address.family === 4 ? 'rare4' : 'rare6')
+}
+
+/** A network is never cut down to its first host, nor a host put where it would stand for a network. */
+export function mustFit(spec: SetSpec, address: Address): void {
+  if (spec.family === address.family && spec.prefix === address.prefix) return
+  if (
+    spec.family === address.family &&
+    spec.prefix === undefined &&
+    (fitsRare(address) || !spec.timeout)
+  )
+    return
+  throw new Problem('unsupported', `${address.text} does not fit set ${spec.name}`, {
+    remedy: 'put a host or network into the set of its own prefix length',
+  })
+}
+
+function fitsRare(address: Address): boolean {
+  return !isHost(address)
+}

@@ -1,0 +1,107 @@
+/** Notices what others do to our table, from the kernel's own notifications. */
+import { type Attributes, eachMessage, type Message, readAttributes } from './bytes.ts'
+import { readElements, readText, subsystem } from './message.ts'
+import { listen, type NetlinkSocket, openNetlink } from './netlink-socket.ts'
+import { tableName } from './ruleset.ts'
+
+/** NFNLGRP_NFTABLES */
+const group = 7
+const pollMs = 100
+/** Datagrams read in one go, so that a flood of others' changes does not hold up the event loop. */
+const drainLimit = 2_000
+
+/** NFT_MSG_*: what it was about, and how it is told. */
+const told: Record<number, [weight: number, what: string]> = {
+  2: [5, 'the table was deleted'],
+  5: [4, 'a chain was deleted'],
+  11: [4, 'a set was deleted'],
+  6: [3, 'a rule was added'],
+  8: [3, 'a rule was deleted'],
+  3: [2, 'a chain was changed'],
+  9: [2, 'a set was added'],
+  0: [2, 'the table was made'],
+  14: [1, 'elements were removed'],
+  12: [1, 'elements were added'],
+}
+const elementsRemoved = 14
+const elementsAdded = 12
+/** NFT_MSG_NEWGEN ends a transaction and names who did it: NFTA_GEN_PROC_PID, NFTA_GEN_PROC_NAME. */
+const generation = 15
+const generationPart = { pid: 2, name: 3 } as const
+
+type Seen = { weight: number; what: string; set: string; count: number }
+
+/** Calls back once a transaction. Returns the way to stop. */
+export function watchTable(
+  ownPort: number | undefined,
+  isOwn: (pid: number) => boolean,
+  changed: (what: string) => void,
+): () => void {
+  const socket = openNetlink()
+  listen(socket, group, ownPort)
+  const read = transactionReader(isOwn, changed)
+  const timer = setInterval(() => drain(socket, read, changed), pollMs)
+  timer.unref()
+  return () => {
+    clearInterval(timer)
+    socket.close()
+  }
+}
+
+function drain(
+  socket: NetlinkSocket,
+  read: (message: Message) => void,
+  changed: (what: string) => void,
+): void {
+  for (let count = 0; count < drainLimit; count++) {
+    const datagram = socket.receive()
+    if (!datagram) return
+    if (datagram === 'overrun') changed('more was changed in the ruleset than could be followed')
+    else for (const message of eachMessage(datagram)) read(message)
+  }
+}
+
+/** Given the messages in order; pure but for the call-backs. */
+export function transactionReader(
+  isOwn: (pid: number) => boolean,
+  changed: (what: string) => void,
+): (message: Message) => void {
+  let seen: Seen | undefined
+  return (message) => {
+    if (message.type >> 8 !== subsystem) return
+    const type = message.type & 0xff
+    if (type !== generation) {
+      seen = heavier(seen, read(type, message.body))
+      return
+    }
+    const by = readAttributes(message.body.subarray(4))
+    const pid = by.get(generationPart.pid)?.readUInt32BE() ?? 0
+    if (seen && !isOwn(message.port) && !isOwn(pid)) changed(sentence(seen, by, pid))
+    seen = undefined
+  }
+}
+
+function read(type: number, body: Buffer): Seen | undefined {
+  const known = told[type]
+  if (!known) return undefined
+  const [weight, what] = known
+  const parts = readAttributes(body.subarray(4))
+  // NFTA_*_TABLE is attribute 1 of every kind, the table's own name too.
+  if (readText(parts.get(1)) !== tableName) return undefined
+  const isElements = type === elementsRemoved || type === elementsAdded
+  const set = isElements ? readText(parts.get(2)) : ''
+  return { weight, what, set, count: isElements ? readElements(body).elements.length : 1 }
+}
+
+/** Of one transaction the gravest is told; elements are counted. */
+function heavier(before: Seen | undefined, now: Seen | undefined): Seen | undefined {
+  if (!before || !now) return before ?? now
+  if (before.weight !== now.weight) return before.weight > now.weight ? before : now
+  const set = before.set === now.set ? before.set : 'several sets'
+  return { ...now, set, count: before.count + now.count }
+}
+
+function sentence({ weight, what, set, count }: Seen, by: Attributes, pid: number): string {
+  const who = `${readText(by.get(generationPart.name)) || 'an unknown process'} (pid ${pid})`
+  return weight === 1 ? `${what} by ${who}: ${count} in ${set}` : `${what} by ${who}`
+}
