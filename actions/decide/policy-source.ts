@@ -13,7 +13,8 @@ export function readSource(text: string): Source {
   const error = document.errors[0]
   if (error === undefined) return { text, document, lines }
   throw invalid(lines.linePos(error.pos[0]), `this is no YAML: ${plain(error.message)}`, {
-    remedy: 'look for a missing quote, colon or indent at this place',
+    remedy:
+      'look for a missing quote, colon or indent here; a condition that begins with a quote needs quotes around it',
     cause: error,
   })
 }
@@ -76,5 +77,5 @@ function invalid(
 function plain(message: string): string {
   if (/received undefined$/.test(message)) return 'this is missing'
   const text = message.replace(/\.$/, '')
-  return text.startsWith('Invalid') ? text.charAt(0).toLowerCase() + text.slice(1) : text
+  return text.charAt(0).toLowerCase() + text.slice(1)
 }
