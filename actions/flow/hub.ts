@@ -31,6 +31,7 @@ export type Hub = {
   drop(node: string, lastFrame?: string): void
   /** Audiences that somebody listens to. */
   audiences(): string[]
+  connected(node: string): boolean
   count(): number
   close(): void
 }
@@ -94,6 +95,7 @@ export function openHub(): Hub {
       }
     },
     audiences: () => [...rooms.keys()],
+    connected: (node) => [...everybody].some((listener) => listener.node === node),
     count: () => everybody.size,
     close: () => {
       for (const listener of [...everybody]) end(listener)

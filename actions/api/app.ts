@@ -1,0 +1,99 @@
+/** The HTTP application as a value: routes, authentication, limits, problems as answers. No port, no files. */
+import { OpenAPIHono } from '@hono/zod-openapi'
+import { bodyLimit } from 'hono/body-limit'
+import { secureHeaders } from 'hono/secure-headers'
+import { nearest, Problem, toProblem } from '#contract/problem.ts'
+import type { Flow } from '../flow/flow.ts'
+import { mountAdministration } from './administration.ts'
+import { mountAlerts } from './alerts.ts'
+import { authenticate } from './authenticate.ts'
+import { mountDecisions } from './decisions.ts'
+import { mountHealth } from './health.ts'
+import { mountNodeSide } from './node-side.ts'
+import { mountNodes } from './nodes.ts'
+import { openApiDocument } from './openapi.ts'
+import { openRateLimit } from './rate-limit.ts'
+import type { App, Env } from './route.ts'
+
+/** Bytes of one request body: 10,000 records of ordinary size. */
+export const maxBody = 16 * 1_024 * 1_024
+
+/** Requests a second: known callers, and strangers by address. */
+const known = { perSecond: 5_000, burst: 20_000 }
+const strangers = { perSecond: 10, burst: 50 }
+
+export function makeApp(flow: Flow): App {
+  const app: App = new OpenAPIHono<Env>()
+  const callers = openRateLimit(known.perSecond, known.burst)
+  const attempts = openRateLimit(strangers.perSecond, strangers.burst)
+
+  app.onError((error, context) => {
+    const problem = toProblem(error)
+    if (problem.code === 'internal')
+      flow.log.error({ error, path: context.req.path }, 'a request failed')
+    const headers = { 'content-type': 'application/problem+json', ...retryAfter(problem) }
+    return context.body(JSON.stringify(problem), statusOf(problem), headers)
+  })
+  app.use(secureHeaders())
+  app.use(
+    bodyLimit({
+      maxSize: maxBody,
+      onError: () => {
+        throw tooLarge()
+      },
+    }),
+  )
+  app.use(async (context, next) => {
+    const remote = context.env?.incoming?.socket?.remoteAddress ?? 'unknown'
+    try {
+      const caller = await authenticate(
+        flow.store.read,
+        flow.keys.issuer,
+        context.req.header('authorization'),
+        flow.now(),
+      )
+      if (caller.kind !== 'nobody') callers.take(caller.actor, flow.now())
+      context.set('caller', caller)
+    } catch (error) {
+      attempts.take(remote, flow.now())
+      throw error
+    }
+    await next()
+  })
+
+  mountAlerts(app, flow)
+  mountDecisions(app, flow)
+  mountNodes(app, flow)
+  mountNodeSide(app, flow)
+  mountAdministration(app, flow)
+  mountHealth(app, flow)
+  const document = openApiDocument(app, flow.reachable().url)
+  app.get('/openapi.json', (context) => context.json(document))
+  app.notFound((context) => {
+    throw nothingAt(context.req.method, context.req.path, Object.keys(document.paths))
+  })
+  return app
+}
+
+function nothingAt(method: string, path: string, known: readonly string[]): Problem {
+  const guess = nearest(path, known)
+  return new Problem('not_found', `there is no ${method} ${path}`, {
+    remedy: guess
+      ? `did you mean ${guess}? /openapi.json lists all operations`
+      : '/openapi.json lists all operations',
+  })
+}
+
+function tooLarge(): Problem {
+  return new Problem('too_large', `the body is larger than ${maxBody} bytes`, {
+    remedy: 'send fewer records in one request',
+  })
+}
+
+function retryAfter(problem: Problem): Record<string, string> {
+  return problem.status === 429 || problem.status === 503 ? { 'retry-after': '1' } : {}
+}
+
+function statusOf(problem: Problem) {
+  return problem.status as 400 | 401 | 403 | 404 | 409 | 413 | 422 | 429 | 500 | 502 | 503
+}

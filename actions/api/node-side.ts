@@ -1,0 +1,215 @@
+/** What the agents talk to: stream, snapshots, keys, receipts, heartbeats. */
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
+import { z } from '@hono/zod-openapi'
+import { Audience, audiencesOf, readCursor } from '#contract/audience.ts'
+import { KeySet } from '#contract/key.ts'
+import { Problem } from '#contract/problem.ts'
+import { Heartbeat, Receipts } from '#contract/receipt.ts'
+import { considerProof } from '../flow/epoch.ts'
+import type { Flow } from '../flow/flow.ts'
+import { openStream } from '../flow/stream.ts'
+import type { Node } from '../store/nodes.ts'
+import { type App, type Caller, mount, type RouteContext } from './route.ts'
+
+const Text = z.string()
+
+export function mountNodeSide(app: App, flow: Flow): void {
+  mount(app, {
+    method: 'get',
+    path: '/v1/stream',
+    summary: 'Follow actions',
+    description:
+      'Server-sent events: hello, envelope (a signed batch of actions; its id is the cursor), head (a signed place, every 15 s), resync (ask for a snapshot), groups. Send the last id as Last-Event-ID to go on after it.',
+    tag: 'agents',
+    access: 'node',
+    answer: {
+      status: 200,
+      schema: Text,
+      type: 'text/event-stream',
+      description: 'an endless stream',
+      example: 'event: hello\ndata: {"node":"web-01","groups":["web"],"time":1772326923456}\n\n',
+    },
+    handle: async ({ caller }, context) => {
+      await streamTo(flow, nodeOf(caller), context)
+      return RESPONSE_ALREADY_SENT
+    },
+  })
+
+  mount(app, {
+    method: 'get',
+    path: '/v1/snapshot',
+    summary: 'Ask for the whole state',
+    tag: 'agents',
+    access: 'node',
+    query: z.strictObject({ audience: Audience, nonce: z.string().min(16).max(100) }),
+    answer: {
+      status: 200,
+      schema: z.object({ success: z.literal(true), manifest: Text }),
+      description: 'a signed manifest that names the digests of the chunks',
+      example: { success: true, manifest: 'eyJ…' },
+    },
+    handle: async ({ query, caller }) => {
+      followed(nodeOf(caller), query.audience)
+      return { manifest: await flow.snapshots.manifest(query.audience, query.nonce, flow.now()) }
+    },
+  })
+
+  mount(app, {
+    method: 'get',
+    path: '/v1/snapshot/{digest}',
+    summary: 'Fetch a chunk of the state',
+    tag: 'agents',
+    access: 'node',
+    params: z.object({ digest: z.string().regex(/^[0-9a-f]{64}$/) }),
+    answer: {
+      status: 200,
+      schema: Text,
+      description: 'the chunk as it was digested',
+      example: '[]',
+    },
+    problems: ['not_found'],
+    handle: async ({ params }, context) =>
+      context.body(flow.snapshots.chunk(params.digest, flow.now()), 200, {
+        'content-type': 'application/json',
+      }),
+  })
+
+  mount(app, {
+    method: 'post',
+    path: '/v1/proof',
+    summary: 'Prove that the service lost its past',
+    description:
+      'A node whose place is beyond ours shows our own newest signature; if it is, a new epoch begins.',
+    tag: 'agents',
+    access: 'node',
+    body: z.strictObject({ statement: z.string().max(4_000_000) }),
+    bodyExample: { statement: 'eyJ…' },
+    answer: {
+      status: 200,
+      schema: z.object({ success: z.literal(true), epoch: z.int() }),
+      description: 'the epoch in force',
+      example: { success: true, epoch: 2 },
+    },
+    handle: async ({ body, caller }) => {
+      const { store, hub, keys } = flow
+      return {
+        epoch: await considerProof(
+          store,
+          hub,
+          keys,
+          nodeOf(caller).name,
+          body.statement,
+          flow.now(),
+        ),
+      }
+    },
+  })
+
+  mount(app, {
+    method: 'get',
+    path: '/v1/keys',
+    summary: 'List key announcements',
+    description: 'Each is a key set under the signature of the key before it.',
+    tag: 'agents',
+    access: 'anybody',
+    answer: {
+      status: 200,
+      schema: z.object({ success: z.literal(true), announcements: z.array(Text) }),
+      description: 'oldest first',
+      example: { success: true, announcements: [] },
+    },
+    handle: async () => ({ announcements: flow.keys.announcements() }),
+  })
+
+  mount(app, {
+    method: 'get',
+    path: '/.well-known/jwks.json',
+    summary: 'Show the public keys',
+    tag: 'agents',
+    access: 'anybody',
+    answer: {
+      status: 200,
+      schema: KeySet,
+      description: 'a JWKS (RFC 7517)',
+      example: { keys: [] },
+    },
+    handle: async (_, context) => context.json({ keys: flow.keys.published() }),
+  })
+
+  mount(app, {
+    method: 'post',
+    path: '/v1/receipts',
+    summary: 'Report receipts',
+    tag: 'agents',
+    access: 'node',
+    body: Receipts,
+    bodyExample: { receipts: [] },
+    answer: {
+      status: 202,
+      schema: z.object({ success: z.literal(true), stored: z.int() }),
+      description: 'stored',
+      example: { success: true, stored: 1 },
+    },
+    handle: async ({ body, caller }) => {
+      await flow.acknowledge(nodeOf(caller).name, body.receipts)
+      return { stored: body.receipts.length }
+    },
+  })
+
+  mount(app, {
+    method: 'post',
+    path: '/v1/heartbeat',
+    summary: 'Report health',
+    tag: 'agents',
+    access: 'node',
+    body: Heartbeat,
+    answer: {
+      status: 200,
+      schema: z.object({ success: z.literal(true), time: z.int() }),
+      description: "the service's clock, epoch milliseconds",
+      example: { success: true, time: 1_772_326_923_456 },
+    },
+    handle: async ({ body, caller }) => {
+      await flow.takeHeartbeat(nodeOf(caller).name, body)
+      return { time: flow.now() }
+    },
+  })
+}
+
+/** Frames go straight to the socket: a web stream between would cost more than the frame. */
+async function streamTo(flow: Flow, node: Node, context: RouteContext): Promise<void> {
+  const from = readCursor(context.req.header('last-event-id') ?? '')
+  const { outgoing } = context.env
+  outgoing.writeHead(200, {
+    'content-type': 'text/event-stream',
+    'cache-control': 'no-store',
+    'x-accel-buffering': 'no',
+  })
+  const connection = {
+    write: (frame: string) => {
+      outgoing.write(frame)
+      return outgoing.writableLength
+    },
+    end: () => outgoing.end(),
+  }
+  let leave = () => {}
+  let closed = false
+  outgoing.once('close', () => {
+    closed = true
+    leave()
+  })
+  leave = await openStream(flow.store, flow.hub, node, from, connection, flow.now())
+  if (closed) leave()
+}
+
+function nodeOf(caller: Caller): Node {
+  if (caller.kind === 'node') return caller.node
+  throw new Problem('forbidden', 'only a node may do this')
+}
+
+function followed(node: Node, audience: string): void {
+  if (audiencesOf(node.name, node.groups).includes(audience)) return
+  throw new Problem('forbidden', `${node.name} does not follow ${audience}`, {
+    remedy: 'its groups were changed: the agent asks again by itself',
+  })
+}

@@ -1,0 +1,157 @@
+/** What the answers look like, and how decisions and nodes are shown. Times are RFC 3339, lengths seconds. */
+import { z } from '@hono/zod-openapi'
+import { Direction } from '#contract/action.ts'
+import { Audience, NodeName } from '#contract/audience.ts'
+import { Heartbeat } from '#contract/receipt.ts'
+import { printTime } from '#contract/time.ts'
+import { explainReason } from '../decide/explain.ts'
+import { type Decision, decisionStates } from '../store/decisions.ts'
+import type { Node } from '../store/nodes.ts'
+import type { NodeReceipt } from '../store/receipts.ts'
+
+const time = z.string().meta({ example: '2026-03-01T01:02:03.456Z' })
+
+export const NodeCounts = z
+  .object({
+    of: z.int().meta({ description: 'nodes that this decision is for' }),
+    applied: z.int().meta({ description: 'whose kernel confirmed' }),
+    refused: z.int(),
+    failed: z.int(),
+    ended: z.int(),
+  })
+  .meta({ id: 'NodeCounts' })
+
+export const DecisionShape = z
+  .object({
+    id: z.string(),
+    state: z.enum(decisionStates),
+    message: z.string().meta({ description: 'the state in a sentence' }),
+    outcome: z.enum(['block', 'review', 'watch', 'ignore']),
+    would: z.enum(['block', 'review', 'watch', 'ignore']).nullable(),
+    origin: z.enum(['policy', 'manual']),
+    rule: z.string().nullable(),
+    because: z.array(z.string()).meta({ description: 'the reasons as sentences' }),
+    reasons: z.array(z.record(z.string(), z.unknown())),
+    target: z.string().nullable(),
+    direction: Direction.nullable(),
+    audience: z.array(Audience),
+    length_s: z.number().nullable(),
+    created: time,
+    issued: time.nullable(),
+    not_after: time.nullable(),
+    ended: time.nullable(),
+    end_reason: z.enum(['expired', 'lifted']).nullable(),
+    actor: z.string().nullable(),
+    note: z.string().nullable(),
+    alerts: z.int(),
+    nodes: NodeCounts,
+  })
+  .meta({ id: 'Decision' })
+export type DecisionShape = z.infer<typeof DecisionShape>
+
+export const NodeShape = z
+  .object({
+    name: NodeName,
+    groups: z.array(NodeName),
+    state: z.enum(['active', 'silent', 'never_seen', 'revoked']),
+    connected: z.boolean(),
+    enrolled: time,
+    last_seen: time.nullable(),
+    revoked: time.nullable(),
+    heartbeat: Heartbeat.nullable(),
+  })
+  .meta({ id: 'Node' })
+export type NodeShape = z.infer<typeof NodeShape>
+
+/** Three heartbeats missed. */
+const silentAfterMs = 45_000
+
+export function showNode(node: Node, connected: boolean, now: number): NodeShape {
+  const silent = node.lastSeen !== null && now - node.lastSeen > silentAfterMs
+  return {
+    name: node.name,
+    groups: node.groups,
+    state:
+      node.revoked !== null
+        ? 'revoked'
+        : node.lastSeen === null
+          ? 'never_seen'
+          : silent
+            ? 'silent'
+            : 'active',
+    connected,
+    enrolled: printTime(node.enrolled),
+    last_seen: orNull(node.lastSeen),
+    revoked: orNull(node.revoked),
+    heartbeat: node.heartbeat,
+  }
+}
+
+/** `nodes` are all that are enrolled; the decision is for those in its audience. */
+export function showDecision(
+  decision: Decision,
+  receipts: readonly NodeReceipt[],
+  nodes: readonly Node[],
+): DecisionShape {
+  const counts = count(decision, receipts, nodes)
+  return {
+    id: decision.id,
+    state: decision.state,
+    message: stateSentence(decision, counts),
+    outcome: decision.outcome,
+    would: decision.would,
+    origin: decision.origin,
+    rule: decision.rule,
+    because: decision.reasons.map(explainReason),
+    reasons: decision.reasons,
+    target: decision.target,
+    direction: decision.direction,
+    audience: decision.audience,
+    length_s: decision.lengthMs === null ? null : decision.lengthMs / 1_000,
+    created: printTime(decision.created),
+    issued: orNull(decision.issued),
+    not_after: orNull(decision.notAfter),
+    ended: orNull(decision.ended),
+    end_reason: decision.endReason,
+    actor: decision.actor,
+    note: decision.note,
+    alerts: decision.alerts,
+    nodes: counts,
+  }
+}
+
+export function audienceNodes(audience: readonly string[], nodes: readonly Node[]): Node[] {
+  const wanted = new Set(audience)
+  return nodes.filter(
+    (node) =>
+      node.revoked === null &&
+      (wanted.has('all') ||
+        wanted.has(`node/${node.name}`) ||
+        node.groups.some((group) => wanted.has(`group/${group}`))),
+  )
+}
+
+function count(decision: Decision, receipts: readonly NodeReceipt[], nodes: readonly Node[]) {
+  const of = audienceNodes(decision.audience, nodes).length
+  const tally = { of, applied: 0, refused: 0, failed: 0, ended: 0 }
+  for (const receipt of receipts) if (receipt.decision === decision.id) tally[receipt.status]++
+  return tally
+}
+
+function stateSentence(
+  { state, endReason, outcome }: Decision,
+  nodes: z.infer<typeof NodeCounts>,
+): string {
+  if (state === 'waiting') return 'waits for a person to approve or decline'
+  if (state === 'declined') return 'declined'
+  if (state === 'noted') return outcome === 'ignore' ? 'ignored' : 'noted, nothing to enforce'
+  if (state === 'ended') return endReason === 'lifted' ? 'lifted' : 'ended by its time'
+  if (nodes.of === 0) return 'signed, but no node is enrolled to enforce it'
+  const trouble = nodes.refused + nodes.failed
+  const applied = `in the kernel of ${nodes.applied} of ${nodes.of} nodes`
+  return trouble === 0 ? applied : `${applied}, ${trouble} refused or failed`
+}
+
+function orNull(ms: number | null): string | null {
+  return ms === null ? null : printTime(ms)
+}

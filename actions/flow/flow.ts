@@ -1,0 +1,100 @@
+/**
+ * The whole way on one screen: receive → enrich → decide → record and sign → stream → acknowledge → expire.
+ *
+ * `receive` reads records and hands alerts to the `recorder`, whose `judgeBatch` gathers facts, calls the pure
+ * `decide`, and stores alert, decision, signed envelope and journal line in one transaction. The `hub` then sends
+ * the envelope to the nodes. Their receipts come back through `acknowledge`. `expire` runs by the clock. What a
+ * person decides enters through `orders`, at the same place as a verdict.
+ */
+import type { Logger } from 'pino'
+import type { Heartbeat, Receipt } from '#contract/receipt.ts'
+import type { Policy } from '../decide/policy.ts'
+import { decisionIdFrom } from '../store/decisions.ts'
+import type { Store } from '../store/store.ts'
+import { acknowledge, takeHeartbeat } from './acknowledge.ts'
+import { openBlockCount } from './block-count.ts'
+import { type Confirmations, openConfirmations } from './confirmations.ts'
+import type { EnrolParts } from './enrol.ts'
+import { expire, prune } from './expire.ts'
+import { headIntervalMs, publishHeads } from './heads.ts'
+import { type Hub, openHub } from './hub.ts'
+import type { SigningKeys } from './keys.ts'
+import { type Orders, openOrders } from './order.ts'
+import type { SourceHealth } from './pull.ts'
+import type { RunningConnector } from './receive.ts'
+import { openRecorder, type Recorder } from './record.ts'
+import type { Randomness } from './secret.ts'
+import { openSnapshots, type Snapshots } from './snapshot.ts'
+
+export type FlowParts = {
+  store: Store
+  keys: SigningKeys
+  log: Logger
+  now(): number
+  random: Randomness
+  connectors: ReadonlyMap<string, RunningConnector>
+  /** The policy in force and its text; `reload` reads the file anew and throws `policy_invalid`. */
+  policy: { current(): Policy; text(): string; reload(): void }
+  /** Networks of the service itself. The same array until they change. */
+  own(): readonly string[]
+  reachable: EnrolParts['reachable']
+}
+
+export type Flow = FlowParts & {
+  hub: Hub
+  recorder: Recorder
+  orders: Orders
+  snapshots: Snapshots
+  confirmations: Confirmations
+  sources: SourceHealth[]
+  acknowledge(node: string, receipts: readonly Receipt[]): Promise<void>
+  takeHeartbeat(node: string, heartbeat: Heartbeat): Promise<void>
+  /** Starts what runs by the clock. Returns the way to stop it. */
+  startClock(): () => void
+}
+
+export function openFlow(parts: FlowParts): Flow {
+  const hub = openHub()
+  const confirmations = openConfirmations()
+  const { store, keys, now, own } = parts
+  const policy = parts.policy.current
+  const newId = () => decisionIdFrom(`manual:${Buffer.from(parts.random(16)).toString('hex')}`)
+  return {
+    ...parts,
+    hub,
+    confirmations,
+    recorder: openRecorder({ store, keys, hub, now, own, policy, blocks: openBlockCount() }),
+    orders: openOrders({ store, keys, hub, now, own, policy, newId }),
+    snapshots: openSnapshots(store, keys),
+    sources: [],
+    acknowledge: async (node, receipts) => {
+      await acknowledge(store, node, receipts, now())
+      confirmations.hear(node, receipts)
+    },
+    takeHeartbeat: (node, heartbeat) => takeHeartbeat(store, node, heartbeat, now()),
+    startClock: () => {
+      const timers = [
+        every(1_000, parts.log, () => expire(store, now())),
+        every(headIntervalMs, parts.log, () => publishHeads(store.read, hub, keys, now())),
+        every(3_600_000, parts.log, () => prune(store, now())),
+      ]
+      return () => timers.forEach(clearInterval)
+    },
+  }
+}
+
+/** A failure is logged and the next turn tries again: the store being full must not stop the clock. */
+function every(ms: number, log: Logger, work: () => Promise<unknown>): NodeJS.Timeout {
+  let busy = false
+  return setInterval(async () => {
+    if (busy) return
+    busy = true
+    try {
+      await work()
+    } catch (error) {
+      log.error({ error }, 'work by the clock failed and is tried again')
+    } finally {
+      busy = false
+    }
+  }, ms)
+}
