@@ -62,12 +62,11 @@ export function encodeBatch(table: string, steps: readonly Step[], firstSequence
   }
 }
 
-/** Asks for one element: the one with this key or, of intervals, the start or end of the one around it. */
+/** Asks for one element: the one with this key or, of intervals, the start of the one around it. */
 export function encodeGet(
   table: string,
   set: SetName,
   key: Uint8Array,
-  end: boolean,
   sequence: number,
 ): Uint8Array {
   const out = new MessageWriter(256)
@@ -76,13 +75,13 @@ export function encodeGet(
   out.text(list.table, table)
   out.text(list.set, set)
   const elements = out.open(list.elements | nested)
-  writeElement(out, key, undefined, end)
+  writeElement(out, key, undefined, false)
   out.close(elements)
   out.closeMessage(start)
   return out.bytes()
 }
 
-export type FoundElement = { key: Buffer; end: boolean; expiresMs: number | undefined }
+export type FoundElement = { key: Buffer; expiresMs: number | undefined }
 
 /** The elements in the body of an answer or notification. */
 export function readElements(body: Buffer): {
@@ -130,7 +129,6 @@ function readElement(bytes: Buffer): FoundElement {
   const key = readAttributes(parts.get(elementPart.key) ?? Buffer.alloc(0)).get(one)
   return {
     key: key ?? Buffer.alloc(0),
-    end: ((parts.get(elementPart.flags)?.readUInt32BE() ?? 0) & intervalEnd) !== 0,
     expiresMs: expiration === undefined ? undefined : Number(expiration.readBigUInt64BE()),
   }
 }

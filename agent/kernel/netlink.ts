@@ -42,9 +42,9 @@ export function netlinkCarrier(): Carrier {
       }),
     remaining: (table, set, address) =>
       conversation(async () => {
-        const ask = (key: Uint8Array, end: boolean) => {
+        const ask = (key: Uint8Array) => {
           sequence = (sequence + 1) % 2 ** 31
-          socket.send(encodeGet(table, set, key, end, sequence))
+          socket.send(encodeGet(table, set, key, sequence))
           return readFound(set, sequence, answers(socket))
         }
         return readRemaining(set, address, ask)
@@ -94,24 +94,28 @@ function readFound(
   return mine.flatMap((answer) => ('elements' in answer ? answer.elements : []))[0]
 }
 
-/**
- * An interval set answers for any address inside, so where it begins and ends is compared. Older kernels do not
- * find the end of an interval when another begins there; then the start must do.
- */
 function readRemaining(
   set: SetName,
   address: Address,
-  ask: (key: Uint8Array, end: boolean) => FoundElement | undefined,
+  ask: (key: Uint8Array) => FoundElement | undefined,
 ): number | undefined {
-  const start = ask(address.bytes, false)
+  const start = ask(address.bytes)
   if (!start?.key.equals(address.bytes)) return undefined
-  const behind = setSpec(set).prefix === undefined ? addressBehind(address) : undefined
-  const end = behind && ask(lastAddress(address), true)
-  if (behind && end && !end.key.equals(behind)) return undefined
+  if (setSpec(set).prefix === undefined && !isExactly(address, ask)) return undefined
   if (start.expiresMs !== undefined) return start.expiresMs
   throw new Problem('kernel_refused', `${address.text} stands in set ${set} without an end`, {
     remedy: 'somebody else put it there; the agent fills the sets anew by itself',
   })
+}
+
+/**
+ * An interval set answers for any address with the start of the interval around it: the last address of the
+ * network must lie in the same one, the address behind it must not. (Asking for ends differs between kernels.)
+ */
+function isExactly(address: Address, ask: (key: Uint8Array) => FoundElement | undefined): boolean {
+  const startsAs = (key: Uint8Array) => ask(key)?.key.equals(address.bytes) === true
+  const behind = addressBehind(address)
+  return startsAs(lastAddress(address)) && !(behind && startsAs(behind))
 }
 
 function send(socket: NetlinkSocket, bytes: Uint8Array): Promise<void> | void {

@@ -30,7 +30,7 @@ export function transactions(changes: readonly Change[], can: Capabilities): Ste
   const last = lastOfEach(changes)
   const steps: Step[][] = []
   for (let from = 0; from < last.length; from += transactionSize)
-    steps.push(stepsOf(last.slice(from, from + transactionSize), can))
+    steps.push(...stepsOf(last.slice(from, from + transactionSize), can))
   return steps
 }
 
@@ -55,20 +55,31 @@ export function neverSteps(addresses: readonly Address[]): Step[] {
   })
 }
 
-function stepsOf(changes: readonly Change[], can: Capabilities): Step[] {
+function stepsOf(changes: readonly Change[], can: Capabilities): Step[][] {
   // Removing first: a network may take the place of a wider one in the same transaction.
   const removes = grouped(changes.filter((change) => !isPut(change)))
   const puts = grouped(changes.filter(isPut))
-  return [
-    ...removes.flatMap(([set, group]) => removal(set, group.map(bare), can)),
-    ...puts.flatMap(([set, group]) => putting(set, group.map(timed), can)),
-  ]
+  const putSteps = puts.flatMap(([set, group]) => putting(set, group.map(timed), can))
+  const removeSteps = (groups: typeof removes) =>
+    groups.flatMap(([set, group]) => removal(set, group.map(bare), can))
+  // Without destroy, nft and older kernels judge overlaps by what is there before the transaction. There a
+  // network of a rare length has a moment's gap when it takes the place of one that overlaps it.
+  const apart = can.destroy
+    ? []
+    : removes.filter(([set]) => puts.some(([other]) => isRare(set, other)))
+  const together = removes.filter((group) => !apart.includes(group))
+  return [removeSteps(apart), [...removeSteps(together), ...putSteps]].filter(
+    (steps) => steps.length > 0,
+  )
+}
+
+function isRare(set: SetName, other: SetName): boolean {
+  return set === other && setSpec(set).prefix === undefined
 }
 
 function removal(set: SetName, elements: readonly Element[], can: Capabilities): Step[] {
   if (can.destroy) return [{ do: 'destroy', set, elements }]
-  // Deleting what has just expired would fail the whole transaction, so it is made sure to be there. Its
-  // time ends by itself if another process should stop in between: there is no in between.
+  // Deleting what has just expired would fail the whole transaction, so it is made sure to be there.
   return [
     { do: 'add', set, elements: elements.map(({ address }) => ({ address, timeoutMs: 60_000 })) },
     { do: 'delete', set, elements },

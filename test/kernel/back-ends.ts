@@ -1,0 +1,43 @@
+/** Every way to the kernel, also as an older kernel would need it. */
+import type { Firewall } from '../../agent/kernel/firewall.ts'
+import { netlinkCarrier } from '../../agent/kernel/netlink.ts'
+import { nftCarrier, nftProgram } from '../../agent/kernel/nft.ts'
+import { prove } from '../../agent/kernel/proof.ts'
+import { kernelFirewall } from '../../agent/kernel/table.ts'
+
+const old = { destroy: false, renew: false }
+
+type BackEnd = { name: string; packets: boolean; make: () => Promise<Firewall> }
+
+export const backEnds: readonly BackEnd[] = [
+  {
+    name: 'netlink',
+    packets: true,
+    make: async () => {
+      const nft = nftProgram()
+      return kernelFirewall(await prove(netlinkCarrier(), nft), nft)
+    },
+  },
+  {
+    name: 'netlink on a kernel that has no destroy and does not renew times',
+    packets: true,
+    make: async () => kernelFirewall({ carrier: netlinkCarrier(), can: old }, nftProgram()),
+  },
+  {
+    name: 'nft',
+    packets: true,
+    make: async () => {
+      const nft = nftProgram()
+      return kernelFirewall(await prove(nftCarrier(nft), nft), nft)
+    },
+  },
+  {
+    name: 'nft on a kernel that does not renew times',
+    // The packets that nft stops are tried above; this is about what it is told.
+    packets: false,
+    make: async () => {
+      const nft = nftProgram()
+      return kernelFirewall({ carrier: nftCarrier(nft), can: old }, nft)
+    },
+  },
+]
