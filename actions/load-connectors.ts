@@ -1,0 +1,64 @@
+/** Imports the connectors that the settings name; the only place where the service meets them. */
+import { readdirSync } from 'node:fs'
+import { z } from 'zod'
+import type { Connector } from '#contract/connector.ts'
+import { nearest, Problem } from '#contract/problem.ts'
+import { type Environment, readSettings } from '#contract/settings.ts'
+import type { RunningConnector } from './flow/receive.ts'
+import { servicePrefix } from './settings.ts'
+
+const folder = new URL('../connectors/', import.meta.url)
+
+/** `CORDON_SURICATA_` for the settings of suricata. */
+export function connectorPrefix(name: string): string {
+  return `${servicePrefix}${name.toUpperCase().replaceAll('-', '_')}_`
+}
+
+/** Folders that hold a connector. */
+export function connectorNames(): string[] {
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => entry.name)
+    .sort()
+}
+
+/** `sections` are the parts of the settings file by connector name. Throws `setting_*`. */
+export async function loadConnectors(
+  names: readonly string[],
+  sections: Readonly<Record<string, Record<string, unknown>>>,
+  environment: Environment,
+): Promise<Map<string, RunningConnector>> {
+  const running = new Map<string, RunningConnector>()
+  for (const name of [...names, ...Object.keys(sections)]) {
+    if (running.has(name)) continue
+    const connector = await importConnector(name)
+    const settings = readConnectorSettings(connector, environment, sections[name] ?? {})
+    running.set(name, { connector, settings })
+  }
+  return running
+}
+
+/** Throws `setting_invalid` for a name that has no folder. */
+export async function importConnector(name: string): Promise<Connector> {
+  const known = connectorNames()
+  if (!known.includes(name)) {
+    const guess = nearest(name, known)
+    throw new Problem('setting_invalid', `there is no connector ${name}`, {
+      remedy: guess ? `did you mean ${guess}?` : `there are ${known.join(', ')}`,
+    })
+  }
+  const module = (await import(new URL(`${name}/connector.ts`, folder).href)) as {
+    connector: Connector
+  }
+  return module.connector
+}
+
+function readConnectorSettings(
+  connector: Connector,
+  environment: Environment,
+  section: Record<string, unknown>,
+) {
+  if (!(connector.settings instanceof z.ZodObject))
+    throw new Problem('internal', `the settings of connector ${connector.name} are no object`)
+  return readSettings(connector.settings, connectorPrefix(connector.name), environment, section)
+}
