@@ -25,6 +25,9 @@ export function timeAtStart(mark: ClockMark | undefined, local: LocalClock): num
   return Math.max(mark.at, local.wall + mark.at - mark.wall)
 }
 
+/** An HTTP date is cut to seconds and may have waited on the way. */
+const coarseMs = 5_000
+
 /** Counts on from a monotonic source, so that a step of the wall clock changes nothing. */
 export class Clock {
   readonly #monotonic: () => number
@@ -43,6 +46,12 @@ export class Clock {
   /** Whether the service has been asked since the start. */
   get measured(): boolean {
     return this.#measured
+  }
+
+  /** Before the first measurement, a time in whole seconds: good enough to sign tokens that are not yet too old. */
+  suggest(time: number): void {
+    if (!this.#measured && Math.abs(time - this.now()) > coarseMs)
+      this.#base = time - this.#monotonic()
   }
 
   /**

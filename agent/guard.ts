@@ -27,7 +27,12 @@ export function protectedHere(
   return withoutRepeats([...always, ...named, ...surroundings])
 }
 
-/** Limits of one node; `claims` and `rare` are what is in force. */
+/** What is in force: decisions, and networks beside the target in its interval set (0 for other sets). */
+export type InForce = { claims: number; rare: number }
+
+/** An interval set costs time proportional to its size at each change. */
+const mostRare = 10_000
+
 export type Ceilings = Pick<AgentSettings, 'max_blocks' | 'ipv4_prefix' | 'ipv6_prefix'>
 
 /** Why this node will not do that, or undefined when it will. */
@@ -36,13 +41,13 @@ export function refusal(
   target: Address,
   here: readonly Protected[],
   ceilings: Ceilings,
-  claims: number,
+  inForce: InForce,
 ): Problem | undefined {
   return (
     inexpressible(action) ??
     tooWide(target, ceilings) ??
     untouchable(target, here) ??
-    tooMany(claims, ceilings)
+    tooMany(inForce, ceilings)
   )
 }
 
@@ -80,7 +85,11 @@ function isProtected(message: string): Problem {
   })
 }
 
-function tooMany(claims: number, ceilings: Ceilings): Problem | undefined {
+function tooMany({ claims, rare }: InForce, ceilings: Ceilings): Problem | undefined {
+  if (rare >= mostRare)
+    return new Problem('ceiling_reached', `${rare} networks of rare lengths are in force`, {
+      remedy: 'block networks of the lengths /24, /16, /64 or /48, or single hosts',
+    })
   if (claims < ceilings.max_blocks) return undefined
   return new Problem('ceiling_reached', `${claims} decisions are in force on this node`, {
     remedy: 'lift some, or raise max_blocks on this node',

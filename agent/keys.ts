@@ -1,6 +1,8 @@
 /** The service's signing keys that a node trusts, and how it learns of a new one. */
 import { createPublicKey, type KeyObject } from 'node:crypto'
+import { z } from 'zod'
 import { type KeysClaims, type PublicKey, thumbprint } from '#contract/key.ts'
+import { readAnswer } from './connect.ts'
 import { type Trust, verifyKeys } from './verify.ts'
 
 /** `announced`: epoch seconds of the newest announcement taken, so that no older one is taken again. */
@@ -31,6 +33,48 @@ export function takeAnnouncements(
     if (next) now = { ...now, keys: next.keys, announced: next.iat }
   }
   return now
+}
+
+/** Asking more often than this would let a relay make every node ask all the time. */
+const askAgainMs = 5_000
+const Announcements = z.object({ announcements: z.array(z.string()) })
+
+export type KeyringOn = {
+  /** The answer of `GET /v1/keys`. */
+  ask(): Promise<unknown>
+  store(trusted: TrustedKeys): void
+  monotonic(): number
+}
+
+/** The keys in use, and the way to learn of new ones. */
+export class Keyring {
+  readonly #on: KeyringOn
+  #trusted: TrustedKeys
+  #trust: Trust
+  #asked = Number.NEGATIVE_INFINITY
+
+  constructor(on: KeyringOn, trusted: TrustedKeys) {
+    this.#on = on
+    this.#trusted = trusted
+    this.#trust = trustOf(trusted)
+  }
+
+  get trust(): Trust {
+    return this.#trust
+  }
+
+  /** Throws what asking throws; that nothing new was announced is no error. */
+  async learn(): Promise<void> {
+    const now = this.#on.monotonic()
+    if (now - this.#asked < askAgainMs) return
+    this.#asked = now
+    const answer = readAnswer(Announcements, await this.#on.ask(), '/v1/keys')
+    const trusted = takeAnnouncements(this.#trusted, answer.announcements)
+    if (trusted === this.#trusted) return
+    this.#trusted = trusted
+    this.#trust = trustOf(trusted)
+    this.#on.store(trusted)
+  }
 }
 
 function oldestNew(trusted: TrustedKeys, announcements: readonly string[]): KeysClaims | undefined {

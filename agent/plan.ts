@@ -1,6 +1,7 @@
 /** The changes that bring the kernel from what it holds to what is wished. Pure. */
-import { type Address, isHost } from '#contract/address.ts'
-import type { Change, Put, Remove, SetKind, SetName } from './kernel/firewall.ts'
+import type { Address } from '#contract/address.ts'
+import type { Change, Put, Remove, SetName } from './kernel/firewall.ts'
+import { setKind } from './kernel/sets.ts'
 
 export type Way = 'in' | 'out'
 export const ways: readonly Way[] = ['in', 'out']
@@ -38,20 +39,9 @@ export function put({ set, address, end }: Element, now: number): Put {
 
 /** The set that holds this address. Lengths without a set of their own share the interval set. */
 export function setOf(address: Address, way: Way): SetName {
-  return `${way}_${kindOf(address)}`
-}
-
-export function kindOf(address: Address): SetKind {
-  if (address.family === 4) {
-    if (isHost(address)) return 'hosts4'
-    if (address.prefix === 24) return 'nets4_24'
-    return address.prefix === 16 ? 'nets4_16' : 'rare4'
-  }
-  if (isHost(address)) return 'hosts6'
-  if (address.prefix === 64) return 'nets6_64'
-  return address.prefix === 48 ? 'nets6_48' : 'rare6'
+  return `${way}_${setKind(address)}`
 }
 
 export function isRare(address: Address): boolean {
-  return kindOf(address).startsWith('rare')
+  return setKind(address).startsWith('rare')
 }

@@ -6,7 +6,6 @@ import type { Position } from '#contract/audience.ts'
 import {
   algorithm,
   EnvelopeClaims,
-  envelopeHash,
   HeadClaims,
   type TokenType,
   tokenType,
@@ -21,24 +20,25 @@ export type Trust = { readonly issuer: string; readonly keys: ReadonlyMap<string
 /** The service's clock runs ahead of the node's measure of it by at most this. */
 const clockSlackMs = 30_000
 
-export type Verified = { claims: EnvelopeClaims; position: Position; jws: string }
+/** That the service said it, to whomever. Throws a Problem with an `envelope_*` code. */
+export function readEnvelope(jws: string, trust: Trust): EnvelopeClaims {
+  return readStatement(jws, tokenType.actions, EnvelopeClaims, trust)
+}
 
 /**
- * Throws a Problem with an `envelope_*` code. `position` gives where the node stands in an audience that it
- * follows; an audience that it does not follow is not in `audiences`.
+ * That it is for this node, fresh, and the next one after `held`. Throws a Problem with an `envelope_*` code; when
+ * it is a gap, a fork, an epoch or an age, the audience's whole state is to be asked for.
  */
-export function verifyEnvelope(
-  jws: string,
-  trust: Trust,
+export function refuseUnfit(
+  claims: EnvelopeClaims,
   audiences: ReadonlySet<string>,
-  position: (audience: string) => Position | undefined,
+  held: Position | undefined,
   now: number,
-): Verified {
-  const claims = readStatement(jws, tokenType.actions, EnvelopeClaims, trust)
+): void {
   refuseStranger(claims.aud, audiences)
+  refuseRepeat(claims, held)
   refuseStale(claims, now)
-  refuseOutOfOrder(claims, position(claims.aud))
-  return { claims, jws, position: { ...at(claims), hash: envelopeHash(jws) } }
+  refuseOutOfOrder(claims, held)
 }
 
 export function verifyHead(
@@ -150,12 +150,16 @@ function refuseStale(claims: { iat: number; exp: number }, now: number): void {
     throw refused('envelope_expired', "it was signed in the future of the service's clock")
 }
 
+/** Before its age: an old repeat is dropped, and nobody has to ask for anything. */
+function refuseRepeat(claims: EnvelopeClaims, held: Position | undefined): void {
+  if (held && claims.epoch === held.epoch && claims.seq <= held.seq)
+    throw refused('envelope_replayed', `sequence is ${claims.seq}, this node has ${held.seq}`)
+}
+
 function refuseOutOfOrder(claims: EnvelopeClaims, held: Position | undefined): void {
   if (!held) throw refused('envelope_gap', `nothing of ${claims.aud} is known yet`)
   if (claims.epoch !== held.epoch)
     throw refused('envelope_epoch', `epoch is ${claims.epoch}, this node is in ${held.epoch}`)
-  if (claims.seq <= held.seq)
-    throw refused('envelope_replayed', `sequence is ${claims.seq}, this node has ${held.seq}`)
   if (claims.seq > held.seq + 1)
     throw refused('envelope_gap', `sequence is ${claims.seq}, expected ${held.seq + 1}`)
   if (claims.prev !== held.hash)
@@ -170,10 +174,6 @@ function refuseOlderState(claims: SnapshotClaims, held: Position): void {
     throw refused('envelope_replayed', `the state ends at ${claims.seq}, held is ${held.seq}`)
   if (claims.seq === held.seq && claims.head !== held.hash)
     throw refused('envelope_fork', `the state at ${claims.seq} is not the one that is held`)
-}
-
-function at(claims: { epoch: number; seq: number }): { epoch: number; seq: number } {
-  return { epoch: claims.epoch, seq: claims.seq }
 }
 
 function refused(code: ProblemCode, message: string, cause?: unknown): Problem {

@@ -76,7 +76,10 @@ test('a block for one interface, protocol or port is refused as unsupported, nev
     { protocol: 'tcp', ports: ['22'] },
   ]
   for (const scope of scopes) {
-    const problem = refusal(block(1, scope), readAddress('203.0.113.7'), here, settings, 0)
+    const problem = refusal(block(1, scope), readAddress('203.0.113.7'), here, settings, {
+      claims: 0,
+      rare: 0,
+    })
     assert.equal(problem?.code, 'unsupported')
     assert.match(problem?.message ?? '', new RegExp(Object.keys(scope).join(', ')))
   }
@@ -84,7 +87,13 @@ test('a block for one interface, protocol or port is refused as unsupported, nev
 
 test('one decision more than max_blocks is refused', () => {
   const one = (claims: number) =>
-    refusal(block(1), readAddress('203.0.113.7'), here, { ...settings, max_blocks: 2 }, claims)
+    refusal(
+      block(1),
+      readAddress('203.0.113.7'),
+      here,
+      { ...settings, max_blocks: 2 },
+      { claims, rare: 0 },
+    )
   assert.equal(one(1), undefined)
   assert.equal(one(2)?.code, 'ceiling_reached')
 })
@@ -131,7 +140,7 @@ test('only the default route through a gateway names one', () => {
 })
 
 function judge(target: string) {
-  return refusal(block(1, { target }), readAddress(target), here, settings, 0)
+  return refusal(block(1, { target }), readAddress(target), here, settings, { claims: 0, rare: 0 })
 }
 
 function machine(): Places {

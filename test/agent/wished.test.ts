@@ -31,15 +31,14 @@ const direction = fc.constantFrom<Direction>('in', 'out', 'both')
 const audience = fc.constantFrom('all', 'group/web', 'node/web-01')
 
 type Step =
-  | { kind: 'add'; claim: Claim; bulk: boolean }
+  | { kind: 'add'; claim: Claim }
   | { kind: 'remove'; audience: string; decision: string }
   | { kind: 'pass'; ms: number }
-  | { kind: 'confirm'; atMost: number }
+  | { kind: 'confirm' }
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({
     kind: fc.constant('add' as const),
-    bulk: fc.boolean(),
     claim: fc.record({
       audience,
       decision: fc.nat(8).map(decision),
@@ -50,7 +49,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   }),
   fc.record({ kind: fc.constant('remove' as const), audience, decision: fc.nat(8).map(decision) }),
   fc.record({ kind: fc.constant('pass' as const), ms: fc.nat(3 * minute) }),
-  fc.record({ kind: fc.constant('confirm' as const), atMost: fc.integer({ min: 1, max: 4 }) }),
+  fc.record({ kind: fc.constant('confirm' as const) }),
 )
 
 /** What the kernel must hold, said the slow way: every set on its own, from every claim. */
@@ -96,28 +95,26 @@ describe('what is wished', () => {
         const firewall = new MemoryFirewall()
         const model = new Map<string, Claim>()
         let now = 0
-        const settle = async (atMost: number) => {
-          while (wished.removeEnded(now, differences.urgent));
+        const settle = async () => {
+          while (wished.removeEnded(now, differences.note));
           for (const [key, claim] of model) if (claim.end <= now) model.delete(key)
-          const { changes } = differences.take(atMost, now)
+          const { changes } = differences.take(now)
           await firewall.apply(changes)
         }
         const ends = new Map<string, number>()
         for (const one of steps) {
           if (one.kind === 'add') {
-            const before = one.bulk ? differences.bulk : differences.urgent
             const claim = { ...one.claim, end: now + one.claim.end }
-            wished.add(claim, readAddress(claim.target), before)
+            wished.add(claim, readAddress(claim.target), differences.note)
             model.set(`${claim.audience} ${claim.decision}`, claim)
           } else if (one.kind === 'remove') {
-            wished.remove(one.audience, one.decision, differences.urgent)
+            wished.remove(one.audience, one.decision, differences.note)
             model.delete(`${one.audience} ${one.decision}`)
           } else if (one.kind === 'pass') {
             now += one.ms
-          } else await settle(one.atMost)
+          } else await settle()
         }
-        do await settle(3)
-        while (differences.size > 0)
+        await settle()
         const want = expected([...model.values()], now)
         assert.deepEqual(firewall.keys(), [...want.keys()].sort())
         for (const { set, address, end } of wished.elements())
@@ -251,21 +248,6 @@ describe('the plan', () => {
 
   test('from what is wished to what is wished is no change at all', () => {
     fc.assert(fc.property(elements, (same) => assert.deepEqual(plan(same, same, 0), [])))
-  })
-
-  test('a live action waits for no bulk load', () => {
-    const wished = new Wished()
-    const differences = new Differences(wished)
-    for (let n = 0; n < 200; n++)
-      wished.add(
-        claim(n, `203.0.113.${n}`, minute),
-        readAddress(`203.0.113.${n}`),
-        differences.bulk,
-      )
-    wished.add(claim(500, '198.51.100.1', minute), readAddress('198.51.100.1'), differences.urgent)
-    const [first] = differences.take(50, 0).changes
-    assert.equal(first?.address.text, '198.51.100.1')
-    assert.equal(differences.size, 200 - 49)
   })
 })
 

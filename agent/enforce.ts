@@ -1,0 +1,196 @@
+/**
+ * From a signed envelope to the kernel and back to an answer. One round takes all that waits, so that a batch
+ * grows by itself while disk or kernel is busy, and an idle node enforces at once.
+ */
+import { setImmediate } from 'node:timers/promises'
+import type { EnvelopeClaims } from '#contract/envelope.ts'
+import { type Problem, toProblem } from '#contract/problem.ts'
+import { type AcceptOn, acceptEnds, acceptEnvelope, acceptLoad, type Load } from './accept.ts'
+import { Differences } from './differences.ts'
+import { type SettleOn, Settler } from './settle.ts'
+import { readEnvelope, refuseUnfit, type Trust } from './verify.ts'
+
+export type EnforceOn = Omit<AcceptOn & SettleOn, 'differences'> & {
+  trust(): Trust
+  audiences(): ReadonlySet<string>
+  /** A key that is not trusted signed something: ask the service for announcements. */
+  learnKeys(): Promise<void>
+  /** Its whole state is on the way, and the stream goes on after it. */
+  waiting(audience: string): boolean
+  /** The stream cannot go on for this audience: its whole state is needed. */
+  lost(audience: string, problem: Problem): void
+  /** What came over the stream is not from the service, or not for this node. */
+  distrust(problem: Problem): void
+  /** The service proved itself: something new that it signed was taken. */
+  taken(audience: string): void
+}
+
+/** Claims of a whole state that one round takes, so that live actions are never stuck behind them. */
+const loadStep = 5_000
+const longestTimer = 3_600_000
+
+export class Enforcer {
+  readonly #on: EnforceOn
+  readonly #accept: AcceptOn
+  readonly #settler: Settler
+  #envelopes: string[] = []
+  readonly #loads: Load[] = []
+  #loading: Generator<void> | undefined
+  #everything = false
+  #protect = false
+  #working: Promise<void> | undefined
+  #timer: NodeJS.Timeout | undefined
+  #stopped = false
+
+  constructor(on: EnforceOn) {
+    const differences = new Differences(on.wished)
+    this.#on = on
+    this.#accept = { ...on, differences }
+    this.#settler = new Settler({ ...on, differences })
+  }
+
+  /** Why the kernel does not hold what is wished, if it does not. */
+  get problem(): Problem | undefined {
+    return this.#settler.problem
+  }
+
+  get accepting(): AcceptOn {
+    return this.#accept
+  }
+
+  /** An envelope as it came. */
+  take(jws: string): void {
+    this.#envelopes.push(jws)
+    this.wake()
+  }
+
+  /** What waits is dropped: the stream will bring it again from where the node stands. */
+  discard(): void {
+    this.#envelopes = []
+  }
+
+  /** Resolves when the whole state is in the kernel, or the kernel has refused it. */
+  load(load: Load): Promise<void> {
+    this.#loads.push(load)
+    this.wake()
+    return this.settled()
+  }
+
+  /** What must not be blocked has changed. */
+  protect(): Promise<void> {
+    this.#protect = true
+    this.wake()
+    return this.settled()
+  }
+
+  /** Mends the table and puts everything into it anew. Resolves when it was tried; `problem` tells how it went. */
+  replace(): Promise<void> {
+    this.#everything = true
+    this.wake()
+    return this.settled()
+  }
+
+  /** Looks at what waits and at what has ended. */
+  wake(): void {
+    if (this.#stopped) return
+    this.#working ??= this.#work().finally(() => {
+      this.#working = undefined
+      this.#sleep()
+    })
+  }
+
+  /** Resolves when nothing waits. */
+  async settled(): Promise<void> {
+    while (this.#working) await this.#working
+  }
+
+  /** What is under way is finished; what is in the kernel stays there. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+    await this.settled()
+  }
+
+  async #work(): Promise<void> {
+    await this.#round()
+    while (!this.#stopped && this.#waiting) {
+      // What came over the network meanwhile goes with the next step of a long load.
+      if (this.#loading) await setImmediate()
+      await this.#round()
+    }
+  }
+
+  get #waiting(): boolean {
+    return (
+      this.#envelopes.length > 0 ||
+      this.#loads.length > 0 ||
+      this.#loading !== undefined ||
+      this.#everything ||
+      this.#protect
+    )
+  }
+
+  async #round(): Promise<void> {
+    acceptEnds(this.#accept)
+    const waiting = this.#envelopes
+    this.#envelopes = []
+    for (const jws of waiting) await this.#takeEnvelope(jws)
+    this.#takeLoad()
+    this.#on.record.write()
+    const [everything, protect] = [this.#everything, this.#protect]
+    this.#everything = this.#protect = false
+    await this.#settler.settle(everything, protect)
+  }
+
+  async #takeEnvelope(jws: string): Promise<void> {
+    try {
+      this.#place(await this.#read(jws), jws)
+    } catch (error) {
+      this.#on.distrust(toProblem(error))
+    }
+  }
+
+  async #read(jws: string): Promise<EnvelopeClaims> {
+    try {
+      return readEnvelope(jws, this.#on.trust())
+    } catch (error) {
+      if (toProblem(error).code !== 'envelope_key_unknown') throw error
+    }
+    await this.#on.learnKeys()
+    return readEnvelope(jws, this.#on.trust())
+  }
+
+  #place(claims: EnvelopeClaims, jws: string): void {
+    const { audiences, record, now, waiting } = this.#on
+    if (waiting(claims.aud)) return
+    try {
+      refuseUnfit(claims, audiences(), record.standing(claims.aud), now())
+    } catch (error) {
+      this.#unfit(claims.aud, toProblem(error))
+      return
+    }
+    acceptEnvelope(this.#accept, claims, jws)
+    this.#on.taken(claims.aud)
+  }
+
+  #unfit(audience: string, problem: Problem): void {
+    if (problem.code === 'envelope_replayed') return
+    if (problem.code === 'envelope_audience') this.#on.distrust(problem)
+    else this.#on.lost(audience, problem)
+  }
+
+  #takeLoad(): void {
+    const next = this.#loading ? undefined : this.#loads.shift()
+    if (next) this.#loading = acceptLoad(this.#accept, next)
+    for (let step = 0; this.#loading && step < loadStep; step++)
+      if (this.#loading.next().done) this.#loading = undefined
+  }
+
+  #sleep(): void {
+    clearTimeout(this.#timer)
+    const end = this.#on.wished.nextEnd()
+    if (end === undefined || this.#stopped) return
+    const wait = Math.min(longestTimer, Math.max(1, end - this.#on.now() + 1))
+    this.#timer = setTimeout(() => this.wake(), wait).unref()
+  }
+}

@@ -1,0 +1,164 @@
+/** Follows the service's stream for as long as the agent runs, whatever happens to the service. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { z } from 'zod'
+import { Audience, NodeName } from '#contract/audience.ts'
+import { Problem, toProblem } from '#contract/problem.ts'
+import { readAnswer, type Service } from './connect.ts'
+import { EventReader, type StreamEvent } from './events.ts'
+
+export const ResyncReason = z.enum(['unknown', 'gap', 'ahead', 'fork', 'epoch', 'pruned'])
+export type ResyncReason = z.infer<typeof ResyncReason>
+
+export type FollowOn = {
+  service: Service
+  /** Where to go on from: the value of Last-Event-ID. */
+  cursor(): string
+  /** Fetches whatever whole states are needed. Throws when one cannot be had now. */
+  catchUp(): Promise<void>
+  envelope(jws: string): void
+  head(jws: string): void
+  hello(hello: Hello, roundTripMs: number): void
+  groups(groups: string[]): void
+  resync(audience: string, reason: ResyncReason): void
+  /** Undefined once the stream is there, and the reason when it is not. */
+  state(problem: Problem | undefined): void
+  monotonic(): number
+  /** 0 to 1. */
+  random(): number
+}
+
+const Hello = z.object({ node: NodeName, groups: z.array(NodeName), time: z.number() })
+export type Hello = z.infer<typeof Hello>
+const Groups = z.object({ groups: z.array(NodeName) })
+const Resync = z.object({ audience: Audience, reason: ResyncReason })
+
+/** Heads come every 15 s; three missing ones are a dead line, or a relay that holds everything back. */
+const silenceMs = 45_000
+const backOff = { first: 250, longest: 30_000 }
+
+export class Follower {
+  readonly #on: FollowOn
+  readonly #stopping = new AbortController()
+  #stream: AbortController | undefined
+  #silence: NodeJS.Timeout | undefined
+  #failures = 0
+  #again = false
+
+  constructor(on: FollowOn) {
+    this.#on = on
+  }
+
+  /** Returns only after stop. */
+  async run(): Promise<void> {
+    const { signal } = this.#stopping
+    while (!signal.aborted) {
+      try {
+        await this.#on.catchUp()
+        await this.#follow()
+      } catch (error) {
+        this.#failures++
+        if (!signal.aborted) this.#on.state(toProblem(error))
+      }
+      if (this.#again) this.#again = false
+      else await sleep(this.#delay(), undefined, { signal }).catch(() => undefined)
+    }
+  }
+
+  stop(): void {
+    this.#stopping.abort()
+    this.#stream?.abort()
+  }
+
+  /** Goes on from the new cursor at once, or after a pause when something is wrong with what came. */
+  reconnect(problem?: Problem): void {
+    this.#again = problem === undefined
+    this.#stream?.abort(problem)
+  }
+
+  /** Something that the service signed has come. */
+  alive(): void {
+    this.#failures = 0
+    this.#silence?.refresh()
+  }
+
+  /** Exponential with full jitter, so that a fleet does not come back all at once. */
+  #delay(): number {
+    const most = Math.min(backOff.longest, backOff.first * 2 ** Math.min(this.#failures, 10))
+    return this.#on.random() * most
+  }
+
+  async #follow(): Promise<void> {
+    if (this.#stopping.signal.aborted) return
+    const stream = new AbortController()
+    this.#stream = stream
+    this.#silence = setTimeout(() => stream.abort(silent()), silenceMs).unref()
+    const asked = this.#on.monotonic()
+    try {
+      const headers = { accept: 'text/event-stream', 'last-event-id': this.#on.cursor() }
+      const answer = await this.#on.service.stream('/v1/stream', { headers, signal: stream.signal })
+      await this.#read(answer, asked)
+      this.#on.state(ended())
+    } catch (error) {
+      if (this.#again) return
+      throw stream.signal.reason instanceof Problem ? stream.signal.reason : lost(error)
+    } finally {
+      clearTimeout(this.#silence)
+      this.#silence = undefined
+      this.#stream = undefined
+    }
+  }
+
+  async #read(answer: AsyncIterable<unknown>, asked: number): Promise<void> {
+    const decoder = new TextDecoder()
+    const events = new EventReader()
+    for await (const piece of answer) {
+      if (!(piece instanceof Uint8Array)) continue
+      for (const event of events.push(decoder.decode(piece, { stream: true })))
+        this.#dispatch(event, asked)
+    }
+  }
+
+  #dispatch({ event, data }: StreamEvent, asked: number): void {
+    if (event === 'envelope') this.#on.envelope(data)
+    else if (event === 'head') this.#on.head(data)
+    else if (event === 'hello') this.#greet(readAnswer(Hello, parse(data), event), asked)
+    else if (event === 'groups') this.#on.groups(readAnswer(Groups, parse(data), event).groups)
+    else if (event === 'resync') {
+      const { audience, reason } = readAnswer(Resync, parse(data), event)
+      this.#on.resync(audience, reason)
+    }
+  }
+
+  #greet(hello: Hello, asked: number): void {
+    this.#on.hello(hello, this.#on.monotonic() - asked)
+    this.#on.state(undefined)
+  }
+}
+
+function parse(data: string): unknown {
+  try {
+    return JSON.parse(data)
+  } catch {
+    return undefined
+  }
+}
+
+function lost(error: unknown): Problem {
+  if (error instanceof Problem) return error
+  return new Problem('service_unreachable', 'the stream broke off', {
+    remedy: 'the node comes back by itself; blocks go on meanwhile',
+    cause: error,
+  })
+}
+
+function ended(): Problem {
+  return new Problem('service_unreachable', 'the service ended the stream', {
+    remedy: 'the node comes back by itself; blocks go on meanwhile',
+  })
+}
+
+function silent(): Problem {
+  return new Problem('service_unreachable', `nothing signed came for ${silenceMs / 1_000} s`, {
+    remedy: 'look at what stands between node and service; the node comes back by itself',
+  })
+}

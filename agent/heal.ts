@@ -1,0 +1,72 @@
+/** Puts right what somebody else did to the table, without fighting whoever does it again and again. */
+
+export type HealOn = {
+  /** Mends the table and fills it anew; false when the kernel refused. */
+  heal(): Promise<boolean>
+  healed(why: string): void
+  monotonic(): number
+}
+
+const pause = { least: 1_000, most: 60_000 }
+/** A quiet time after which the next disturbance is answered at once again. */
+const calmMs = 5 * 60_000
+/** The watch may miss something (a lost notification); this is how long it may stay. */
+const everyMs = 10 * 60_000
+
+export class Healer {
+  readonly #on: HealOn
+  #pause = pause.least
+  #last = Number.NEGATIVE_INFINITY
+  #why: string | undefined
+  #timer: NodeJS.Timeout | undefined
+  #running: Promise<void> | undefined
+  readonly #routine: NodeJS.Timeout
+  #stopped = false
+
+  constructor(on: HealOn) {
+    this.#on = on
+    this.#routine = setInterval(() => void this.#on.heal(), everyMs).unref()
+  }
+
+  /** At once after a calm time; each further time waits twice as long. */
+  disturbed(why: string): void {
+    if (this.#stopped) return
+    this.#why ??= why
+    if (this.#timer || this.#running) return
+    const since = this.#on.monotonic() - this.#last
+    if (since > calmMs) this.#pause = pause.least
+    const wait = Math.max(0, this.#pause - since)
+    if (wait === 0) this.#start()
+    else this.#timer = setTimeout(() => this.#start(), wait).unref()
+  }
+
+  /** The service was away: whatever went wrong meanwhile is put right, unless that was done a short while ago. */
+  afterOutage(): void {
+    if (this.#on.monotonic() - this.#last > calmMs) void this.#on.heal()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+    clearInterval(this.#routine)
+    await this.#running
+  }
+
+  #start(): void {
+    this.#timer = undefined
+    this.#running = this.#run().finally(() => {
+      this.#running = undefined
+      if (this.#why !== undefined) this.disturbed(this.#why)
+    })
+  }
+
+  async #run(): Promise<void> {
+    const why = this.#why ?? ''
+    this.#why = undefined
+    const good = await this.#on.heal()
+    this.#last = this.#on.monotonic()
+    this.#pause = Math.min(pause.most, this.#pause * 2)
+    if (good) this.#on.healed(why)
+    else this.#why ??= why
+  }
+}

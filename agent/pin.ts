@@ -1,0 +1,69 @@
+/** Recognises the service by its certificate's public key: no authority in between has to be trusted. */
+import { createHash } from 'node:crypto'
+import { isIP } from 'node:net'
+import tls from 'node:tls'
+import { contains, maybeAddress, readAddress } from '#contract/address.ts'
+import { Problem } from '#contract/problem.ts'
+
+const handshakeTimeoutMs = 10_000
+
+/**
+ * Options under which only this certificate is trusted. Fetched by a handshake that sends nothing. Throws
+ * `untrusted_service` when its key is not the pinned one, or what the network says.
+ */
+export async function fetchCertificate(base: URL, pin: string): Promise<tls.ConnectionOptions> {
+  const certificate = await handshake(base)
+  if (spki(certificate.publicKey) !== pin)
+    throw untrusted(`the certificate of ${base.host} has another key than the one that was pinned`)
+  return {
+    ca: [certificate.toString()],
+    allowPartialTrustChain: true,
+    // The key was compared; the name in the certificate adds nothing to that.
+    checkServerIdentity: () => undefined,
+  }
+}
+
+function handshake(base: URL) {
+  const { promise, resolve, reject } =
+    Promise.withResolvers<NonNullable<ReturnType<tls.TLSSocket['getPeerX509Certificate']>>>()
+  const host = base.hostname.replace(/^\[|\]$/g, '')
+  const name = isIP(host) ? {} : { servername: host }
+  const socket = tls.connect({
+    host,
+    port: Number(base.port || 443),
+    rejectUnauthorized: false,
+    ...name,
+  })
+  socket.setTimeout(handshakeTimeoutMs, () => socket.destroy(new Error('no TLS handshake in time')))
+  socket.on('error', reject)
+  socket.on('secureConnect', () => {
+    const certificate = socket.getPeerX509Certificate()
+    socket.destroy()
+    if (certificate) resolve(certificate)
+    else reject(untrusted(`${base.host} showed no certificate`))
+  })
+  return promise
+}
+
+/** Hex SHA-256 of the public key in DER. */
+function spki(key: { export(options: { type: 'spki'; format: 'der' }): Buffer }): string {
+  return createHash('sha256')
+    .update(key.export({ type: 'spki', format: 'der' }))
+    .digest('hex')
+}
+
+const loopback = ['127.0.0.0/8', '::1'].map(readAddress)
+
+export function isLoopback(hostname: string): boolean {
+  const host = hostname.replace(/^\[|\]$/g, '')
+  const address = maybeAddress(host)
+  return host === 'localhost' || loopback.some((range) => address && contains(range, address))
+}
+
+export function untrusted(message: string, cause?: unknown): Problem {
+  return new Problem('untrusted_service', message, {
+    remedy:
+      'if the service got a new certificate key, enrol this node again; if not, somebody stands between',
+    cause,
+  })
+}

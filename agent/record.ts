@@ -1,0 +1,115 @@
+/** Keeps the memory in step with what is wished: each round is written before the kernel hears of it. */
+import type { Clock, ClockMark, LocalClock } from './clock.ts'
+import type { Memory, Standing } from './memory.ts'
+import type { Claim, Wished } from './wished.ts'
+
+export type RecordOn = {
+  memory: Memory
+  wished: Wished
+  clock: Clock
+  local(): LocalClock
+  /** The disk refuses. Enforcing goes on: a restart then takes up an older position of the stream. */
+  trouble(error: unknown): void
+}
+
+export class Recorder {
+  readonly #on: RecordOn
+  readonly #standings: Map<string, Standing>
+  #moved = new Set<string>()
+  #put: Claim[] = []
+  #drop: [audience: string, decision: string][] = []
+
+  constructor(on: RecordOn, standings: Map<string, Standing>) {
+    this.#on = on
+    this.#standings = standings
+  }
+
+  get standings(): ReadonlyMap<string, Standing> {
+    return this.#standings
+  }
+
+  standing(audience: string): Standing | undefined {
+    return this.#standings.get(audience)
+  }
+
+  stand(audience: string, standing: Standing): void {
+    this.#standings.set(audience, standing)
+    this.#moved.add(audience)
+  }
+
+  put(claim: Claim): void {
+    this.#put.push(claim)
+  }
+
+  drop(audience: string, decision: string): void {
+    this.#drop.push([audience, decision])
+  }
+
+  /** One step of the log with all that was said since the last. Drops are read before puts. */
+  write(): void {
+    if (this.#moved.size + this.#put.length + this.#drop.length > 0) this.#append()
+    if (this.#on.memory.grown) this.rewrite()
+  }
+
+  /** What time it is now, for a node that boots without a clock. */
+  mark(): void {
+    this.#append()
+  }
+
+  /** The audience's claims become these, in one step that is on the disk when this returns. */
+  replace(audience: string, standing: Standing, claims: readonly Claim[]): void {
+    this.#standings.set(audience, standing)
+    this.#save(replaced(this.#on.wished.claims(), audience, claims))
+  }
+
+  /** The audience is followed no longer. */
+  forget(audience: string): void {
+    this.#standings.delete(audience)
+    this.#save(replaced(this.#on.wished.claims(), audience, []))
+  }
+
+  rewrite(): void {
+    this.#save(this.#on.wished.claims())
+  }
+
+  #save(claims: Iterable<Claim>): void {
+    this.#try(() => this.#on.memory.rewrite(this.#clockMark(), this.#standings, claims))
+  }
+
+  #append(): void {
+    const last = new Map(this.#put.map((claim) => [`${claim.audience} ${claim.decision}`, claim]))
+    const put = [...last.values()].filter(
+      (claim) => this.#on.wished.get(claim.audience, claim.decision) === claim,
+    )
+    const standings = [...this.#moved].flatMap((audience) => {
+      const standing = this.#standings.get(audience)
+      return standing ? [[audience, standing] as const] : []
+    })
+    const step = { clock: this.#clockMark(), standings, put, drop: this.#drop }
+    this.#try(() => this.#on.memory.append(step))
+    this.#moved = new Set()
+    this.#put = []
+    this.#drop = []
+  }
+
+  #clockMark(): ClockMark {
+    return { at: this.#on.clock.now(), ...this.#on.local() }
+  }
+
+  #try(act: () => void): void {
+    try {
+      act()
+    } catch (error) {
+      this.#on.trouble(error)
+    }
+  }
+}
+
+function* replaced(
+  all: Iterable<Claim>,
+  audience: string,
+  claims: readonly Claim[],
+): Generator<Claim> {
+  for (const claim of all) if (claim.audience !== audience) yield claim
+  yield* claims
+}

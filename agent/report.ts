@@ -1,0 +1,122 @@
+/** What the node says back: receipts and heartbeats, kept while the service is away, one request at a time. */
+import { z } from 'zod'
+import { toProblem } from '#contract/problem.ts'
+import type { Heartbeat, NodeEvent, Receipt } from '#contract/receipt.ts'
+import { readAnswer, type Service } from './connect.ts'
+import type { Answer } from './differences.ts'
+
+export type ReportOn = {
+  service: Service
+  now(): number
+  /** Milliseconds that only go forward, for round trips. */
+  monotonic(): number
+  /** All of the heartbeat but its events. */
+  state(): Omit<Heartbeat, 'events'>
+  /** The service's clock at some moment of the last `roundTripMs`. */
+  measured(time: number, roundTripMs: number): void
+}
+
+const receiptsInRequest = 5_000
+/** What a long outage may pile up; the oldest is given up first, and said so. */
+const mostReceipts = 200_000
+const mostEvents = 100
+const retryMs = { first: 500, longest: 30_000 }
+const HeartbeatAnswer = z.object({ time: z.number() })
+
+export class Reporter {
+  readonly #on: ReportOn
+  #receipts: Receipt[] = []
+  #events: NodeEvent[] = []
+  #givenUp = 0
+  #sending: Promise<void> | undefined
+  #retry: NodeJS.Timeout | undefined
+  #wait = retryMs.first
+  #stopped = false
+
+  constructor(on: ReportOn) {
+    this.#on = on
+  }
+
+  /** Receipts that wait, and how many were given up. */
+  get backlog(): { waiting: number; givenUp: number } {
+    return { waiting: this.#receipts.length, givenUp: this.#givenUp }
+  }
+
+  answers(answers: readonly Answer[]): void {
+    const at = this.#on.now()
+    for (const answer of answers) this.#receipts.push({ ...answer, at })
+    const surplus = this.#receipts.length - mostReceipts
+    if (surplus > 0) {
+      this.#receipts.splice(0, surplus)
+      this.#givenUp += surplus
+    }
+    this.#send()
+  }
+
+  event(kind: NodeEvent['kind'], detail: string): void {
+    this.#events.push({ kind, at: this.#on.now(), detail: detail.slice(0, 500) })
+    if (this.#events.length > mostEvents) this.#events.shift()
+  }
+
+  /** The service is there (again): what waited goes at once. */
+  reachable(): void {
+    this.#wait = retryMs.first
+    clearTimeout(this.#retry)
+    this.#retry = undefined
+    this.#send()
+  }
+
+  /** Throws what the request throws; the events then go with the next one. */
+  async heartbeat(): Promise<void> {
+    const events = this.#events.slice()
+    const sent = this.#on.monotonic()
+    const body = { ...this.#on.state(), events }
+    const answer = await this.#on.service.ask('POST', '/v1/heartbeat', { body })
+    this.#events = this.#events.filter((event) => !events.includes(event))
+    const { time } = readAnswer(HeartbeatAnswer, answer, '/v1/heartbeat')
+    this.#on.measured(time, this.#on.monotonic() - sent)
+  }
+
+  /** Resolves when nothing is on its way. What still waits is with the service again after its next snapshot. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearTimeout(this.#retry)
+    await this.#sending
+  }
+
+  #send(): void {
+    if (this.#sending || this.#retry || this.#stopped || this.#receipts.length === 0) return
+    this.#sending = this.#sendAll().finally(() => {
+      this.#sending = undefined
+    })
+  }
+
+  async #sendAll(): Promise<void> {
+    while (this.#receipts.length > 0 && !this.#stopped) {
+      const batch = this.#receipts.splice(0, receiptsInRequest)
+      try {
+        await this.#on.service.ask('POST', '/v1/receipts', { body: { receipts: latest(batch) } })
+        this.#wait = retryMs.first
+      } catch (error) {
+        this.#failed(batch, toProblem(error).status)
+        return
+      }
+    }
+  }
+
+  /** What the service cannot understand it will never understand; everything else is sent again. */
+  #failed(batch: Receipt[], status: number): void {
+    if (status === 400 || status === 422) this.#givenUp += batch.length
+    else this.#receipts = [...batch, ...this.#receipts]
+    this.#retry = setTimeout(() => {
+      this.#retry = undefined
+      this.#send()
+    }, this.#wait).unref()
+    this.#wait = Math.min(retryMs.longest, this.#wait * 2)
+  }
+}
+
+/** Of several receipts about one decision only the last is news. */
+function latest(batch: readonly Receipt[]): Receipt[] {
+  return [...new Map(batch.map((one) => [`${one.audience} ${one.decision}`, one])).values()]
+}

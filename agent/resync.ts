@@ -1,0 +1,94 @@
+/** The whole state of one audience, asked for when the stream cannot go on: all of it, or nothing changes. */
+import { z } from 'zod'
+import { Problem, toProblem } from '#contract/problem.ts'
+import { readChunk, type SnapshotClaims } from '#contract/snapshot.ts'
+import { type AcceptOn, gather, type Load } from './accept.ts'
+import { readAnswer, type Service } from './connect.ts'
+import { type Trust, verifyManifest } from './verify.ts'
+
+export type ResyncOn = {
+  service: Service
+  accept: AcceptOn
+  trust(): Trust
+  learnKeys(): Promise<void>
+  /** Fresh for each question, at least 16 characters. */
+  nonce(): string
+}
+
+const Manifest = z.object({ manifest: z.string() })
+
+/**
+ * Nothing is changed by this: the load is for the enforcer. When the service lost its past (which it says, or its
+ * state shows) it is first shown what it signed last, so that it begins a new epoch. Throws `snapshot_incomplete`
+ * and what verifyManifest and the connection throw.
+ */
+export async function wholeState(on: ResyncOn, audience: string, lostPast: boolean): Promise<Load> {
+  if (lostPast) await prove(on, audience)
+  try {
+    return await askForState(on, audience)
+  } catch (error) {
+    if (lostPast || !showsLostPast(toProblem(error))) throw error
+    return wholeState(on, audience, true)
+  }
+}
+
+function showsLostPast({ code }: Problem): boolean {
+  return code === 'envelope_epoch' || code === 'envelope_fork' || code === 'envelope_replayed'
+}
+
+async function prove(on: ResyncOn, audience: string): Promise<void> {
+  const statement = on.accept.record.standing(audience)?.statement
+  if (statement) await on.service.ask('POST', '/v1/proof', { body: { statement } })
+}
+
+async function askForState(on: ResyncOn, audience: string): Promise<Load> {
+  const { manifest, claims } = await askForManifest(on, audience)
+  const place = { audience, epoch: claims.epoch, seq: claims.seq }
+  const load = { claims: [], answers: [] }
+  let blocks = 0
+  for (const digest of claims.chunks) {
+    const chunk = readChunk(await askForChunk(on.service, digest), digest)
+    blocks += chunk.length
+    for (const block of chunk) gather(on.accept, block, place, load)
+  }
+  if (blocks !== claims.blocks) throw incomplete(`${blocks} of ${claims.blocks} blocks came`)
+  const standing = { epoch: claims.epoch, seq: claims.seq, hash: claims.head, statement: manifest }
+  return { audience, standing, ...load }
+}
+
+async function askForManifest(
+  on: ResyncOn,
+  audience: string,
+): Promise<{ manifest: string; claims: SnapshotClaims }> {
+  const nonce = on.nonce()
+  const path = `/v1/snapshot?${new URLSearchParams({ audience, nonce })}`
+  const { manifest } = readAnswer(Manifest, await on.service.ask('GET', path), '/v1/snapshot')
+  const verify = () => {
+    const held = on.accept.record.standing(audience)
+    return verifyManifest(manifest, on.trust(), audience, nonce, held, on.accept.now())
+  }
+  try {
+    return { manifest, claims: verify() }
+  } catch (error) {
+    if (toProblem(error).code !== 'envelope_key_unknown') throw error
+  }
+  await on.learnKeys()
+  return { manifest, claims: verify() }
+}
+
+async function askForChunk(service: Service, digest: string): Promise<string> {
+  if (!/^[0-9a-f]{64}$/.test(digest)) throw incomplete('the manifest names no digest')
+  try {
+    return await service.text(`/v1/snapshot/${digest}`)
+  } catch (error) {
+    const problem = toProblem(error)
+    throw problem.code === 'not_found' ? incomplete('a chunk is gone already', problem) : problem
+  }
+}
+
+function incomplete(message: string, cause?: unknown): Problem {
+  return new Problem('snapshot_incomplete', message, {
+    remedy: 'the node asks again by itself; what it holds stays in force',
+    cause,
+  })
+}

@@ -1,0 +1,113 @@
+/** Brings the kernel to what is wished and says so only after it has confirmed. */
+
+import { printable } from '#contract/printable.ts'
+import { type Problem, toProblem } from '#contract/problem.ts'
+import type { Answer, Differences } from './differences.ts'
+import type { Protected } from './guard.ts'
+import type { Change, Firewall, Put } from './kernel/firewall.ts'
+import { put } from './plan.ts'
+import type { Wished } from './wished.ts'
+
+export type SettleOn = {
+  firewall: Firewall
+  wished: Wished
+  differences: Differences
+  now(): number
+  here(): readonly Protected[]
+  report(answers: readonly Answer[]): void
+  /** Called when the kernel begins to refuse (with the reason) and when it takes again (undefined). */
+  health(problem: Problem | undefined): void
+}
+
+export class Settler {
+  readonly #on: SettleOn
+  #owed: Answer[] = []
+  #problem: Problem | undefined
+
+  constructor(on: SettleOn) {
+    this.#on = on
+  }
+
+  /** Why the kernel does not hold what is wished, if it does not. */
+  get problem(): Problem | undefined {
+    return this.#problem
+  }
+
+  /** The differences, or everything when asked or when the differences fail. Never throws. */
+  async settle(everything: boolean, protect = false): Promise<void> {
+    const { changes, answers } = this.#on.differences.take(this.#on.now())
+    const problem = await this.#bring(changes, everything, protect)
+    if (problem) this.#postpone(answers, problem)
+    else this.#confirm(answers)
+    if ((problem === undefined) !== (this.#problem === undefined)) this.#on.health(problem)
+    this.#problem = problem
+  }
+
+  /** What must never be blocked passes whatever the sets say. Throws `kernel_refused`. */
+  async #protect(): Promise<void> {
+    await this.#on.firewall.setNever(this.#on.here().map(({ address }) => address))
+  }
+
+  async #bring(
+    changes: readonly Change[],
+    everything: boolean,
+    protect: boolean,
+  ): Promise<Problem | undefined> {
+    if (!everything && this.#problem) return this.#problem
+    const { firewall } = this.#on
+    if (!everything) {
+      const problem = await tried(async () => {
+        if (protect) await this.#protect()
+        if (changes.length > 0) await firewall.apply(changes)
+      })
+      if (!problem) return undefined
+    }
+    // After a refusal nothing is known of what the kernel holds.
+    return tried(async () => {
+      await firewall.prepare()
+      await this.#protect()
+      await firewall.replace(this.#everything())
+    })
+  }
+
+  #everything(): Put[] {
+    const now = this.#on.now()
+    const puts: Put[] = []
+    for (const element of this.#on.wished.elements())
+      if (element.end > now) puts.push(put(element, now))
+    return puts
+  }
+
+  #confirm(answers: readonly Answer[]): void {
+    const all = this.#owed.length === 0 ? answers : [...this.#owed, ...answers]
+    this.#owed = []
+    const current = all.filter((answer) => answer.status !== 'applied' || this.#claimed(answer))
+    if (current.length > 0) this.#on.report(current)
+  }
+
+  /** A block that is not in the kernel failed for now; its answer stays owed until the kernel takes again. */
+  #postpone(answers: readonly Answer[], problem: Problem): void {
+    const { code } = problem
+    const detail = printable(problem.message, 300)
+    const now: Answer[] = []
+    for (const answer of answers) {
+      if (answer.status === 'refused') now.push(answer)
+      else this.#owed.push(answer)
+      if (answer.status === 'applied') now.push({ ...answer, status: 'failed', code, detail })
+    }
+    if (now.length > 0) this.#on.report(now)
+  }
+
+  #claimed({ audience, decision }: Answer): boolean {
+    return this.#on.wished.get(audience, decision) !== undefined
+  }
+}
+
+async function tried(act: () => Promise<void>): Promise<Problem | undefined> {
+  try {
+    await act()
+    return undefined
+  } catch (error) {
+    return toProblem(error)
+  }
+}
