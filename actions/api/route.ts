@@ -1,6 +1,7 @@
 /** One HTTP operation: what it takes and answers, from which both the handler and the OpenAPI document come. */
 
 import type { HttpBindings } from '@hono/node-server'
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { type OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { nearest, Problem, type ProblemCode, problemStatus } from '#contract/problem.ts'
@@ -83,10 +84,15 @@ export function mount<
       caller,
     }
     const answer = await route.handle(input, context)
-    return answer instanceof Response
+    return isResponse(answer)
       ? answer
       : context.json({ success: true, ...answer }, route.answer.status)
   })
+}
+
+/** The server exchanges the global Response, so the constant that it made before is no instance of it. */
+function isResponse(answer: object): answer is Response {
+  return answer === RESPONSE_ALREADY_SENT || answer instanceof Response
 }
 
 function authorise(caller: Caller, access: Access): void {
