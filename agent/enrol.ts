@@ -1,4 +1,5 @@
 /** First contact: a one-time token in, a node that knows its service and is known to it out. */
+import { z } from 'zod'
 import { EnrolmentAnswer, readEnrolmentToken } from '#contract/enrolment.ts'
 import { thumbprint } from '#contract/key.ts'
 import { Problem } from '#contract/problem.ts'
@@ -6,6 +7,9 @@ import { type ConnectTo, connect, readAnswer, type Service } from './connect.ts'
 import { makeIdentity } from './identity.ts'
 import { type Membership, readMembership, writeMembership } from './membership.ts'
 import { untrusted } from './pin.ts'
+
+/** What else a newer service says is passed over. */
+const Answer = z.object(EnrolmentAnswer.shape)
 
 /**
  * Throws `invalid_input`, `token_expired`, `conflict` when the node belongs to a service already, and
@@ -30,11 +34,7 @@ export async function enrol(
   const service = reach({ url: token.url, tls: token.tls, heard })
   try {
     const body = { secret: token.secret, name, key: identity.public }
-    const answer = readAnswer(
-      EnrolmentAnswer,
-      await service.ask('POST', '/v1/enrol', { body }),
-      '/v1/enrol',
-    )
+    const answer = readAnswer(Answer, await service.ask('POST', '/v1/enrol', { body }), '/v1/enrol')
     if (
       answer.issuer !== token.issuer ||
       !answer.keys.keys.some((key) => thumbprint(key) === token.key)

@@ -1,7 +1,6 @@
 /** The service's signing keys that a node trusts, and how it learns of a new one. */
-import { createPublicKey, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
-import { type KeysClaims, type PublicKey, thumbprint } from '#contract/key.ts'
+import { type KeysClaims, type PublicKey, thumbprint, toKeyObject } from '#contract/key.ts'
 import { readAnswer } from './connect.ts'
 import { type Trust, verifyKeys } from './verify.ts'
 
@@ -10,11 +9,7 @@ export type TrustedKeys = { issuer: string; keys: PublicKey[]; announced: number
 
 /** Parsed once: parsing at each statement would cost more than the check of the signature. */
 export function trustOf(trusted: Pick<TrustedKeys, 'issuer' | 'keys'>): Trust {
-  const keys = new Map<string, KeyObject>()
-  for (const key of trusted.keys) {
-    const { kty, crv, x, y } = key
-    keys.set(thumbprint(key), createPublicKey({ key: { kty, crv, x, y }, format: 'jwk' }))
-  }
+  const keys = new Map(trusted.keys.map((key) => [thumbprint(key), toKeyObject(key)]))
   return { issuer: trusted.issuer, keys }
 }
 
@@ -88,6 +83,12 @@ function oldestNew(trusted: TrustedKeys, announcements: readonly string[]): Keys
         return []
       }
     })
-    .filter((claims) => claims.iat > trusted.announced)
+    .filter((claims) => isNews(claims, trust, trusted.announced))
     .sort((a, b) => a.iat - b.iat)[0]
+}
+
+/** Times are whole seconds: of two announcements in one second the later brings a key that is not known yet. */
+function isNews({ iat, keys }: KeysClaims, trust: Trust, announced: number): boolean {
+  if (iat !== announced) return iat > announced
+  return keys.some((key) => !trust.keys.has(thumbprint(key)))
 }

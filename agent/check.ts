@@ -1,0 +1,135 @@
+/** Whether this node could do its work: enforce, reach and trust its service, and what it would never block. */
+import { toProblem } from '#contract/problem.ts'
+import type { AgentOn } from './agent.ts'
+import type { Service } from './connect.ts'
+import { bearer, makeIdentity } from './identity.ts'
+import { Lookout } from './lookout.ts'
+import { type Membership, requireMembership } from './membership.ts'
+import type { AgentSettings } from './settings.ts'
+
+export type Finding = { what: string; good: boolean; detail: string; remedy?: string }
+export type CheckResult = {
+  good: boolean
+  findings: Finding[]
+  protected: { address: string; why: string }[]
+  lines: string[]
+}
+
+/** More than this and the tokens that the node signs are refused. */
+const clockLimitMs = 30_000
+
+/** Nothing is changed but by the firewall's self-test in its scratch table. */
+export async function check(settings: AgentSettings, on: AgentOn): Promise<CheckResult> {
+  const findings = [await canEnforce(settings, on)]
+  const guarded = await finding('guard', () => lookAround(settings, on))
+  findings.push(...(await canReach(settings, on)), guarded.finding)
+  const here = guarded.value ?? []
+  return {
+    good: findings.every(({ good }) => good),
+    findings,
+    protected: here,
+    lines: [
+      ...findings.flatMap(printFinding),
+      ...here.map(({ address, why }) => `  never blocked: ${address} (${why})`),
+    ],
+  }
+}
+
+async function canEnforce(settings: AgentSettings, on: AgentOn): Promise<Finding> {
+  const { finding: found } = await finding('enforce', async () => {
+    const firewall = await on.firewall()
+    await firewall.close()
+    const detail = firewall.enforcing
+      ? `by ${firewall.name}${firewall.fallback ? ` (${firewall.fallback})` : ''}`
+      : 'enforce is false: what would be done is only printed'
+    return { detail, value: undefined }
+  })
+  if (settings.enforce || !found.good) return found
+  return {
+    ...found,
+    good: false,
+    remedy: 'set CORDON_AGENT_ENFORCE=true when the dry run looks right',
+  }
+}
+
+async function canReach(settings: AgentSettings, on: AgentOn): Promise<Finding[]> {
+  const enrolled = await finding('enrolled', async () => {
+    const value = requireMembership(settings.state_dir)
+    return { detail: `as ${value.node} with ${value.url}`, value }
+  })
+  if (!enrolled.value) return [enrolled.finding]
+  const { value: membership } = enrolled
+  let offset: number | undefined
+  const identity = makeIdentity(settings.state_dir)
+  const sign = bearer(membership.node, identity, membership.issuer)
+  const service = on.connect({
+    url: membership.url,
+    tls: membership.tls,
+    token: () => sign(Date.now()),
+    heard: (_, date) => {
+      if (date !== undefined) offset = date - Date.now()
+    },
+  })
+  try {
+    const reached = await finding('trusted service', () => reach(service, membership))
+    return [enrolled.finding, reached.finding, clockFinding(offset)]
+  } finally {
+    service.close()
+  }
+}
+
+async function reach(service: Service, membership: Membership) {
+  const answer = await service.stream('/v1/stream', { headers: { accept: 'text/event-stream' } })
+  answer.destroy()
+  return { detail: `${membership.url} answers and knows this node`, value: undefined }
+}
+
+function clockFinding(offset: number | undefined): Finding {
+  if (offset === undefined)
+    return { what: 'clock', good: false, detail: 'the service did not tell its time' }
+  const good = Math.abs(offset) < clockLimitMs
+  const detail = `about ${Math.round(offset / 1_000)} s off the service's`
+  return {
+    what: 'clock',
+    good,
+    detail,
+    ...(good ? {} : { remedy: 'set the clock of this machine' }),
+  }
+}
+
+async function lookAround(settings: AgentSettings, on: AgentOn) {
+  const service = () => addressesOf(settings.state_dir)
+  const interfaces = on.interfaces ? { interfaces: on.interfaces } : {}
+  const lookout = new Lookout({ settings, places: on.places, service, ...interfaces })
+  lookout.look()
+  const value = lookout.here.map(({ address, why }) => ({ address: address.text, why }))
+  return { detail: `${value.length} addresses and networks are never blocked`, value }
+}
+
+function addressesOf(folder: string): readonly string[] {
+  try {
+    return requireMembership(folder).addresses
+  } catch {
+    // Said by the finding about enrolment.
+    return []
+  }
+}
+
+async function finding<Value>(
+  what: string,
+  act: () => Promise<{ detail: string; value: Value }>,
+): Promise<{ finding: Finding; value?: Value }> {
+  try {
+    const { detail, value } = await act()
+    return { finding: { what, good: true, detail }, value }
+  } catch (error) {
+    const { message, remedy, cause } = toProblem(error)
+    const detail = cause instanceof Error ? `${message} (${cause.message})` : message
+    return { finding: { what, good: false, detail, ...(remedy === undefined ? {} : { remedy }) } }
+  }
+}
+
+function printFinding({ what, good, detail, remedy }: Finding): string[] {
+  const verdict = `${good ? 'yes' : 'no '} ${what}: ${detail}`
+  return remedy === undefined || good ? [verdict] : [verdict, `    hint: ${remedy}`]
+}

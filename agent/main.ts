@@ -1,0 +1,153 @@
+/** The agent's commands, as the root command calls them: enrol, run, check, status. */
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { parseArgs } from 'node:util'
+import { printable } from '#contract/printable.ts'
+import { Problem, toProblem } from '#contract/problem.ts'
+import type { Environment } from '#contract/settings.ts'
+import { type AgentOn, runAgent } from './agent.ts'
+import { check } from './check.ts'
+import type { LocalClock } from './clock.ts'
+import { connect } from './connect.ts'
+import { enrol } from './enrol.ts'
+import { chooseFirewall } from './kernel/choose.ts'
+import { type AgentSettings, readAgentSettings } from './settings.ts'
+import { type AgentStatus, askStatus } from './status.ts'
+import { linuxPlaces } from './surroundings.ts'
+
+export type Io = {
+  out(text: string): void
+  err(text: string): void
+  environment: Environment
+}
+
+/** 0 done, 1 failed, 2 asked wrongly, 3 the answer is no. */
+export type Command = (args: string[], io: Io) => Promise<number>
+
+type Asked = { settings: AgentSettings; json: boolean; words: string[]; name: string | undefined }
+
+export const commands: Record<'enrol' | 'run' | 'check' | 'status', Command> = {
+  enrol: command(async ({ settings, json, words, name }, io) => {
+    const [token] = words
+    if (token === undefined) throw usage('cordon agent enrol <token> [--name <node>]')
+    const called = name ?? hostname().toLowerCase()
+    const { node, url, groups } = await enrol(token, called, settings.state_dir, Date.now())
+    io.out(
+      json ? `${JSON.stringify({ node, url, groups })}\n` : `enrolled as ${node} with ${url}\n`,
+    )
+    return 0
+  }),
+
+  run: command(async ({ settings }, io) => {
+    const agent = await runAgent(settings, machine(settings, io))
+    const { backend, fallback, claims } = agent.status()
+    io.err(line(`${backend}${fallback ? ` (${fallback})` : ''}, ${claims} decisions remembered`))
+    await stopSignal()
+    await agent.stop()
+    return 0
+  }),
+
+  check: command(async ({ settings, json }, io) => {
+    const result = await check(settings, machine(settings, io))
+    io.out(json ? `${JSON.stringify(result)}\n` : result.lines.map((text) => `${text}\n`).join(''))
+    return result.good ? 0 : 3
+  }),
+
+  status: command(async ({ settings, json }, io) => {
+    const status = await askStatus(settings.state_dir)
+    io.out(json ? `${JSON.stringify(status)}\n` : printStatus(status))
+    return status.enforcing && status.connected && status.problems.length === 0 ? 0 : 3
+  }),
+}
+
+function command(act: (asked: Asked, io: Io) => Promise<number>): Command {
+  return async (args, io) => {
+    try {
+      return await act(readAsked(args, io.environment), io)
+    } catch (error) {
+      const problem = toProblem(error)
+      const cause = problem.cause instanceof Error ? ` (${printable(problem.cause.message)})` : ''
+      io.err(`error: ${problem.message}${cause}\n`)
+      if (problem.remedy) io.err(`hint: ${problem.remedy}\n`)
+      return problem.code === 'usage' ? 2 : 1
+    }
+  }
+}
+
+function readAsked(args: string[], environment: Environment): Asked {
+  const settings = readAgentSettings(environment)
+  try {
+    const options = { json: { type: 'boolean' }, name: { type: 'string' } } as const
+    const { values, positionals } = parseArgs({ args, options, allowPositionals: true })
+    return { settings, json: values.json ?? false, words: positionals, name: values.name }
+  } catch (error) {
+    throw usage('cordon agent enrol|run|check|status [--json]', error)
+  }
+}
+
+function usage(right: string, cause?: unknown): Problem {
+  return new Problem('usage', 'this is not how the command is used', { remedy: right, cause })
+}
+
+function machine(settings: AgentSettings, io: Io): AgentOn {
+  const { enforce, backend } = settings
+  const print = (script: string) => io.err(line(`would do: ${script.trimEnd()}`))
+  return {
+    version: version(),
+    firewall: () => chooseFirewall({ enforce, backend, print, now: Date.now }),
+    connect,
+    places: linuxPlaces,
+    local,
+    monotonic: () => performance.now(),
+    random: Math.random,
+    nonce: () => randomBytes(16).toString('base64url'),
+    say: (text) => io.err(line(text)),
+  }
+}
+
+function local(): LocalClock {
+  const uptime = Number.parseFloat(readFileSync('/proc/uptime', 'utf8')) * 1_000
+  const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+  return { wall: Date.now(), uptime, boot }
+}
+
+function version(): string {
+  const read: unknown = JSON.parse(
+    readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
+  )
+  return typeof read === 'object' && read !== null && 'version' in read ? String(read.version) : ''
+}
+
+function line(text: string): string {
+  return `${new Date().toISOString()} agent: ${printable(text, 1_000)}\n`
+}
+
+function stopSignal(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  // Unref'd timers and sockets alone would let the process end before it was told to.
+  const alive = setInterval(() => {}, 3_600_000)
+  const stop = () => {
+    clearInterval(alive)
+    resolve()
+  }
+  process.once('SIGTERM', stop)
+  process.once('SIGINT', stop)
+  return promise
+}
+
+function printStatus(status: AgentStatus): string {
+  const { node, service, backend, claims, elements } = status
+  return [
+    `node       ${node}`,
+    `service    ${service} (${status.connected ? 'connected' : 'not connected'})`,
+    `enforcing  ${status.enforcing ? 'yes' : 'no'}, by ${backend}${status.fallback ? ` (${status.fallback})` : ''}`,
+    `blocks     ${claims} decisions, ${elements} elements in the kernel`,
+    `clock      ${status.clock_offset_ms} ms off the service's${status.clock_measured ? '' : ' (not measured yet)'}`,
+    ...(status.last_healing
+      ? [`healed     ${new Date(status.last_healing.at).toISOString()}: ${status.last_healing.why}`]
+      : []),
+    ...status.problems.map(({ part, message }) => `problem    ${part}: ${printable(message)}`),
+    '',
+  ].join('\n')
+}

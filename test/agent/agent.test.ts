@@ -1,0 +1,251 @@
+/** The whole agent over loopback, with a kernel that is a Map. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, test } from 'node:test'
+import type { BlockAction } from '#contract/action.ts'
+import { type Agent, runAgent } from '../../agent/agent.ts'
+import { connect } from '../../agent/connect.ts'
+import { makeIdentity } from '../../agent/identity.ts'
+import { writeMembership } from '../../agent/membership.ts'
+import { readAgentSettings } from '../../agent/settings.ts'
+import { askStatus } from '../../agent/status.ts'
+import { FakeService } from './fake-service.ts'
+import { MemoryFirewall } from './memory-firewall.ts'
+import { block, decision, issuer, lift, makeKey, Sequence, serviceKey, today } from './signer.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'cordon-agent-'))
+const ends: (() => Promise<void>)[] = []
+after(async () => {
+  for (const end of ends) await end()
+  rmSync(folder, { recursive: true })
+})
+let count = 0
+const passed = 0
+const now = () => today + passed
+
+describe('a node', () => {
+  test('takes the whole state at its first start, then follows, enforces and answers', {
+    timeout: 10_000,
+  }, async () => {
+    const { service, firewall, agent } = await start()
+    await service.until(() => service.streams === 1)
+    service.send('all', [block(1)])
+    service.send('node/web-01', [block(2)])
+    await service.until(() => service.receipts.length === 2)
+    assert.deepEqual(firewall.keys(), hosts(1, 2))
+    const { connected, enforcing, claims, problems } = agent.status()
+    assert.deepEqual(
+      { connected, enforcing, claims, problems },
+      { connected: true, enforcing: true, claims: 2, problems: [] },
+    )
+  })
+
+  test('starts and enforces what it remembers while the service is away, and finds it when it comes', {
+    timeout: 10_000,
+  }, async () => {
+    const first = await start()
+    await first.service.until(() => first.service.streams === 1)
+    first.service.send('all', [block(1)])
+    await first.service.until(() => first.service.receipts.length === 1)
+    await first.agent.stop()
+    assert.deepEqual(first.firewall.keys(), hosts(1), 'the blocks stay in the kernel')
+    await first.service.close()
+
+    const firewall = new MemoryFirewall()
+    const agent = await run(first.path, firewall)
+    assert.deepEqual(firewall.keys(), hosts(1))
+    assert.deepEqual(firewall.never.includes('192.0.2.10'), true)
+    assert.equal(agent.status().connected, false)
+
+    const service = new FakeService(now, 'all', 'node/web-01')
+    for (const audience of service.audiences.keys())
+      service.audiences.set(audience, new Sequence(audience, first.service.sequence(audience).at))
+    ends.push(() => service.close())
+    await service.listen(first.port)
+    await service.until(() => service.streams === 1)
+    service.send('all', [lift(1)])
+    await service.until(() => service.receipts.length > 0)
+    assert.deepEqual(firewall.keys(), [])
+    assert.equal(service.snapshots, 0, 'the stream went on where it was')
+  })
+
+  test('changes nothing when one chunk of the whole state is missing', {
+    timeout: 10_000,
+  }, async () => {
+    const { service, firewall, agent } = await start()
+    await service.until(() => service.streams === 1)
+    service.send('all', [block(1)])
+    await service.until(() => service.receipts.length === 1)
+    service.state.set(
+      'all',
+      [2, 3, 4, 5].map((n) => block(n)),
+    )
+    service.missingChunk = true
+    const asked = service.snapshots
+    service.write('resync', JSON.stringify({ audience: 'all', reason: 'pruned' }))
+    await service.until(() => service.snapshots >= asked + 2)
+    assert.deepEqual(firewall.keys(), hosts(1))
+    assert.equal(agent.status().problems[0]?.code, 'snapshot_incomplete')
+    service.missingChunk = false
+    await service.until(() => service.receipts.length >= 6 && service.streams === 1)
+    assert.deepEqual(firewall.keys(), hosts(2, 3, 4, 5))
+  })
+
+  test('shows a restored service what it signed last, and takes the new epoch', {
+    timeout: 10_000,
+  }, async () => {
+    const { service, firewall } = await start()
+    await service.until(() => service.streams === 1)
+    const newest = service.send('all', [block(1)])
+    await service.until(() => service.receipts.length === 1)
+    service.audiences.set('all', new Sequence('all'))
+    service.state.set('all', [block(9)])
+    service.write('resync', JSON.stringify({ audience: 'all', reason: 'ahead' }))
+    await service.until(() => service.proofs.length > 0 && service.receipts.length >= 3)
+    assert.equal(service.proofs[0], newest)
+    await service.until(
+      () => service.streams === 1 && (service.cursors.at(-1) ?? '').includes('all:2:'),
+    )
+    service.send('all', [block(10)])
+    await service.until(() => service.receipts.some((one) => one.decision === decision(10)))
+    assert.deepEqual(firewall.keys(), hosts(10, 9))
+  })
+
+  test('learns a new signing key from the announcement of the old one', {
+    timeout: 10_000,
+  }, async () => {
+    const { service, firewall, path } = await start()
+    await service.until(() => service.streams === 1)
+    service.rotate('all')
+    service.send('all', [block(1)])
+    await service.until(() => service.receipts.length === 1)
+    assert.deepEqual(firewall.keys(), hosts(1))
+    assert.equal(JSON.parse(readFileSync(join(path, 'service.json'), 'utf8')).keys.length, 2)
+  })
+
+  test('does not obey a relay that signs with its own key, says so, and goes on with the service', {
+    timeout: 10_000,
+  }, async () => {
+    const { service, firewall, agent } = await start()
+    await service.until(() => service.streams === 1)
+    const relay = new Sequence('all', service.sequence('all').at, makeKey())
+    service.write('envelope', relay.next([block(66)]))
+    await service.until(() => service.cursors.length >= 3 && service.streams === 1)
+    assert.equal(
+      agent.status().problems.find((one) => one.part === 'trust')?.code,
+      'envelope_key_unknown',
+    )
+    service.send('all', [block(1)])
+    await service.until(() => service.receipts.length === 1)
+    assert.deepEqual(firewall.keys(), hosts(1))
+    assert.deepEqual(agent.status().problems, [])
+  })
+
+  test('takes the state of a group that it joins, and lets go of one that it leaves', {
+    timeout: 10_000,
+  }, async () => {
+    const { service, firewall } = await start()
+    await service.until(() => service.streams === 1)
+    service.audiences.set('group/web', new Sequence('group/web'))
+    service.state.set('group/web', [block(5)])
+    service.write('groups', JSON.stringify({ groups: ['web'] }))
+    await service.until(() => service.receipts.length === 1)
+    assert.deepEqual(firewall.keys(), hosts(5))
+    service.write('groups', JSON.stringify({ groups: [] }))
+    await service.until(() => service.receipts.length === 2)
+    assert.deepEqual(firewall.keys(), [])
+    assert.equal(service.receipts.at(-1)?.status, 'ended')
+  })
+
+  test('puts back what somebody else took out of the table, and reports it', {
+    timeout: 10_000,
+  }, async () => {
+    const { service, firewall, agent } = await start()
+    await service.until(() => service.streams === 1)
+    service.send('all', [block(1)])
+    await service.until(() => service.receipts.length === 1)
+    firewall.disturb('the ruleset was flushed by process 4711')
+    await agent.settled()
+    assert.deepEqual(firewall.keys(), hosts(1))
+    await new Promise(setImmediate)
+    assert.equal(agent.status().last_healing?.why, 'the ruleset was flushed by process 4711')
+  })
+
+  test('tells the truth over its status socket', { timeout: 10_000 }, async () => {
+    const { service, firewall, agent, path } = await start()
+    await service.until(() => service.streams === 1)
+    firewall.refusing = true
+    service.send('all', [block(1)])
+    await service.until(() => service.receipts.length === 1)
+    assert.equal(service.receipts[0]?.status, 'failed')
+    const status = await askStatus(path)
+    assert.deepEqual(
+      [status.enforcing, status.problems[0]?.code, status.claims],
+      [false, 'kernel_refused', 1],
+    )
+    assert.deepEqual(status.cursor, agent.status().cursor)
+    assert.match(status.cursor, /^all:1:1:/)
+  })
+
+  test('measures the clock of the service and judges by it', { timeout: 10_000 }, async () => {
+    const { service, agent, firewall } = await start({}, 3_600_000)
+    await service.until(() => service.heartbeats.length > 0)
+    assert.ok(Math.abs(agent.status().clock_offset_ms - 3_600_000) < 2_000)
+    service.send('all', [block(1, { not_after: today + 3_600_000 + 60_000 })])
+    await service.until(() => service.receipts.length === 1)
+    const held = [...firewall.held.values()][0]?.timeoutMs ?? 0
+    assert.ok(Math.abs(held - 60_000) < 2_000, `${held}`)
+  })
+})
+
+async function start(state: Record<string, BlockAction[]> = {}, ahead = 0) {
+  const service = new FakeService(() => now() + ahead, 'all', 'node/web-01')
+  for (const [audience, blocks] of Object.entries(state)) service.state.set(audience, blocks)
+  const port = await service.listen()
+  const path = join(folder, String(count++))
+  makeIdentity(path)
+  const url = `http://127.0.0.1:${port}`
+  writeMembership(path, {
+    node: 'web-01',
+    groups: [],
+    url,
+    issuer,
+    keys: [serviceKey.public],
+    announced: 0,
+    addresses: [],
+  })
+  const firewall = new MemoryFirewall()
+  ends.push(() => service.close())
+  return { service, port, path, firewall, agent: await run(path, firewall) }
+}
+
+async function run(path: string, firewall: MemoryFirewall): Promise<Agent> {
+  const began = performance.now()
+  const nothing = {
+    routes4: '/none',
+    routes6: '/none',
+    resolvers: [],
+    sessions: '/none',
+    utmp: '/none',
+  }
+  const agent = await runAgent(readAgentSettings({ CORDON_AGENT_STATE_DIR: path }), {
+    version: '1',
+    firewall: async () => firewall,
+    connect,
+    places: nothing,
+    interfaces: () => ['192.0.2.10'],
+    local: () => ({ wall: now(), uptime: performance.now() - began, boot: String(began) }),
+    monotonic: () => performance.now(),
+    random: () => 0.01,
+    nonce: () => `nonce-${Math.random()}-of-this-test`,
+    say: () => {},
+  })
+  ends.unshift(() => agent.stop())
+  return agent
+}
+
+function hosts(...numbers: number[]): string[] {
+  return numbers.map((n) => `in_hosts4 203.0.113.${n}`)
+}
