@@ -26,6 +26,7 @@ export class FakeService {
   readonly #streams = new Set<ServerResponse>()
   readonly #changed = new Set<() => void>()
   readonly #server = createServer((request, response) => {
+    response.setHeader('date', new Date(this.now()).toUTCString())
     this.#handle(request, response).catch((error: unknown) => {
       const problem = error instanceof Problem ? error : new Problem('internal', String(error))
       response.writeHead(problem.status, { 'content-type': 'application/problem+json' })
