@@ -9,6 +9,7 @@ export type Found = { path: string; file: string; size: number; modified: bigint
 // Wazuh keeps a hard link in logs/alerts/YYYY/Mon.
 const deepest = 2
 const mostFiles = 20_000
+const mostTries = 20
 const packed = /\.(gz|xz|bz2|zst|lz4|zip|sum)$/
 
 export async function look(path: string): Promise<Found | undefined> {
@@ -34,9 +35,11 @@ export async function findFile(path: string, file: string): Promise<Found | unde
  * Undefined while that is empty, for until then the old one may still be written to.
  */
 export async function findNext(path: string, file: string): Promise<Found | undefined> {
-  const current = await look(path)
-  if (!current || current.file === file) return undefined
+  const here = await look(path)
+  if (!here || here.file === file) return undefined
   const { own, all } = await neighbours(path, file)
+  const current = all.find((other) => other.path === path)
+  if (!current || current.file === file) return undefined
   const shape = own && shapeOf(own.path)
   const between = all
     .filter((other) => own && shapeOf(other.path) === shape && other.modified > own.modified)
@@ -46,12 +49,28 @@ export async function findNext(path: string, file: string): Promise<Found | unde
 }
 
 async function neighbours(path: string, file: string): Promise<{ own?: Found; all: Found[] }> {
+  let all: Found[] = []
   for (const depth of [0, deepest]) {
-    const all = await filesIn(dirname(path), depth)
+    all = await stillFilesIn(dirname(path), depth)
     const own = all.find((other) => other.file === file && other.path !== path)
     if (own) return { own, all }
   }
-  return { all: [] }
+  return { all }
+}
+
+/** Listed until two lists agree, for while files are renamed one after the other a list may miss one of them. */
+async function stillFilesIn(folder: string, depth: number): Promise<Found[]> {
+  let before = await filesIn(folder, depth)
+  for (let tries = 0; tries < mostTries; tries++) {
+    const after = await filesIn(folder, depth)
+    if (namesOf(before) === namesOf(after)) return after
+    before = after
+  }
+  return before
+}
+
+function namesOf(files: Found[]): string {
+  return files.map(({ path, file }) => `${file} ${path}`).join('\n')
 }
 
 async function filesIn(folder: string, depth: number): Promise<Found[]> {
@@ -60,7 +79,8 @@ async function filesIn(folder: string, depth: number): Promise<Found[]> {
     if (found.length >= mostFiles) break
     const path = join(folder, entry.name)
     if (entry.isDirectory() && depth > 0) found.push(...(await filesIn(path, depth - 1)))
-    const file = entry.isFile() && !packed.test(entry.name) ? await look(path) : undefined
+    const plain = entry.isFile() || entry.isSymbolicLink()
+    const file = plain && !packed.test(entry.name) ? await look(path) : undefined
     if (file) found.push(file)
   }
   return found
@@ -80,7 +100,7 @@ function shapeOf(path: string): string {
   return basename(path).replace(/\d+(-\d+)*/g, '#')
 }
 
-function isGone(error: unknown): boolean {
+export function isGone(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
   return code === 'ENOENT' || code === 'ENOTDIR'
 }

@@ -8,7 +8,7 @@ import { Problem } from '#contract/problem.ts'
 import { cutLines, longestLine } from './cut-lines.ts'
 import type { Place } from './file-place.ts'
 import { identity, printLength, printOf, readPlace, startOf } from './file-place.ts'
-import { findFile, findNext, look } from './find-rotated.ts'
+import { findFile, findNext, isGone, look } from './find-rotated.ts'
 import { watchFile } from './watch-file.ts'
 
 export type FollowOptions = {
@@ -140,30 +140,47 @@ async function openPath(path: string): Promise<Opened | undefined> {
 
 /** A file by its identity, wherever it is now; undefined when it is gone or its number was given to another. */
 async function openFile(path: string, place: Place): Promise<Opened | undefined> {
-  const found = await findFile(path, place.file ?? '')
-  if (!found) return undefined
-  const handle = await open(found.path, constants.O_RDONLY | constants.O_NONBLOCK)
-  const same = identity(await handle.stat({ bigint: true })) === place.file
-  if (same && (found.path === path || (await isAsLeft(handle, place)))) return { handle, place }
-  await handle.close()
-  return undefined
+  for (;;) {
+    const found = await findFile(path, place.file ?? '')
+    if (!found) return undefined
+    const handle = await openIfThere(found.path)
+    if (handle && identity(await handle.stat({ bigint: true })) === place.file) {
+      const ofSeries = basename(found.path).startsWith(basename(path))
+      if (ofSeries || (await isAsLeft(handle, place))) return { handle, place }
+      await handle.close()
+      return undefined
+    }
+    // It was renamed between looking and opening.
+    await handle?.close()
+  }
 }
 
-/** A file that was only renamed still holds what was read; at its own path, other content means truncation. */
+async function openIfThere(path: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  } catch (error) {
+    if (isGone(error)) return undefined
+    throw error
+  }
+}
+
+/**
+ * Whether it still holds what was read. Under its own name, or that name with an ending, other content means that it
+ * was emptied, and it is read again from its start; under a foreign name it is another file with a used number.
+ */
 async function isAsLeft(handle: FileHandle, { offset, print }: Place): Promise<boolean> {
   const back = Math.min(offset, printLength)
   return printOf(await readAt(handle, offset - back, back)) === print
 }
 
+/**
+ * One read, so that its bytes are of one moment: with a second one, what was written after a truncation could be
+ * taken for the continuation of what was there before. Only the end of a file on a disk gives less than asked for.
+ */
 async function readAt(handle: FileHandle, from: number, length: number): Promise<Buffer> {
   const bytes = Buffer.allocUnsafe(length)
-  let filled = 0
-  while (filled < length) {
-    const { bytesRead } = await handle.read(bytes, filled, length - filled, from + filled)
-    if (bytesRead === 0) break
-    filled += bytesRead
-  }
-  return bytes.subarray(0, filled)
+  const { bytesRead } = await handle.read(bytes, 0, length, from)
+  return bytes.subarray(0, bytesRead)
 }
 
 function pageOf(records: unknown[], place: Place): Page {
