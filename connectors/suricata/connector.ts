@@ -22,7 +22,7 @@ const Settings = z.strictObject({
     .default('end')
     .meta({ description: 'where to begin in a file that was never read before' }),
   home_nets: HomeNets,
-  trust_xff: Switch.default(false).meta({
+  trust_xff: Switch.prefault(false).meta({
     description: 'take X-Forwarded-For for the client; only behind a proxy that sets it itself',
   }),
   zone: z

@@ -10,10 +10,10 @@ const stamp = /\d{2}\/\d{2}\/\d{4}-\d{2}:\d{2}:\d{2}\.\d{6} {2}/
 const start = new RegExp(`^${stamp.source}`)
 const nextRecord = new RegExp(`(?<=.)(?=${stamp.source}(?:\\[w?Drop\\] )?\\[\\*\\*\\] \\[\\d)`)
 const time = /^(\d\d)\/(\d\d)\/(\d{4})-(\d\d):(\d\d):(\d\d)\.(\d{3})\d{3}$/
-// The message and the class are rule text that may hold any of the marks, so the longest match is taken: from the right.
 const head = /^(\S+) {2}(?:\[(w?Drop)\] )?\[\*\*\] \[(\d+):(\d+):(\d+)\]/
-const rest =
-  / (.*) ?\[\*\*\] \[Classification: (.*)\] \[Priority: (\d+)\] \{([^{}]*)\} (\S+) -> (\S+)$/
+const classMark = '[**] [Classification: '
+const priorityMark = '] [Priority: '
+const tail = /^\] \[Priority: (\d+)\] \{([^{}]*)\} (\S+) -> (\S+)$/
 const withoutAddresses = /\[Priority: \d+\] \[\*\*\] \[Raw pkt: /
 const longest = 16_384
 
@@ -45,10 +45,10 @@ function readOne(
   if (whole === undefined || written === undefined || sid === undefined)
     throw cutShort('no time and rule')
   const after = record.slice(whole.length)
-  const found = rest.exec(after)
+  const found = splitFromRight(after)
   if (!found && withoutAddresses.test(after)) return undefined
   if (!found && !cut) throw cutShort('a line that ends before its addresses')
-  const [, message = '', category = '', priority, protocol = '', from = '', to = ''] = found ?? []
+  const { message, category, priority, protocol, from, to } = found ?? nothing
   const event = eventOf({ message, category, protocol, from, to })
   const sides = judgeSides(event, settings)
   return {
@@ -70,6 +70,18 @@ function readOne(
 }
 
 type Fields = { message: string; category: string; protocol: string; from: string; to: string }
+const nothing = { message: '', category: '', priority: '', protocol: '', from: '', to: '' }
+
+/** The message and the class are rule text that may hold any of the marks, so the last ones count. */
+function splitFromRight(text: string): typeof nothing | undefined {
+  const priorityAt = text.lastIndexOf(priorityMark)
+  const classAt = text.lastIndexOf(classMark, priorityAt)
+  const [, priority, protocol, from, to] = tail.exec(text.slice(Math.max(0, priorityAt))) ?? []
+  if (priorityAt < 0 || classAt < 0) return undefined
+  if (!priority || protocol === undefined || !from || !to) return undefined
+  const category = text.slice(classAt + classMark.length, priorityAt)
+  return { message: text.slice(0, classAt), category, priority, protocol, from, to }
+}
 
 /** The same shape as an event of eve.json, so that both are judged by the same rules. */
 function eventOf({ message, category, protocol, from, to }: Fields) {
