@@ -110,7 +110,8 @@ function bound(type: 'udp4' | 'udp6', address: string, port: number): Promise<So
   const socket = createSocket({ type, ipv6Only: type === 'udp6', recvBufferSize: 4_000_000 })
   return new Promise((resolve, reject) => {
     socket.once('error', reject)
-    socket.bind(port, address, () => resolve(socket))
+    // What is waited for has a timer; nothing else needs to keep the process.
+    socket.unref().bind(port, address, () => resolve(socket))
   })
 }
 
@@ -120,7 +121,7 @@ function sent(socket: Socket, to: string, mark: string): Promise<boolean> {
 
 async function serve(saw: (mark: string) => void) {
   const server = createServer((socket) => {
-    socket.on('error', () => {})
+    socket.unref().on('error', () => {})
     socket.setEncoding('utf8').on('data', (text: string) => {
       for (const mark of text.split('\n')) if (mark !== '') saw(mark)
     })

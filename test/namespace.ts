@@ -16,8 +16,10 @@
 import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { type Endpoint, startEndpoint } from './endpoint.ts'
+import { type Endpoint, probePort, startEndpoint } from './endpoint.ts'
 import type { Done, Order } from './host.ts'
+
+export { probePort }
 
 const inside = 'CORDON_TEST_NAMESPACE'
 const run = promisify(execFile)
@@ -35,31 +37,41 @@ const prepareInside = [
   'nft list ruleset',
 ].join(' && ')
 
-/**
- * Resolves inside the namespaces only, or with the reason why there are none. Where `CI` or
- * `CORDON_REQUIRE_KERNEL` is set, that reason is an error: nothing is skipped in silence.
- */
-export async function ownNamespace(url: string): Promise<{ skip: string | false }> {
-  if (process.env[inside] === '1') return { skip: false }
-  const flags = [
-    '--net',
-    '--mount',
-    ...(process.getuid?.() === 0 ? [] : ['--user', '--map-root-user']),
-  ]
-  const trial = spawnSync('unshare', [...flags, 'sh', '-c', prepareInside], { encoding: 'utf8' })
-  if (trial.status === 0) return process.exit(await runInside(flags, fileURLToPath(url)))
-  const reason = `no private kernel namespace with nft: ${trial.error?.message ?? trial.stderr.trim()}`
-  if (process.env.CI || process.env.CORDON_REQUIRE_KERNEL) throw new Error(reason)
-  return { skip: reason }
+export type OwnKernel = {
+  /** Why there is none. */
+  skip: string | false
+  /** Why nft cannot load thousands of elements at once: only root may send messages of any size. */
+  skipLarge: string | false
 }
 
+/**
+ * Resolves inside the namespaces only, or with the reason why there are none. Where `CI` or
+ * `CORDON_REQUIRE_KERNEL` is set, a reason to skip is an error: nothing is skipped in silence.
+ */
+export async function ownNamespace(url: string): Promise<OwnKernel> {
+  const root = process.env[inside] === undefined && process.getuid?.() === 0
+  if (process.env[inside] === 'root') return { skip: false, skipLarge: false }
+  if (process.env[inside] === 'user') return { skip: false, skipLarge: notRoot }
+  const flags = ['--net', '--mount', ...(root ? [] : ['--user', '--map-root-user'])]
+  const trial = spawnSync('unshare', [...flags, 'sh', '-c', prepareInside], { encoding: 'utf8' })
+  const required = Boolean(process.env.CI || process.env.CORDON_REQUIRE_KERNEL)
+  if (trial.status === 0 && (root || !required))
+    return process.exit(await runInside(flags, fileURLToPath(url), root ? 'root' : 'user'))
+  const why = trial.status === 0 ? notRoot : (trial.error?.message ?? trial.stderr.trim())
+  const reason = `no private kernel namespace with nft: ${why}`
+  if (required) throw new Error(reason)
+  return { skip: reason, skipLarge: reason }
+}
+
+const notRoot = 'this needs root, not only an unprivileged user namespace'
+
 /** The outcome goes straight to whoever reads ours, also in the protocol of the test runner. */
-function runInside(flags: readonly string[], file: string): Promise<number> {
+function runInside(flags: readonly string[], file: string, as: 'root' | 'user'): Promise<number> {
   const script = `{ ${prepareInside}; } >/dev/null && exec "$@"`
   const node = [process.execPath, ...process.execArgv, file, ...process.argv.slice(2)]
   const child = spawn('unshare', [...flags, '--', 'sh', '-c', script, 'sh', ...node], {
     stdio: 'inherit',
-    env: { ...process.env, [inside]: '1' },
+    env: { ...process.env, [inside]: as },
   })
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => child.kill(signal))
   return new Promise((resolve) => child.on('exit', (code) => resolve(code ?? 1)))
@@ -181,12 +193,17 @@ async function remoteEndpoint(child: ChildProcess): Promise<Endpoint> {
     const id = ++orders
     const order: Order = { id, method, words }
     const answer = new Promise<Done>((resolve) => pending.set(id, resolve))
+    child.channel?.ref()
     child.send(order)
     const { result, error } = await answer
+    if (pending.size === 0) child.channel?.unref()
     if (error !== undefined) throw new Error(`${method}: ${error}`)
     return result
   }
   await ready
+  // Only while it owes an answer, so that a test that fails before it closes its hosts still ends.
+  child.channel?.unref()
+  child.unref()
   return {
     send: async (from, to, mark) => Boolean(await call('send', from, to, mark)),
     arrived: async (mark, withinMs) => Boolean(await call('arrived', mark, String(withinMs))),

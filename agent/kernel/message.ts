@@ -6,7 +6,7 @@ import type { Address } from '#contract/address.ts'
 import { eachAttribute, MessageWriter, readAttributes } from './bytes.ts'
 import type { SetName } from './firewall.ts'
 import { type NeverName, setSpec } from './sets.ts'
-import type { Element, Step } from './transaction.ts'
+import { type Element, kernelTime, type Step } from './transaction.ts'
 
 export const subsystem = 10
 const inet = 1
@@ -36,10 +36,12 @@ export type Batch = {
   readonly sets: readonly string[]
 }
 
+/** What fits into one message. `timed`: elements go with their time. */
 type Piece = {
   set: SetName | NeverName
   type: number
   flags: number
+  timed: boolean
   elements?: readonly Element[]
 }
 
@@ -79,6 +81,18 @@ export function encodeGet(
   out.close(elements)
   out.closeMessage(start)
   return out.bytes()
+}
+
+/** Asks for the number of the ruleset's generation; each transaction of anybody makes the next one. */
+export function encodeGetGeneration(sequence: number): Uint8Array {
+  const out = new MessageWriter(20)
+  out.closeMessage(out.openMessage((subsystem << 8) | 16, request, sequence, 0, 0))
+  return out.bytes()
+}
+
+/** NFTA_GEN_ID */
+export function readGeneration(body: Buffer): number | undefined {
+  return readAttributes(body.subarray(4)).get(1)?.readUInt32BE()
 }
 
 export type FoundElement = { key: Buffer; expiresMs: number | undefined }
@@ -134,19 +148,18 @@ function readElement(bytes: Buffer): FoundElement {
 }
 
 function piecesOf(step: Step): Piece[] {
-  if (step.do === 'flush') return [{ set: step.set, type: elementMessage.delete, flags: request }]
-  const most = Math.floor(elementsLimit / elementSize(step.set))
-  const flags = step.do === 'add' ? request | create : request
+  const { set } = step
+  if (step.do === 'flush')
+    return [{ set, type: elementMessage.delete, flags: request, timed: false }]
+  const timed = step.do === 'add'
+  const most = Math.floor(elementsLimit / elementSize(set))
+  const flags = timed ? request | create : request
   const pieces: Piece[] = []
   for (let from = 0; from < step.elements.length; from += most) {
-    const elements = withTime(step.elements.slice(from, from + most), step.do === 'add')
-    pieces.push({ set: step.set, type: elementMessage[step.do], flags, elements })
+    const elements = step.elements.slice(from, from + most)
+    pieces.push({ set, type: elementMessage[step.do], flags, timed, elements })
   }
   return pieces
-}
-
-function withTime(elements: readonly Element[], adding: boolean): readonly Element[] {
-  return adding ? elements : elements.map(({ address }) => ({ address }))
 }
 
 /** At most, with its end when it is an interval. */
@@ -172,7 +185,7 @@ function elementsMessage(out: MessageWriter, table: string, piece: Piece, sequen
   const start = out.openMessage(type, piece.flags, sequence, inet, 0)
   out.text(list.table, table)
   out.text(list.set, piece.set)
-  if (piece.elements) writeElements(out, piece.set, piece.elements)
+  if (piece.elements) writeElements(out, piece.set, piece.elements, piece.timed)
   out.closeMessage(start)
 }
 
@@ -180,11 +193,12 @@ function writeElements(
   out: MessageWriter,
   set: SetName | NeverName,
   elements: readonly Element[],
+  timed: boolean,
 ): void {
   const intervals = setSpec(set).prefix === undefined
   const start = out.open(list.elements | nested)
   for (const { address, timeoutMs } of elements) {
-    writeElement(out, address.bytes, timeoutMs, false)
+    writeElement(out, address.bytes, timed ? timeoutMs : undefined, false)
     const behind = intervals ? addressBehind(address) : undefined
     if (behind) writeElement(out, behind, undefined, true)
   }
@@ -210,7 +224,7 @@ function writeElement(
   }
   if (timeoutMs !== undefined) {
     const timeout = out.open(elementPart.timeout)
-    out.bigEndian64(timeoutMs)
+    out.bigEndian64(kernelTime(timeoutMs))
     out.close(timeout)
   }
   out.close(start)

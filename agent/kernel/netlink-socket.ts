@@ -15,6 +15,7 @@ const SO_SNDBUFFORCE = 32
 const SO_RCVBUFFORCE = 33
 const SOL_NETLINK = 270
 const NETLINK_ADD_MEMBERSHIP = 1
+const NETLINK_DROP_MEMBERSHIP = 2
 const NETLINK_CAP_ACK = 10
 const EAGAIN = 11
 const EINTR = 4
@@ -81,6 +82,11 @@ export function openNetlink(): NetlinkSocket {
 export function listen(socket: NetlinkSocket, group: number, exceptFrom: number | undefined): void {
   if (exceptFrom !== undefined) socket.setOption(SOL_SOCKET, SO_ATTACH_FILTER, notFrom(exceptFrom))
   socket.setOption(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, int(group))
+}
+
+/** From now on nothing more is queued. */
+export function stopListening(socket: NetlinkSocket, group: number): void {
+  socket.setOption(SOL_NETLINK, NETLINK_DROP_MEMBERSHIP, int(group))
 }
 
 function useSocket(fd: number): NetlinkSocket {

@@ -1,7 +1,7 @@
 /** Steps of a transaction as nft script text. */
 import type { Address } from '#contract/address.ts'
 import { setSpec } from './sets.ts'
-import type { Element, Step } from './transaction.ts'
+import { type Element, kernelTime, type Step } from './transaction.ts'
 
 /** One line a step; `nft -f -` makes the whole text one transaction. */
 export function printSteps(table: string, steps: readonly Step[]): string {
@@ -21,7 +21,7 @@ function printStep(table: string, step: Step): string {
 function printElement(element: Element, intervals: boolean, adding: boolean): string {
   const key = intervals ? element.address.text : printKey(element.address)
   return adding && element.timeoutMs !== undefined
-    ? `${key} timeout ${printTimeout(element.timeoutMs)}`
+    ? `${key} timeout ${printTimeout(kernelTime(element.timeoutMs))}`
     : key
 }
 
@@ -32,8 +32,7 @@ export function printKey(address: Address): string {
 
 /** nft takes eight digits a unit at most, so days stand apart. */
 function printTimeout(ms: number): string {
-  const whole = Math.ceil(ms)
-  const days = Math.floor(whole / 86_400_000)
-  const seconds = Math.floor((whole % 86_400_000) / 1000)
-  return `${days}d${seconds}s${whole % 1000}ms`
+  const days = Math.floor(ms / 86_400_000)
+  const seconds = Math.floor((ms % 86_400_000) / 1000)
+  return `${days}d${seconds}s${ms % 1000}ms`
 }

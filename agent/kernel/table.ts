@@ -3,16 +3,42 @@ import type { Address } from '#contract/address.ts'
 import { Problem } from '#contract/problem.ts'
 import type { Proven } from './carrier.ts'
 import type { Change, Firewall, Put } from './firewall.ts'
+import { watchListing } from './listing.ts'
 import type { Nft } from './nft.ts'
 import { makeTable, remakeTable, removeTable, structureMatches, tableName } from './ruleset.ts'
 import { printSteps } from './script.ts'
-import { neverSteps, replacement, transactions } from './transaction.ts'
-import { watchTable } from './watch.ts'
+import { neverSteps, replacement, type Step, transactions } from './transaction.ts'
+import type { Watcher } from './watch.ts'
 
-export function kernelFirewall({ carrier, can }: Proven, nft: Nft, fallback?: string): Firewall {
+/** Elements in a transaction from which on its own notifications are not worth their cost. */
+const asideSize = 500
+
+type Watch = (
+  ownPort: number | undefined,
+  isOwn: (pid: number) => boolean,
+  changed: (what: string) => void,
+) => Watcher
+
+/** `hear` is how the kernel's notifications are heard; without it the table is listed now and then. */
+export function kernelFirewall(
+  { carrier, can }: Proven,
+  nft: Nft,
+  { hear, fallback }: { hear?: Watch | undefined; fallback?: string } = {},
+): Firewall {
   let never: readonly Address[] = []
   /** The table in force has the sets of another version, to be made anew with the next `replace`. */
   let foreign = false
+
+  let watcher: Watcher | undefined
+
+  const aside = (size: number, transaction: () => Promise<void>) =>
+    watcher && size > asideSize ? watcher.aside(transaction) : transaction()
+  const commit = (steps: readonly Step[]) =>
+    aside(sizeOf(steps), () => carrier.commit(tableName, steps))
+  // Where nothing is renewed by adding it, an element can end between the add and the delete of one
+  // transaction, which then fails wholly. The second time it is gone, and the add makes it new.
+  const commitTwice = (steps: readonly Step[]) =>
+    can.destroy ? commit(steps) : commit(steps).catch(() => commit(steps))
 
   return {
     name: carrier.name,
@@ -27,31 +53,51 @@ export function kernelFirewall({ carrier, can }: Proven, nft: Nft, fallback?: st
 
     async apply(changes: readonly Change[]) {
       if (foreign) throw otherVersion()
-      for (const steps of transactions(changes, can)) await carrier.commit(tableName, steps)
+      for (const steps of transactions(changes, can)) await commitTwice(steps)
     },
 
     async replace(elements: readonly Put[]) {
       const steps = replacement(elements)
-      if (!foreign) return carrier.commit(tableName, steps)
-      await nft.run(remakeTable() + printSteps(tableName, [...neverSteps(never), ...steps]))
+      if (!foreign) return commit(steps)
+      const script = remakeTable() + printSteps(tableName, [...neverSteps(never), ...steps])
+      await aside(sizeOf(steps), () => nft.run(script))
       foreign = false
     },
 
     async setNever(addresses: readonly Address[]) {
       never = addresses
-      if (!foreign) await carrier.commit(tableName, neverSteps(addresses))
+      if (!foreign) await commit(neverSteps(addresses))
     },
 
     remaining: (set, address) => carrier.remaining(tableName, set, address),
 
-    watch: (changed) => watchTable(carrier.port, nft.isOwn, changed),
+    watch(changed) {
+      watcher?.stop()
+      const mine = hear ? hear(carrier.port, nft.isOwn, changed) : watchListing(nft, changed)
+      watcher = mine
+      return () => {
+        mine.stop()
+        if (watcher === mine) watcher = undefined
+      }
+    },
 
     clear: () => nft.run(removeTable()),
 
     async close() {
+      watcher?.stop()
+      watcher = undefined
       carrier.close()
     },
   }
+}
+
+/** A flush tells of each element that was there, of which the number is not known. */
+function sizeOf(steps: readonly Step[]): number {
+  const flushed = steps.some((step) => step.do === 'flush' && !step.set.startsWith('never'))
+  return steps.reduce(
+    (sum, step) => sum + (step.do === 'flush' ? 0 : step.elements.length),
+    flushed ? asideSize + 1 : 0,
+  )
 }
 
 function otherVersion(): Problem {

@@ -1,6 +1,6 @@
 /** Changes as the steps of kernel transactions, by what this kernel can do. */
 import { type Address, compareAddresses, contains } from '#contract/address.ts'
-import type { Change, Put, Remove, SetName } from './firewall.ts'
+import type { Change, Put, SetName } from './firewall.ts'
 import { blockSets, mustFit, type NeverName, setSpec } from './sets.ts'
 
 /** Without `timeoutMs` it stays until removed: only for the never sets. */
@@ -26,21 +26,27 @@ export const transactionSize = 5_000
 /** Ten years: what both nft and the kernel take as a time. */
 const longestMs = 315_360_000_000
 
+/** All are checked before the first is done. */
 export function transactions(changes: readonly Change[], can: Capabilities): Step[][] {
-  const last = lastOfEach(changes)
+  mustAllFit(changes)
   const steps: Step[][] = []
-  for (let from = 0; from < last.length; from += transactionSize)
-    steps.push(...stepsOf(last.slice(from, from + transactionSize), can))
+  for (let from = 0; from < changes.length; from += transactionSize)
+    steps.push(...stepsOf(lastOfEach(changes.slice(from, from + transactionSize)), can))
   return steps
 }
 
 /** Everything out and these in; the kernel shows either the old or the new, never less. */
 export function replacement(elements: readonly Put[]): Step[] {
-  const puts = lastOfEach(elements).filter(isPut)
+  mustAllFit(elements)
   return [
     ...blockSets.map((spec): Step => ({ do: 'flush', set: spec.name })),
-    ...grouped(puts).map(([set, group]): Step => ({ do: 'add', set, elements: group.map(timed) })),
+    ...puttings(lastOfEach(elements), { destroy: true, renew: true }),
   ]
+}
+
+/** What the kernel takes as the time of an element: whole milliseconds, and an end there must be. */
+export function kernelTime(timeoutMs: number): number {
+  return Math.min(Math.max(Math.ceil(timeoutMs), 1), longestMs)
 }
 
 /** Networks that lie in another of the list are left out: intervals must not overlap. */
@@ -55,26 +61,31 @@ export function neverSteps(addresses: readonly Address[]): Step[] {
   })
 }
 
-function stepsOf(changes: readonly Change[], can: Capabilities): Step[][] {
-  // Removing first: a network may take the place of a wider one in the same transaction.
-  const removes = grouped(changes.filter((change) => !isPut(change)))
-  const puts = grouped(changes.filter(isPut))
-  const putSteps = puts.flatMap(([set, group]) => putting(set, group.map(timed), can))
-  const removeSteps = (groups: typeof removes) =>
-    groups.flatMap(([set, group]) => removal(set, group.map(bare), can))
+function stepsOf(last: LastOfEach, can: Capabilities): Step[][] {
   // Without destroy, nft and older kernels judge overlaps by what is there before the transaction. There a
   // network of a rare length has a moment's gap when it takes the place of one that overlaps it.
-  const apart = can.destroy
-    ? []
-    : removes.filter(([set]) => puts.some(([other]) => isRare(set, other)))
-  const together = removes.filter((group) => !apart.includes(group))
-  return [removeSteps(apart), [...removeSteps(together), ...putSteps]].filter(
-    (steps) => steps.length > 0,
-  )
+  const apart = (set: SetName) => !can.destroy && setSpec(set).prefix === undefined
+  return [
+    removals(last, can, apart),
+    // Removing first: a network may take the place of a wider one in the same transaction.
+    [...removals(last, can, (set) => !apart(set)), ...puttings(last, can)],
+  ].filter((steps) => steps.length > 0)
 }
 
-function isRare(set: SetName, other: SetName): boolean {
-  return set === other && setSpec(set).prefix === undefined
+function removals(last: LastOfEach, can: Capabilities, which: (set: SetName) => boolean): Step[] {
+  return [...last].flatMap(([set, changes]) => {
+    const removes = [...changes.values()].filter((change) => !isPut(change))
+    return removes.length > 0 && which(set) ? removal(set, removes, can) : []
+  })
+}
+
+function puttings(last: LastOfEach, can: Capabilities): Step[] {
+  return [...last].flatMap(([set, changes]): Step[] => {
+    const elements = [...changes.values()].filter(isPut)
+    if (elements.length === 0) return []
+    const add: Step = { do: 'add', set, elements }
+    return can.renew ? [add] : [...removal(set, elements, can), add]
+  })
 }
 
 function removal(set: SetName, elements: readonly Element[], can: Capabilities): Step[] {
@@ -86,43 +97,20 @@ function removal(set: SetName, elements: readonly Element[], can: Capabilities):
   ]
 }
 
-function putting(set: SetName, elements: readonly Element[], can: Capabilities): Step[] {
-  const add: Step = { do: 'add', set, elements }
-  return can.renew
-    ? [add]
-    : [
-        ...removal(
-          set,
-          elements.map(({ address }) => ({ address })),
-          can,
-        ),
-        add,
-      ]
-}
+type LastOfEach = ReadonlyMap<SetName, ReadonlyMap<string, Change>>
 
-function lastOfEach(changes: readonly Change[]): Change[] {
-  const last = new Map<string, Change>()
+function lastOfEach(changes: readonly Change[]): LastOfEach {
+  const sets = new Map<SetName, Map<string, Change>>()
   for (const change of changes) {
-    mustFit(setSpec(change.set), change.address)
-    last.set(`${change.set} ${change.address.text}`, ended(change))
+    const known = sets.get(change.set)
+    if (known) known.set(change.address.text, change)
+    else sets.set(change.set, new Map([[change.address.text, change]]))
   }
-  return [...last.values()]
+  return sets
 }
 
-/** A time of nought would mean for ever to the kernel, so what is over is removed instead. */
-function ended(change: Change): Change {
-  if (change.op === 'remove' || change.timeoutMs > 0) return change
-  return { op: 'remove', set: change.set, address: change.address }
-}
-
-function grouped<One extends Change>(changes: readonly One[]): [SetName, One[]][] {
-  const groups = new Map<SetName, One[]>()
-  for (const change of changes) {
-    const group = groups.get(change.set)
-    if (group) group.push(change)
-    else groups.set(change.set, [change])
-  }
-  return [...groups]
+function mustAllFit(changes: readonly Change[]): void {
+  for (const change of changes) mustFit(setSpec(change.set), change.address)
 }
 
 function outermost(addresses: readonly Address[]): Address[] {
@@ -134,14 +122,7 @@ function outermost(addresses: readonly Address[]): Address[] {
   return kept
 }
 
+/** A time of nought would mean for ever to the kernel, so what is over is removed instead. */
 function isPut(change: Change): change is Put {
-  return change.op === 'put'
-}
-
-function bare(change: Remove | Change): Element {
-  return { address: change.address }
-}
-
-function timed(put: Put): Element {
-  return { address: put.address, timeoutMs: Math.min(Math.ceil(put.timeoutMs), longestMs) }
+  return change.op === 'put' && change.timeoutMs > 0
 }

@@ -1,7 +1,14 @@
 /** Notices what others do to our table, from the kernel's own notifications. */
 import { type Attributes, eachMessage, type Message, readAttributes } from './bytes.ts'
-import { readElements, readText, subsystem } from './message.ts'
-import { listen, type NetlinkSocket, openNetlink } from './netlink-socket.ts'
+import {
+  encodeGetGeneration,
+  readElements,
+  readGeneration,
+  readText,
+  subsystem,
+} from './message.ts'
+import { listen, type NetlinkSocket, openNetlink, stopListening } from './netlink-socket.ts'
+import { refused } from './refusal.ts'
 import { tableName } from './ruleset.ts'
 
 /** NFNLGRP_NFTABLES */
@@ -31,21 +38,63 @@ const generationPart = { pid: 2, name: 3 } as const
 
 type Seen = { weight: number; what: string; set: string; count: number }
 
-/** Calls back once a transaction. Returns the way to stop. */
+export type Watcher = {
+  /**
+   * Does the one large transaction of ours without being told of each element, which would cost more than
+   * the transaction; what others changed meanwhile shows in the number of the generation.
+   */
+  aside<Result>(transaction: () => Promise<Result>): Promise<Result>
+  stop(): void
+}
+
+/** Calls back once a transaction of anybody else. */
 export function watchTable(
   ownPort: number | undefined,
   isOwn: (pid: number) => boolean,
   changed: (what: string) => void,
-): () => void {
+): Watcher {
   const socket = openNetlink()
+  const question = openNetlink()
   listen(socket, group, ownPort)
-  const read = transactionReader(isOwn, changed)
-  const timer = setInterval(() => drain(socket, read, changed), pollMs)
+  const reader = transactionReader(isOwn, changed)
+  const poll = () => drain(socket, reader, changed)
+  const timer = setInterval(poll, pollMs)
   timer.unref()
-  return () => {
-    clearInterval(timer)
-    socket.close()
+  return {
+    async aside(transaction) {
+      const before = generationNow(question)
+      poll()
+      stopListening(socket, group)
+      let own = 0
+      try {
+        const result = await transaction()
+        own = 1
+        return result
+      } finally {
+        listen(socket, group, undefined)
+        if (generationNow(question) !== before + own)
+          changed('the ruleset was changed by another process during a large transaction of ours')
+      }
+    },
+    stop() {
+      clearInterval(timer)
+      socket.close()
+      question.close()
+    },
   }
+}
+
+/** The answer waits when `send` returns. */
+function generationNow(socket: NetlinkSocket): number {
+  socket.send(encodeGetGeneration(1))
+  for (let datagram = socket.receive(); datagram; datagram = socket.receive()) {
+    if (datagram === 'overrun') continue
+    for (const { body } of eachMessage(datagram)) {
+      const number = readGeneration(body)
+      if (number !== undefined) return number
+    }
+  }
+  throw refused(0, 'the kernel did not tell the generation of the ruleset')
 }
 
 function drain(

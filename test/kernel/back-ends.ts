@@ -1,10 +1,13 @@
 /** Every way to the kernel, also as an older kernel would need it. */
+import type { Proven } from '../../agent/kernel/carrier.ts'
 import type { Firewall } from '../../agent/kernel/firewall.ts'
 import { netlinkCarrier } from '../../agent/kernel/netlink.ts'
 import { nftCarrier, nftProgram } from '../../agent/kernel/nft.ts'
 import { prove } from '../../agent/kernel/proof.ts'
 import { kernelFirewall } from '../../agent/kernel/table.ts'
+import { watchTable } from '../../agent/kernel/watch.ts'
 
+let proven: Promise<Proven> | undefined
 const old = { destroy: false, renew: false }
 
 type BackEnd = { name: string; packets: boolean; make: () => Promise<Firewall> }
@@ -15,7 +18,7 @@ export const backEnds: readonly BackEnd[] = [
     packets: true,
     make: async () => {
       const nft = nftProgram()
-      return kernelFirewall(await prove(netlinkCarrier(), nft), nft)
+      return kernelFirewall(await prove(netlinkCarrier(), nft), nft, { hear: watchTable })
     },
   },
   {
@@ -28,7 +31,10 @@ export const backEnds: readonly BackEnd[] = [
     packets: true,
     make: async () => {
       const nft = nftProgram()
-      return kernelFirewall(await prove(nftCarrier(nft), nft), nft)
+      const carrier = nftCarrier(nft)
+      // Proved once: its self-test starts nft some thirty times.
+      proven ??= prove(carrier, nft)
+      return kernelFirewall({ carrier, can: (await proven).can }, nft, { hear: watchTable })
     },
   },
   {

@@ -11,7 +11,9 @@ import { isProblem, keepsPromises, kinds, left, put, remove } from './promises.t
 const kernel = await ownNamespace(import.meta.url)
 
 for (const { name, packets, make } of backEnds)
-  describe(`through ${name}`, { skip: kernel.skip }, () => {
+  describe(`through ${name}`, {
+    skip: name.startsWith('nft') ? kernel.skipLarge : kernel.skip,
+  }, () => {
     let firewall: Firewall
     before(async () => {
       firewall = await make()
