@@ -1,0 +1,31 @@
+/** `cordon serve`: the decision service alone, logging as the settings say. */
+import { randomBytes } from 'node:crypto'
+import { type Logger, pino } from 'pino'
+import { startService } from '../service.ts'
+import type { Handler, Io } from './command.ts'
+import { readStartup, type Startup } from './read-startup.ts'
+import { printServeScreen } from './screen.ts'
+import { stay } from './stay.ts'
+
+export const serve: Handler = async (asked, io) => {
+  const startup = await readStartup(asked, io.environment)
+  const log = openLog(io, startup.service.log_level)
+  const service = await startService(startup.service, serviceDeps(startup, io, log))
+  const { url, adminToken } = service
+  io.out(
+    asked.json
+      ? `${JSON.stringify({ url, admin_token: adminToken ?? null })}\n`
+      : printServeScreen(io, service),
+  )
+  await stay(io.signals, service, log, () => service.stop())
+  return 0
+}
+
+export function serviceDeps({ connectorSections, environment }: Startup, io: Io, log: Logger) {
+  return { log, environment, connectorSections, now: io.now, random: randomBytes }
+}
+
+/** Lines of JSON to standard error, so that they never mix with results. */
+export function openLog(io: Io, level: Startup['service']['log_level']): Logger {
+  return pino({ level, base: null }, { write: (line: string) => io.err(line) })
+}

@@ -1,0 +1,25 @@
+#!/usr/bin/env node
+/** The program `cordon`. It must be readable by every Node that knows TypeScript, so that the too old ones can say so. */
+import module from 'node:module'
+
+const oldest = 26
+const self = process.env.npm_command === undefined ? 'cordon' : 'npx cordon'
+
+if (Number.parseInt(process.versions.node, 10) < oldest) {
+  process.stderr.write(
+    `error: Cordon needs Node ${oldest}, this is ${process.version}\n` +
+      'hint: "npx cordon …" or "npm run cordon -- …" in its folder use the right one\n',
+  )
+  process.exit(2)
+}
+
+// Types are stripped and code is compiled once, then kept: half the start-up time.
+module.enableCompileCache()
+const { runHere } = await import('./actions/command/run-here.ts')
+process.exitCode = await runHere(process.argv.slice(2), self, {
+  start: async () => (await import('./start.ts')).start,
+  agent: async (verb) => {
+    const { commands } = await import('./agent/main.ts')
+    return (asked, io) => commands[verb]([...asked.rest], io)
+  },
+})
