@@ -22,7 +22,7 @@ import { ownAddresses } from './own-addresses.ts'
 import { defaultPolicyFile, openPolicy } from './policy-in-force.ts'
 import type { ServiceSettings } from './settings.ts'
 import { appendJournal } from './store/journal.ts'
-import { openSqlite } from './store/sqlite.ts'
+import { openSqlite, openSqliteReader } from './store/sqlite.ts'
 import { openStore, type Store } from './store/store.ts'
 import { listTokens, putToken } from './store/tokens.ts'
 
@@ -49,9 +49,7 @@ export async function startService(settings: ServiceSettings, deps: ServiceDeps)
   const { log, now, random } = deps
   prepareDirectory(settings.data_dir)
   const database = join(settings.data_dir, 'cordon.db')
-  const store = await openStore(openSqlite(database), () =>
-    openSqlite(database, { readOnly: true }),
-  )
+  const store = await openStore(openSqlite(database), () => openSqliteReader(database))
   const where = readListen(settings.listen)
   const certificate = await chooseCertificate(settings, where, now())
   let port = where.port

@@ -17,7 +17,7 @@ export async function acknowledge(
   const unwell = receipts.filter(
     (receipt) => receipt.status === 'refused' || receipt.status === 'failed',
   )
-  await store.write(async (tx) => {
+  await store.note(async (tx) => {
     await putReceipts(tx, node, receipts)
     await markApplied(
       tx,
@@ -43,7 +43,7 @@ export async function takeHeartbeat(
   heartbeat: Heartbeat,
   now: number,
 ): Promise<void> {
-  await store.write(async (tx) => {
+  await store.note(async (tx) => {
     await putHeartbeat(tx, node, heartbeat, now)
     await appendJournal(
       tx,

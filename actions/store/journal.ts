@@ -41,7 +41,11 @@ export async function appendJournal(tx: Writer, entries: readonly JournalEntry[]
     prev = lineHash(body)
     return { ...body, hash: prev }
   })
-  await tx.insertInto('journal').values(lines).execute()
+  for (let i = 0; i < lines.length; i += 200)
+    await tx
+      .insertInto('journal')
+      .values(lines.slice(i, i + 200))
+      .execute()
 }
 
 export function readJournal(

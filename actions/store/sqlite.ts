@@ -2,6 +2,7 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { SqliteDialect } from 'kysely'
 import { Problem } from '#contract/problem.ts'
+import type { SetDurability } from './store.ts'
 
 /** Prepared statements kept per connection; multi-row inserts come in many shapes, so not all fit. */
 const keptStatements = 256
@@ -10,8 +11,25 @@ const keptStatements = 256
  * WAL with full synchronisation: a commit that returned is on the disk. Throws `store_unavailable` for a file that
  * is locked, is no database, or cannot be written.
  */
-export function openSqlite(path: string, more: { readOnly?: boolean } = {}): SqliteDialect {
-  const database = connect(path, more.readOnly ?? false)
+export function openSqlite(path: string): { dialect: SqliteDialect; setDurability: SetDurability } {
+  const database = connect(path, false)
+  let durable = true
+  return {
+    dialect: dialectOf(database),
+    setDurability: (wanted) => {
+      if (wanted === durable) return
+      durable = wanted
+      database.exec(`pragma synchronous = ${durable ? 'full' : 'normal'}`)
+    },
+  }
+}
+
+/** A second connection that only reads, and is never in the way of the writer. */
+export function openSqliteReader(path: string): SqliteDialect {
+  return dialectOf(connect(path, true))
+}
+
+function dialectOf(database: DatabaseSync): SqliteDialect {
   const kept = new Map<string, StatementSync>()
   const prepare = (text: string): StatementSync => {
     const known = kept.get(text)

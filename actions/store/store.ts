@@ -1,5 +1,5 @@
 /** Opens the store. Readers never wait; all writes go through one queue, so that transactions do not mix. */
-import { type Dialect, Kysely, type Transaction } from 'kysely'
+import { type Dialect, Kysely, sql, type Transaction } from 'kysely'
 import { Migrator } from 'kysely/migration'
 import * as first from './migrations/0001.ts'
 import type { Tables } from './tables.ts'
@@ -10,31 +10,108 @@ export type Writer = Transaction<Tables>
 export type Store = {
   read: Reader
   /**
-   * Runs the job in one transaction, after all that were asked before. Resolves after the commit is on the disk;
-   * rejects, with nothing written, when the job or the commit fails.
+   * Runs the job in a transaction, after all that were asked before; jobs that wait together share one commit.
+   * Resolves when the commit is on the disk; rejects, with nothing of this job written, when it or the commit fails.
    */
   write<T>(job: (tx: Writer) => Promise<T>): Promise<T>
+  /**
+   * The same for what may be lost when the machine (not the process) dies within moments, such as the word of a node that
+   * says it again: it does not wait for the disk, which on most disks is all that a small commit costs.
+   */
+  note<T>(job: (tx: Writer) => Promise<T>): Promise<T>
   close(): Promise<void>
 }
 
+/** How the connection commits: `durable` waits for the disk. Called between transactions only. */
+export type SetDurability = (durable: boolean) => void
+
+type Job = {
+  durable: boolean
+  run: (tx: Writer) => Promise<void>
+  done: () => void
+  failed: (error: unknown) => void
+}
+
 /** Migrates forward first. `reading` may be a second connection; without it reads share the writer's. */
-export async function openStore(writing: Dialect, reading?: () => Dialect): Promise<Store> {
-  const writer = new Kysely<Tables>({ dialect: writing })
+export async function openStore(
+  writing: { dialect: Dialect; setDurability: SetDurability },
+  reading?: () => Dialect,
+): Promise<Store> {
+  const writer = new Kysely<Tables>({ dialect: writing.dialect })
   await migrate(writer)
   const read = reading ? new Kysely<Tables>({ dialect: reading() }) : writer
-  let last: Promise<unknown> = Promise.resolve()
+  const queue = openQueue(writer, writing.setDurability)
   return {
     read,
-    write: (job) => {
-      const mine = last.then(() => writer.transaction().execute(job))
-      last = mine.catch(() => {})
-      return mine
-    },
+    write: (job) => queue.add(true, job),
+    note: (job) => queue.add(false, job),
     close: async () => {
-      await last
+      await queue.add(false, async () => {})
       if (read !== writer) await read.destroy()
       await writer.destroy()
     },
+  }
+}
+
+function openQueue(writer: Kysely<Tables>, setDurability: SetDurability) {
+  let waiting: Job[] = []
+  let busy = false
+  const work = async () => {
+    busy = true
+    while (waiting.length > 0) {
+      const jobs = waiting
+      waiting = []
+      await commit(writer, jobs, setDurability)
+    }
+    busy = false
+  }
+  return {
+    add: <T>(durable: boolean, job: (tx: Writer) => Promise<T>) =>
+      new Promise<T>((resolve, reject) => {
+        let result: T
+        const run = async (tx: Writer) => {
+          result = await job(tx)
+        }
+        waiting.push({ durable, run, done: () => resolve(result), failed: reject })
+        if (!busy) void work()
+      }),
+  }
+}
+
+/** Never rejects: each job hears of its own failure, and of the commit's. */
+async function commit(
+  writer: Kysely<Tables>,
+  jobs: readonly Job[],
+  setDurability: SetDurability,
+): Promise<void> {
+  const well: Job[] = []
+  try {
+    setDurability(jobs.some(({ durable }) => durable))
+    await writer.transaction().execute(async (tx) => {
+      for (const job of jobs) if (await attempt(tx, job, jobs.length > 1)) well.push(job)
+    })
+    for (const job of well) job.done()
+  } catch (error) {
+    for (const job of well.length === 0 ? jobs : well) job.failed(error)
+  }
+}
+
+/** A job that shares its transaction and fails is undone alone; one that is by itself takes the transaction with it. */
+async function attempt(tx: Writer, job: Job, shares: boolean): Promise<boolean> {
+  if (!shares) {
+    await job.run(tx)
+    return true
+  }
+  await sql`savepoint job`.execute(tx)
+  try {
+    await job.run(tx)
+    return true
+  } catch (error) {
+    await sql`rollback to job`.execute(tx)
+    job.failed(error)
+    return false
+  } finally {
+    await sql`release job`.execute(tx)
   }
 }
 

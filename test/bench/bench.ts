@@ -1,0 +1,49 @@
+/** `npm run bench [-- --json FILE] [-- --only NAME]`: measures on a real kernel in namespaces of its own. */
+import { writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { parseArgs } from 'node:util'
+import { ownNamespace } from '../namespace.ts'
+import { type Figure, meets } from './figure.ts'
+import { measurements } from './measure.ts'
+
+const { values } = parseArgs({
+  options: {
+    json: { type: 'string' },
+    only: { type: 'string', multiple: true },
+    help: { type: 'boolean' },
+  },
+})
+const names = Object.keys(measurements)
+const wanted = values.only ?? names
+const stranger = wanted.find((name) => !names.includes(name))
+if (values.help || stranger !== undefined) {
+  console.error(stranger === undefined ? '' : `error: there is no measurement ${stranger}`)
+  console.error(
+    `npm run bench [-- --json FILE] [-- --only NAME]\nmeasurements: ${names.join(', ')}`,
+  )
+  process.exit(stranger === undefined ? 0 : 2)
+}
+
+const { skip } = await ownNamespace(import.meta.url)
+if (skip) {
+  console.error(`error: ${skip}\nhint: run as root on Linux with nftables installed`)
+  process.exit(1)
+}
+
+console.error(`Node ${process.version}, ${availableParallelism()} cores`)
+const figures: Figure[] = []
+for (const name of wanted) {
+  console.error(`measuring ${name} …`)
+  const taken = (await measurements[name]?.()) ?? []
+  for (const figure of taken) console.log(line(figure))
+  figures.push(...taken)
+  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(figures, null, 2)}\n`)
+}
+process.exit(0)
+
+function line(figure: Figure): string {
+  const met = meets(figure)
+  const mark = met === undefined ? ' ' : met ? '✓' : '✗'
+  const { name, value, unit, goal, detail } = figure
+  return `${mark} ${name.padEnd(38)} ${String(value).padStart(9)} ${unit.padEnd(12)} ${goal.padEnd(8)} ${detail}`
+}

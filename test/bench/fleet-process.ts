@@ -1,0 +1,68 @@
+/**
+ * Agents in one process, each enforcing in a network namespace of its own. One process, because twenty of them on
+ * two cores would measure the scheduler; the code of each agent is the product's.
+ */
+import { randomBytes } from 'node:crypto'
+import { openSync } from 'node:fs'
+import { join } from 'node:path'
+import koffi from 'koffi'
+import { type Agent, runAgent } from '../../agent/agent.ts'
+import { connect } from '../../agent/connect.ts'
+import { enrol } from '../../agent/enrol.ts'
+import { chooseFirewall } from '../../agent/kernel/choose.ts'
+import { AgentSettings } from '../../agent/settings.ts'
+import { linuxPlaces } from '../../agent/surroundings.ts'
+
+export type FleetOrder = {
+  dir: string
+  /** Empty for nodes that are enrolled already. */
+  invitations: string[]
+  namespaces: string[]
+}
+export type FleetReady = { connected: number }
+
+const setNamespace: (fd: number, kind: number) => number = koffi
+  .load(null)
+  .func('int setns(int, int)')
+const CLONE_NEWNET = 0x40000000
+
+const agents: Agent[] = []
+
+process.once('message', async ({ dir, invitations, namespaces }: FleetOrder) => {
+  const home = openSync('/proc/thread-self/ns/net', 'r')
+  for (const [index, namespace] of namespaces.entries()) {
+    const state_dir = join(dir, `node-${index}`)
+    const invitation = invitations[index]
+    if (invitation) await enrol(invitation, `bench-${index}`, state_dir, Date.now())
+    // The sockets to the kernel stay where they were opened; the service is reached from home.
+    enter(openSync(`/run/netns/${namespace}`, 'r'))
+    agents.push(await startAgent(state_dir))
+    enter(home)
+  }
+  while (agents.some((agent) => !agent.status().connected))
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  process.send?.({ connected: agents.length } satisfies FleetReady)
+  process.once('SIGTERM', async () => {
+    await Promise.all(agents.map((agent) => agent.stop()))
+    process.exit(0)
+  })
+})
+
+function enter(namespace: number): void {
+  if (setNamespace(namespace, CLONE_NEWNET) !== 0) throw new Error(`setns: errno ${koffi.errno()}`)
+}
+
+function startAgent(state_dir: string): Promise<Agent> {
+  return runAgent(AgentSettings.parse({ state_dir, enforce: true }), {
+    version: 'bench',
+    firewall: () =>
+      chooseFirewall({ enforce: true, backend: 'auto', print: () => {}, now: Date.now }),
+    connect,
+    places: linuxPlaces,
+    local: () => ({ wall: Date.now(), uptime: performance.now(), boot: 'bench' }),
+    monotonic: () => performance.now(),
+    random: Math.random,
+    nonce: () => randomBytes(16).toString('base64url'),
+    say: () => {},
+  })
+}

@@ -1,0 +1,226 @@
+/** The measurements. Each makes its world, takes its samples, and gives figures under the names of DESIGN section 9. */
+import { type Figure, percentile, rounded } from './figure.ts'
+import { alerts, attacker, pause, sendAtRate, untilArrived } from './load.ts'
+import { cpuMs, makeWorld, monotonicMs, residentMb, type World } from './world.ts'
+
+export const measurements: Record<string, () => Promise<Figure[]>> = {
+  alert_to_kernel: async () =>
+    inWorld(1, async (world) => {
+      await warmUp(world, 1)
+      const lag = await lags(world, 10_000, 2_000, 200, 1)
+      return percentiles('alert_to_kernel', lag, [1.5, 5], '1 node, 200/s, full fsync')
+    }),
+  alert_to_kernel_cold: async () =>
+    inWorld(1, async (world) => {
+      await warmUp(world, 1)
+      await pause(2_000)
+      const lag = await lags(world, 10_000, 30, 1, 1)
+      return percentiles('alert_to_kernel_cold', lag, [4, 12], '1 node, 1/s, full fsync')
+    }),
+  alert_to_last_of_20: async () =>
+    inWorld(20, async (world) => {
+      await warmUp(world, 20)
+      const lag = await lags(world, 10_000, 2_000, 200, 20)
+      const fast = await lags(world, 20_000, 4_000, 1_000, 20)
+      return [
+        ...percentiles(
+          'alert_to_last_of_20',
+          lag,
+          [3, 10],
+          'last of 20 agents in one process, 200/s',
+        ),
+        figure(
+          'alert_to_last_of_20_at_1000_p99_ms',
+          percentile(fast, 0.99),
+          'ms',
+          '<= 20',
+          `n=${fast.length}`,
+        ),
+      ]
+    }),
+  alert_to_last_of_20_cold: async () =>
+    inWorld(20, async (world) => {
+      await warmUp(world, 20)
+      await pause(2_000)
+      const lag = await lags(world, 10_000, 30, 1, 20)
+      return percentiles(
+        'alert_to_last_of_20_cold',
+        lag,
+        [],
+        'last of 20 agents in one process, 1/s',
+      )
+    }),
+  alerts_per_second: async () =>
+    inWorld(0, async (world) => {
+      await flood(world, 0, 5_000)
+      const started = monotonicMs()
+      await flood(world, 5_000, 30_000)
+      const perSecond = 30_000 / ((monotonicMs() - started) / 1_000)
+      const detail = '30,000 in batches of 100, 2 senders, all judged block, full fsync'
+      return [figure('alerts_per_second', perSecond, '1/s', '>= 5000', detail)]
+    }),
+  bulk: async () => {
+    const figures: Figure[] = []
+    for (const [name, blocks, goal] of [
+      ['bulk_1k_s', 1_000, ''],
+      ['bulk_10k_s', 10_000, ''],
+      ['bulk_100k_s', 100_000, '<= 1.5'],
+    ] as const)
+      figures.push(...(await bulk(name, blocks, goal)))
+    return figures
+  },
+  one_more: async () =>
+    inWorld(1, async (world) => {
+      await warmUp(world, 1)
+      const medians = [percentile(await lags(world, 10_000, 200, 50, 1), 0.5)]
+      for (const [from, count] of [
+        [20_000, 10_000],
+        [40_000, 90_000],
+      ] as const) {
+        await flood(world, from, count)
+        await untilArrived(world, [attacker(from + count - 1)], 1, 60_000)
+        await pause(1_000)
+        medians.push(percentile(await lags(world, 11_000 + from, 200, 50, 1), 0.5))
+      }
+      const [none = 1, ten = 0, hundred = 0] = medians
+      const detail = `median ms with 0, 10k, 100k in force: ${medians.map(rounded).join(', ')}`
+      return [
+        figure('one_more_at_10k_ratio', ten / none, '×', '<= 2', detail),
+        figure('one_more_at_100k_ratio', hundred / none, '×', '<= 2', detail),
+      ]
+    }),
+  idle: async () =>
+    inWorld(1, async (world) => {
+      await warmUp(world, 1)
+      await pause(3_000)
+      const before = busy(world)
+      await pause(20_000)
+      const percent = (busy(world) - before) / 200
+      const fleet = world.fleet ? residentMb(world.fleet) : Number.NaN
+      return [
+        figure('idle_cpu_percent', percent, '% of a core', '<= 0.5', 'service and one agent, 20 s'),
+        figure(
+          'service_rss_mb',
+          residentMb(world.service),
+          'MB',
+          '<= 120',
+          'after 200 alerts, idle',
+        ),
+        figure('agent_rss_mb', fleet, 'MB', '', 'after 200 blocks, idle'),
+      ]
+    }),
+}
+
+async function inWorld<Result>(
+  nodes: number,
+  work: (world: World) => Promise<Result>,
+): Promise<Result> {
+  const world = await makeWorld(nodes)
+  try {
+    if (nodes > 0) await world.startFleet()
+    return await work(world)
+  } finally {
+    await world.close()
+  }
+}
+
+/** 200 alerts at 50 a second: the code is compiled and the caches are filled. */
+async function warmUp(world: World, nodes: number): Promise<void> {
+  await lags(world, 0, 200, 50, nodes)
+}
+
+/** Ms from sending the alert to the last node's kernel, for each of them. */
+async function lags(
+  world: World,
+  from: number,
+  count: number,
+  perSecond: number,
+  nodes: number,
+): Promise<number[]> {
+  const sent = await sendAtRate(world, from, count, perSecond)
+  await untilArrived(world, sent.keys(), nodes, 30_000)
+  return [...sent].map(([address, at]) => Math.max(...world.arrived(address).values()) - at)
+}
+
+async function flood(world: World, from: number, count: number): Promise<void> {
+  const bodies = Array.from({ length: count / 100 }, (_, i) => from + i * 100)
+  const sender = async () => {
+    for (let next = bodies.shift(); next !== undefined; next = bodies.shift())
+      await world.post('/v1/alerts/wazuh', alerts(next, 100))
+  }
+  await Promise.all([sender(), sender()])
+}
+
+async function bulk(name: string, blocks: number, goal: string): Promise<Figure[]> {
+  const world = await makeWorld(1)
+  try {
+    await flood(world, 0, blocks)
+    const started = monotonicMs()
+    await world.startFleet()
+    for (
+      const deadline = started + 120_000;
+      world.arrivals().count < blocks && monotonicMs() < deadline;
+    )
+      await pause(10)
+    const { count, last } = world.arrivals()
+    if (count < blocks) throw new Error(`${count} of ${blocks} blocks arrived`)
+    const seconds = (last - started) / 1_000
+    const detail =
+      'from the start of the agent process (enrolment included) to the last element in the kernel'
+    const figures = [figure(name, seconds, 's', goal, detail)]
+    if (blocks < 100_000 || !world.fleet) return figures
+    await pause(3_000)
+    return [
+      ...figures,
+      figure(
+        'agent_rss_mb_100k',
+        residentMb(world.fleet),
+        'MB',
+        '<= 90',
+        '100,000 blocks from one snapshot',
+      ),
+      figure(
+        'service_rss_mb_100k',
+        residentMb(world.service),
+        'MB',
+        '',
+        'after 100,000 alerts and a snapshot',
+      ),
+    ]
+  } finally {
+    await world.close()
+  }
+}
+
+function busy(world: World): number {
+  return cpuMs(world.service) + (world.fleet ? cpuMs(world.fleet) : 0)
+}
+
+function percentiles(
+  name: string,
+  lag: readonly number[],
+  goals: readonly number[],
+  how: string,
+): Figure[] {
+  const detail = `${how}, n=${lag.length}`
+  return [
+    figure(
+      `${name}_p50_ms`,
+      percentile(lag, 0.5),
+      'ms',
+      goals[0] === undefined ? '' : `<= ${goals[0]}`,
+      detail,
+    ),
+    figure(
+      `${name}_p99_ms`,
+      percentile(lag, 0.99),
+      'ms',
+      goals[1] === undefined ? '' : `<= ${goals[1]}`,
+      detail,
+    ),
+  ]
+}
+
+function figure(name: string, value: number, unit: string, goal: string, detail: string): Figure {
+  return { name, value: rounded(value), unit, goal, detail }
+}

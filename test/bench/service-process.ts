@@ -1,0 +1,28 @@
+/** The decision service in a process of its own, as the bench and the crash tests run it. Talks by IPC. */
+import { randomBytes } from 'node:crypto'
+import { pino } from 'pino'
+import { inviteNode } from '../../actions/flow/enrol.ts'
+import { startService } from '../../actions/service.ts'
+import { ServiceSettings } from '../../actions/settings.ts'
+
+export type ServiceOrder = { settings: Record<string, unknown>; invitations: number }
+export type ServiceReady = { url: string; adminToken: string | undefined; invitations: string[] }
+
+process.once('message', async (order: ServiceOrder) => {
+  const settings = ServiceSettings.parse(order.settings)
+  const service = await startService(settings, {
+    log: pino({ level: settings.log_level }, pino.destination({ fd: 2, sync: true })),
+    environment: {},
+    connectorSections: {},
+    now: Date.now,
+    random: randomBytes,
+  })
+  const invitations: string[] = []
+  for (let i = 0; i < order.invitations; i++) {
+    const { token } = await inviteNode(service.flow, { groups: [], lifeMs: 600_000 }, 'bench')
+    invitations.push(token)
+  }
+  const { url, adminToken } = service
+  process.send?.({ url, adminToken, invitations } satisfies ServiceReady)
+  process.once('SIGTERM', () => void service.stop().then(() => process.exit(0)))
+})
