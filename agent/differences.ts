@@ -2,7 +2,7 @@
  * Where the kernel may differ from what is wished: the addresses that changed since it last confirmed, with what it
  * held before, and the answers that are owed once it does.
  */
-import { type Address, readAddress } from '#contract/address.ts'
+import type { Address } from '#contract/address.ts'
 import type { Receipt } from '#contract/receipt.ts'
 import type { Change } from './kernel/firewall.ts'
 import { type Element, elementKey, plan } from './plan.ts'
@@ -13,7 +13,7 @@ export type Answer = Omit<Receipt, 'at'>
 
 export class Differences {
   readonly #wished: Wished
-  readonly #held = new Map<string, readonly Element[]>()
+  readonly #held = new Map<string, { address: Address; elements: readonly Element[] }>()
   #answers: Answer[] = []
 
   constructor(wished: Wished) {
@@ -22,8 +22,8 @@ export class Differences {
 
   /** Only the first change of an address since the last confirmation tells what the kernel holds. */
   readonly note: BeforeChange = (address: Address) => {
-    if (!this.#held.has(address.text))
-      this.#held.set(address.text, this.#wished.elementsOf(address))
+    if (this.#held.has(address.text)) return
+    this.#held.set(address.text, { address, elements: this.#wished.elementsOf(address) })
   }
 
   /** To be given when the kernel has confirmed what is wished now. */
@@ -35,9 +35,9 @@ export class Differences {
   take(now: number): { changes: Change[]; answers: Answer[] } {
     const held = new Map<string, Element>()
     const wished = new Map<string, Element>()
-    for (const [target, elements] of this.#held) {
+    for (const { address, elements } of this.#held.values()) {
       for (const element of elements) held.set(elementKey(element.set, element.address), element)
-      for (const element of this.#wished.elementsOf(elements[0]?.address ?? readAddress(target)))
+      for (const element of this.#wished.elementsOf(address))
         wished.set(elementKey(element.set, element.address), element)
     }
     const answers = this.#answers

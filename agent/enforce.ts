@@ -26,7 +26,7 @@ export type EnforceOn = Omit<AcceptOn & SettleOn, 'differences'> & {
 }
 
 /** Claims of a whole state that one round takes, so that live actions are never stuck behind them. */
-const loadStep = 5_000
+const loadStep = 1_000
 const longestTimer = 3_600_000
 
 export class Enforcer {

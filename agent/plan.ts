@@ -6,7 +6,7 @@ import { setKind } from './kernel/sets.ts'
 export type Way = 'in' | 'out'
 export const ways: readonly Way[] = ['in', 'out']
 
-/** One address in one set until a time of the service's clock (milliseconds); `end` 0 is not there. */
+/** One address in one set until a time of the service's clock (milliseconds). */
 export type Element = { set: SetName; address: Address; end: number }
 
 /** By elementKey. */
@@ -23,9 +23,8 @@ export function elementKey(set: SetName, address: Address): string {
 export function plan(held: Elements, wished: Elements, now: number): Change[] {
   const removals: Remove[] = []
   const puts: Put[] = []
-  for (const [key, { set, address, end }] of held)
-    if (end > 0 && !((wished.get(key)?.end ?? 0) > now))
-      removals.push({ op: 'remove', set, address })
+  for (const [key, { set, address }] of held)
+    if (!((wished.get(key)?.end ?? 0) > now)) removals.push({ op: 'remove', set, address })
   for (const [key, element] of wished) {
     const there = held.get(key)?.end ?? 0
     if (element.end > now && there !== element.end) puts.push(put(element, now))

@@ -95,18 +95,20 @@ export class Wished {
     return claim && this.remove(claim.audience, claim.decision, before)
   }
 
-  /** What is wished for this address, one element for each way. */
+  /** What is wished for this address: at most one element for each way. */
   elementsOf(address: Address): Element[] {
-    return ways.map((way) => {
-      const set = setOf(address, way)
-      return { set, address, end: this.#end(address, way) }
-    })
+    const elements: Element[] = []
+    if (!this.#byTarget.has(address.text)) return elements
+    for (const way of ways) {
+      const end = this.#end(address, way)
+      if (end > 0) elements.push({ set: setOf(address, way), address, end })
+    }
+    return elements
   }
 
   /** Everything that the kernel is to hold. */
   *elements(): Generator<Element> {
-    for (const target of this.#byTarget.keys())
-      for (const element of this.elementsOf(readAddress(target))) if (element.end > 0) yield element
+    for (const target of this.#byTarget.keys()) yield* this.elementsOf(readAddress(target))
   }
 
   countElements(): number {
