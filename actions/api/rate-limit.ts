@@ -18,7 +18,8 @@ export function openRateLimit(perSecond: number, burst: number): RateLimit {
       const { left, at } = buckets.get(caller) ?? { left: burst, at: now }
       const refilled = Math.min(burst, left + (Math.max(0, now - at) / 1_000) * perSecond)
       buckets.delete(caller)
-      buckets.set(caller, { left: Math.max(0, refilled - 1), at: now })
+      // What is refused costs nothing: who asks too fast gets his share, not silence.
+      buckets.set(caller, { left: refilled < 1 ? refilled : refilled - 1, at: now })
       if (buckets.size > keptCallers) buckets.delete(buckets.keys().next().value ?? '')
       if (refilled < 1)
         throw new Problem('rate_limited', `more than ${perSecond} requests a second`, {
