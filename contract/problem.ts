@@ -103,8 +103,12 @@ export function toProblem(error: unknown): Problem {
   })
 }
 
+/** Longer words are no typing errors, and a stranger could keep the service busy with comparing them. */
+const longestWord = 100
+
 /** The closest of the known words, for "did you mean"; undefined when nothing is near. */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
+  if (word.length > longestWord) return undefined
   const ranked = [...known]
     .map((candidate) => ({ candidate, distance: editDistance(word, candidate) }))
     .sort((a, b) => a.distance - b.distance)

@@ -4,6 +4,7 @@ import type { HttpBindings } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { type OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
+import { printable } from '#contract/printable.ts'
 import { nearest, Problem, type ProblemCode, problemStatus } from '#contract/problem.ts'
 import type { Node } from '../store/nodes.ts'
 import type { Scope } from '../store/tokens.ts'
@@ -147,7 +148,7 @@ function read<Schema extends z.ZodType>(
   const known = schema instanceof z.ZodObject ? Object.keys(schema.shape) : []
   const guess = unknown === undefined ? undefined : nearest(unknown, known)
   const where = issue?.path.join('.') || unknown || ''
-  throw new Problem('invalid_input', `${what} ${where}: ${issue?.message}`, {
+  throw new Problem('invalid_input', printable(`${what} ${where}: ${issue?.message}`), {
     remedy: guess ? `did you mean ${guess}?` : 'see /openapi.json for what this operation takes',
   })
 }
