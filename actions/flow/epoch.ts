@@ -32,27 +32,35 @@ export async function considerProof(
   now: number,
 ): Promise<number> {
   const statement = readStatement(keys, jws)
-  return store.write(async (tx) => {
-    const epoch = await readEpoch(tx)
-    if (!(await isLost(tx, statement, epoch))) return epoch
-    const next = Math.max(epoch, statement.epoch) + 1
-    await begin(tx, hub, next, { at: now, actor: `node/${node}`, before: epoch, why: statement })
-    return next
+  const { before, epoch } = await store.write(async (tx) => {
+    const before = await readEpoch(tx)
+    if (!(await isLost(tx, statement, before))) return { before, epoch: before }
+    const epoch = Math.max(before, statement.epoch) + 1
+    await begin(tx, epoch, { at: now, actor: `node/${node}`, before, why: statement })
+    return { before, epoch }
   })
+  if (epoch !== before) tellListeners(hub, epoch)
+  return epoch
 }
 
 /** For the administrator who moved or restored the store and does not want to wait for a node to notice. */
-export function newEpoch(store: Store, hub: Hub, actor: string, now: number): Promise<number> {
-  return store.write(async (tx) => {
-    const epoch = await readEpoch(tx)
-    await begin(tx, hub, epoch + 1, { at: now, actor, before: epoch, why: 'asked for' })
-    return epoch + 1
+export async function newEpoch(
+  store: Store,
+  hub: Hub,
+  actor: string,
+  now: number,
+): Promise<number> {
+  const epoch = await store.write(async (tx) => {
+    const before = await readEpoch(tx)
+    await begin(tx, before + 1, { at: now, actor, before, why: 'asked for' })
+    return before + 1
   })
+  tellListeners(hub, epoch)
+  return epoch
 }
 
 async function begin(
   tx: Writer,
-  hub: Hub,
   epoch: number,
   entry: { at: number; actor: string; before: number; why: unknown },
 ): Promise<void> {
@@ -67,6 +75,10 @@ async function begin(
       after: { epoch, why: entry.why },
     },
   ])
+}
+
+/** Only after the commit: an epoch that a full disk took back must not have been heard of. */
+function tellListeners(hub: Hub, epoch: number): void {
   for (const audience of hub.audiences()) hub.restart({ audience, epoch, seq: 0, hash: noPrevious })
 }
 
@@ -79,10 +91,10 @@ async function isLost(tx: Writer, statement: Statement, epoch: number): Promise<
 }
 
 function readStatement(keys: SigningKeys, jws: string): Statement {
-  const decoded = jwt.decode(jws, { complete: true })
-  const key = keys.published().find((known) => known.kid === decoded?.header.kid)
-  if (!decoded || !key) throw untrusted('it names no key of this service')
   try {
+    const decoded = jwt.decode(jws, { complete: true })
+    const key = keys.published().find((known) => known.kid === decoded?.header.kid)
+    if (!decoded || !key) throw new Error('it names no key of this service')
     const payload = jwt.verify(jws, toKeyObject(key), {
       algorithms: [algorithm],
       issuer: keys.issuer,
@@ -96,12 +108,12 @@ function readStatement(keys: SigningKeys, jws: string): Statement {
     const { aud, epoch, seq, head } = SnapshotClaims.parse(payload)
     return { audience: aud, epoch, seq, hash: head }
   } catch (error) {
-    throw untrusted('its signature or form is wrong', error)
+    throw untrusted(error)
   }
 }
 
-function untrusted(why: string, cause?: unknown): Problem {
-  return new Problem('invalid_input', `this is no statement of this service: ${why}`, {
+function untrusted(cause: unknown): Problem {
+  return new Problem('invalid_input', 'this is no statement of this service', {
     remedy: 'send the last envelope or snapshot manifest exactly as it was received',
     cause,
   })
