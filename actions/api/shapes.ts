@@ -132,9 +132,10 @@ export function audienceNodes(audience: readonly string[], nodes: readonly Node[
 }
 
 function count(decision: Decision, receipts: readonly NodeReceipt[], nodes: readonly Node[]) {
-  const of = audienceNodes(decision.audience, nodes).length
-  const tally = { of, applied: 0, refused: 0, failed: 0, ended: 0 }
-  for (const receipt of receipts) if (receipt.decision === decision.id) tally[receipt.status]++
+  const names = new Set(audienceNodes(decision.audience, nodes).map(({ name }) => name))
+  const tally = { of: names.size, applied: 0, refused: 0, failed: 0, ended: 0 }
+  for (const { decision: id, node, status } of receipts)
+    if (id === decision.id && names.has(node)) tally[status]++
   return tally
 }
 
