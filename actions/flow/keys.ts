@@ -1,6 +1,16 @@
 /** The service's signing keys: made at first start, rotated with overlap, the private halves in one file (0600). */
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
-import { chmodSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname } from 'node:path'
 import { z } from 'zod'
 import { tokenType } from '#contract/envelope.ts'
 import { PublicKey, thumbprint } from '#contract/key.ts'
@@ -32,32 +42,40 @@ const Stored = z.strictObject({
 
 /** Reads the file, or makes the first key. Throws `store_unavailable` when the file is damaged. */
 export function openKeys(path: string, issuer: () => string): SigningKeys {
-  const stored = existsSync(path)
-    ? readStored(path)
-    : { issuer: issuer(), keys: [newKey()], announcements: [] }
+  const stored = existsSync(path) ? readStored(path) : firstKey(path, issuer())
   let keys = stored.keys.map(toKey)
   let announcements = stored.announcements
-  const save = () =>
-    write(path, { issuer: stored.issuer, keys: keys.map(privateJwk), announcements })
-  save()
   return {
     issuer: stored.issuer,
     current: () => last(keys),
     published: () => keys.map((key) => key.publicKey),
     announcements: () => announcements,
     rotate: (now) => {
-      const before = last(keys)
-      keys = [...keys, toKey(newKey())].slice(-keptKeys)
+      const next = [...keys, toKey(newKey())].slice(-keptKeys)
       const claims = {
         iss: stored.issuer,
         iat: Math.floor(now / 1_000),
-        keys: keys.map((key) => key.publicKey),
+        keys: next.map((key) => key.publicKey),
       }
-      announcements = [...announcements, sign(before, tokenType.keys, claims)].slice(-keptKeys)
-      save()
+      const announcement = sign(last(keys), tokenType.keys, claims)
+      const announced = [...announcements, announcement].slice(-keptKeys)
+      // Written first: what was signed with a key that a full disk lost could never be verified.
+      write(path, {
+        issuer: stored.issuer,
+        keys: next.map(privateJwk),
+        announcements: announced,
+      })
+      keys = next
+      announcements = announced
       return last(keys).kid
     },
   }
+}
+
+function firstKey(path: string, issuer: string): z.infer<typeof Stored> {
+  const stored = { issuer, keys: [newKey()], announcements: [] }
+  write(path, stored)
+  return stored
 }
 
 function newKey(): Record<string, string> {
@@ -84,6 +102,7 @@ function textFields(jwk: object): Record<string, string> {
 
 function readStored(path: string): z.infer<typeof Stored> {
   try {
+    chmodSync(path, 0o600)
     return Stored.parse(JSON.parse(readFileSync(path, 'utf8')))
   } catch (error) {
     throw new Problem('store_unavailable', `the signing keys in ${path} cannot be read`, {
@@ -95,9 +114,25 @@ function readStored(path: string): z.infer<typeof Stored> {
 
 function write(path: string, stored: z.infer<typeof Stored>): void {
   const next = `${path}.new`
-  writeFileSync(next, JSON.stringify(stored, null, 1), { mode: 0o600 })
-  chmodSync(next, 0o600)
-  renameSync(next, path)
+  try {
+    const file = openSync(next, 'w', 0o600)
+    chmodSync(next, 0o600)
+    writeFileSync(file, JSON.stringify(stored, null, 1))
+    flush(file)
+    renameSync(next, path)
+    flush(openSync(dirname(path), 'r'))
+  } catch (error) {
+    throw new Problem('store_unavailable', `the signing keys cannot be written to ${path}`, {
+      remedy: 'free some space, and check the owner and mode of the data directory',
+      cause: error,
+    })
+  }
+}
+
+/** On the disk before anybody relies on it: a fleet whose service lost its keys must enrol anew. */
+function flush(file: number): void {
+  fsyncSync(file)
+  closeSync(file)
 }
 
 function last(keys: readonly SigningKey[]): SigningKey {
