@@ -11,27 +11,28 @@ export type Confirmations = {
 type Waiter = { nodes: Set<string>; wanted: number; done: () => void }
 
 export function openConfirmations(): Confirmations {
-  const waiters = new Map<string, Waiter>()
+  const waiters = new Map<string, Set<Waiter>>()
   return {
     wait: (decision, wanted, ms) => {
       if (wanted === 0 || ms <= 0) return Promise.resolve()
       return new Promise((resolve) => {
+        const beside = waiters.get(decision) ?? new Set()
         const done = () => {
           clearTimeout(timer)
-          waiters.delete(decision)
+          beside.delete(waiter)
+          if (beside.size === 0) waiters.delete(decision)
           resolve()
         }
         const timer = setTimeout(done, ms)
-        waiters.set(decision, { nodes: new Set(), wanted, done })
+        const waiter = { nodes: new Set<string>(), wanted, done }
+        waiters.set(decision, beside.add(waiter))
       })
     },
     hear: (node, receipts) => {
       if (waiters.size === 0) return
-      for (const { decision } of receipts) {
-        const waiter = waiters.get(decision)
-        waiter?.nodes.add(node)
-        if (waiter && waiter.nodes.size >= waiter.wanted) waiter.done()
-      }
+      for (const { decision } of receipts)
+        for (const waiter of [...(waiters.get(decision) ?? [])])
+          if (waiter.nodes.add(node).size >= waiter.wanted) waiter.done()
     },
   }
 }
