@@ -5,7 +5,10 @@ import { Problem } from './problem.ts'
 const unitMs = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const
 const part = /(\d+(?:\.\d+)?)(ms|s|m|h|d|w)/gy
 
-/** Milliseconds. Throws `invalid_input` for anything but numbers with units. */
+/** Longer than anything here lasts, and short enough to be added to any time. */
+const longestMs = 1_000 * 365 * unitMs.d
+
+/** Milliseconds. Throws `invalid_input` for anything but numbers with units, and above a thousand years. */
 export function readDuration(text: string): number {
   let total = 0
   let end = 0
@@ -14,8 +17,8 @@ export function readDuration(text: string): number {
     total += Number(match[1]) * unitMs[match[2] as keyof typeof unitMs]
     end = part.lastIndex
   }
-  if (text === '' || end !== text.length)
-    throw new Problem('invalid_input', `"${text}" is no length of time`, {
+  if (text === '' || end !== text.length || total > longestMs)
+    throw new Problem('invalid_input', `"${text.slice(0, 60)}" is no length of time`, {
       remedy: 'write a number and a unit, such as 90s, 15m, 4h, 7d',
     })
   return Math.round(total)
