@@ -56,7 +56,7 @@ export function readRecord(
 }
 
 function refuseLarge(record: unknown): void {
-  const size = typeof record === 'string' ? record.length : (JSON.stringify(record)?.length ?? 0)
+  const size = sizeOf(record)
   if (size > maxRecordSize)
     throw new Problem(
       'too_large',
@@ -65,4 +65,16 @@ function refuseLarge(record: unknown): void {
         remedy: 'leave out bulky fields such as packet payloads at the sender',
       },
     )
+}
+
+function sizeOf(record: unknown): number {
+  if (typeof record === 'string') return record.length
+  try {
+    return JSON.stringify(record)?.length ?? 0
+  } catch (error) {
+    throw new Problem('invalid_input', 'the record is nested too deeply', {
+      remedy: 'send the record as its product wrote it',
+      cause: error,
+    })
+  }
 }
