@@ -92,7 +92,7 @@ function every(ms: number, log: Logger, work: () => Promise<unknown>): NodeJS.Ti
     try {
       await work()
     } catch (error) {
-      log.error({ error }, 'work by the clock failed and is tried again')
+      log.error({ err: error }, 'work by the clock failed and is tried again')
     } finally {
       busy = false
     }

@@ -50,10 +50,7 @@ export async function pull(
     } catch (error) {
       const problem = toProblem(error)
       Object.assign(health, { state: 'failing', problem: problem.message })
-      parts.log.warn(
-        { source: source.key, problem, cause: problem.cause },
-        'a source fails and is tried again',
-      )
+      parts.log.warn({ source: source.key, err: problem }, 'a source fails and is tried again')
       await parts.pause(pauseMs, stop)
       pauseMs = Math.min(pauseMs * 2, longestPauseMs)
     }
