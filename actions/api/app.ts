@@ -6,12 +6,12 @@ import { nearest, Problem, toProblem } from '#contract/problem.ts'
 import type { Flow } from '../flow/flow.ts'
 import { mountAdministration } from './administration.ts'
 import { mountAlerts } from './alerts.ts'
-import { authenticate } from './authenticate.ts'
+import { openAuthentication } from './authenticate.ts'
 import { mountDecisions } from './decisions.ts'
 import { mountHealth } from './health.ts'
 import { mountNodeSide } from './node-side.ts'
 import { mountNodes } from './nodes.ts'
-import { openApiDocument } from './openapi.ts'
+import { type OpenApi, openApiDocument } from './openapi.ts'
 import { openRateLimit } from './rate-limit.ts'
 import type { App, Env } from './route.ts'
 
@@ -24,13 +24,14 @@ const strangers = { perSecond: 10, burst: 50 }
 
 export function makeApp(flow: Flow): App {
   const app: App = new OpenAPIHono<Env>()
+  const authenticate = openAuthentication(flow.store.read, flow.keys.issuer)
   const callers = openRateLimit(known.perSecond, known.burst)
   const attempts = openRateLimit(strangers.perSecond, strangers.burst)
 
   app.onError((error, context) => {
     const problem = toProblem(error)
     if (problem.code === 'internal')
-      flow.log.error({ error, path: context.req.path }, 'a request failed')
+      flow.log.error({ err: error, path: context.req.path }, 'a request failed')
     const headers = { 'content-type': 'application/problem+json', ...retryAfter(problem) }
     return context.body(JSON.stringify(problem), statusOf(problem), headers)
   })
@@ -44,20 +45,16 @@ export function makeApp(flow: Flow): App {
     }),
   )
   app.use(async (context, next) => {
+    const now = flow.now()
     const remote = context.env?.incoming?.socket?.remoteAddress ?? 'unknown'
-    try {
-      const caller = await authenticate(
-        flow.store.read,
-        flow.keys.issuer,
-        context.req.header('authorization'),
-        flow.now(),
-      )
-      if (caller.kind !== 'nobody') callers.take(caller.actor, flow.now())
-      context.set('caller', caller)
-    } catch (error) {
-      attempts.take(remote, flow.now())
+    const caller = await authenticate(context.req.header('authorization'), now).catch((error) => {
+      attempts.take(remote, now)
       throw error
-    }
+    })
+    if (caller.kind !== 'nobody') callers.take(caller.actor, now)
+    // A flood from beside a load balancer must not make it think that the service is dead.
+    else if (context.req.path !== '/healthz') attempts.take(remote, now)
+    context.set('caller', caller)
     await next()
   })
 
@@ -67,10 +64,15 @@ export function makeApp(flow: Flow): App {
   mountNodeSide(app, flow)
   mountAdministration(app, flow)
   mountHealth(app, flow)
-  const document = openApiDocument(app, flow.reachable().url)
-  app.get('/openapi.json', (context) => context.json(document))
+  // Made when it is first asked for: only then is the port known.
+  let document: OpenApi | undefined
+  const describe = () => {
+    document ??= openApiDocument(app, flow.reachable().url)
+    return document
+  }
+  app.get('/openapi.json', (context) => context.json(describe()))
   app.notFound((context) => {
-    throw nothingAt(context.req.method, context.req.path, Object.keys(document.paths))
+    throw nothingAt(context.req.method, context.req.path, Object.keys(describe().paths))
   })
   return app
 }

@@ -1,8 +1,9 @@
 /** Tells who calls: an API token by its hash, or a node by the JWT that it signs with its own key. */
 import jwt from 'jsonwebtoken'
+import { NodeName } from '#contract/audience.ts'
 import { NodeTokenClaims, nodeTokenLife } from '#contract/enrolment.ts'
 import { algorithm, tokenType } from '#contract/envelope.ts'
-import { toKeyObject } from '#contract/key.ts'
+import { thumbprint, toKeyObject } from '#contract/key.ts'
 import { Problem } from '#contract/problem.ts'
 import { hashSecret } from '../flow/secret.ts'
 import { findNode } from '../store/nodes.ts'
@@ -13,22 +14,23 @@ import type { Caller } from './route.ts'
 /** Clocks of nodes may be off by this much; the agent measures its offset and signs with the service's time. */
 const clockToleranceSeconds = 60
 
-/** Verified node tokens, so that one signature is checked once and not at every receipt. */
-const remembered = new Map<string, { name: string; until: number }>()
+/** Verified node tokens, each with the key that verified it, so that a signature is not checked at every receipt. */
+type Remembered = Map<string, { key: string; until: number }>
 const rememberedLimit = 10_000
 
-export async function authenticate(
-  db: Reader,
-  issuer: string,
-  header: string | undefined,
-  now: number,
-): Promise<Caller> {
-  if (header === undefined) return { kind: 'nobody', actor: 'nobody' }
-  const bearer = /^Bearer ([\w.~+/=-]+)$/i.exec(header)?.[1]
-  if (bearer === undefined) throw unknown('the Authorization header is not "Bearer <token>"')
-  return bearer.startsWith('ey')
-    ? nodeCaller(db, issuer, bearer, now)
-    : tokenCaller(db, bearer, now)
+/** Throws `unauthenticated`, `token_expired` or `node_revoked`. */
+export type Authenticate = (header: string | undefined, now: number) => Promise<Caller>
+
+export function openAuthentication(db: Reader, issuer: string): Authenticate {
+  const remembered: Remembered = new Map()
+  return async (header, now) => {
+    if (header === undefined) return { kind: 'nobody', actor: 'nobody' }
+    const bearer = /^Bearer ([\w.~+/=-]+)$/i.exec(header)?.[1]
+    if (bearer === undefined) throw unknown('the Authorization header is not "Bearer <token>"')
+    return bearer.startsWith('ey')
+      ? nodeCaller(db, remembered, issuer, bearer, now)
+      : tokenCaller(db, bearer, now)
+  }
 }
 
 async function tokenCaller(db: Reader, secret: string, now: number): Promise<Caller> {
@@ -44,26 +46,42 @@ async function tokenCaller(db: Reader, secret: string, now: number): Promise<Cal
 
 async function nodeCaller(
   db: Reader,
+  remembered: Remembered,
   issuer: string,
   bearer: string,
   now: number,
 ): Promise<Caller> {
-  const known = remembered.get(bearer)
-  const name =
-    known && known.until > now ? known.name : jwt.decode(bearer, { complete: true })?.header.kid
-  const node = await findNode(db, name ?? '')
+  const node = await findNode(db, nameIn(bearer))
   if (!node) throw unknown('this node is not enrolled here')
   if (node.revoked !== null)
     throw new Problem('node_revoked', `the node ${node.name} was revoked`, {
       remedy: 'enrol it again with a new token: cordon node enrol',
     })
-  if (!known) {
+  const known = remembered.get(bearer)
+  const key = thumbprint(node.key)
+  if (!known || known.until <= now || known.key !== key) {
     const claims = verifyNodeToken(toKeyObject(node.key), issuer, bearer, now)
     if (claims.iss !== node.name) throw unknown('the token of this node names another')
     if (remembered.size >= rememberedLimit) remembered.clear()
-    remembered.set(bearer, { name: node.name, until: claims.exp * 1_000 })
+    remembered.set(bearer, { key, until: claims.exp * 1_000 })
   }
   return { kind: 'node', node, actor: `node/${node.name}` }
+}
+
+/** Whom the token says it is from; nothing is checked yet. */
+function nameIn(bearer: string): string {
+  const read = NodeName.safeParse(kidOf(bearer))
+  if (read.success) return read.data
+  throw unknown('the token names no node')
+}
+
+/** The library throws for some text that is no JWT and gives null for other. */
+function kidOf(bearer: string): unknown {
+  try {
+    return jwt.decode(bearer, { complete: true })?.header.kid
+  } catch {
+    return undefined
+  }
 }
 
 function verifyNodeToken(
