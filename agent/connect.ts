@@ -44,9 +44,10 @@ export function connect(to: ConnectTo): Service {
       agent ??= await makeAgent(base, to.tls)
       return await open(agent, method, path, more)
     } catch (error) {
+      const problem = asProblem(error, base)
       // A renewed certificate has the same key: it is fetched and compared anew at the next attempt.
-      if (base.protocol === 'https:') forget()
-      throw asProblem(error, base)
+      if (problem.code === 'untrusted_service') forget()
+      throw problem
     }
   }
 

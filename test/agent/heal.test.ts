@@ -1,0 +1,82 @@
+/** Healing what others do to the table, without fighting them. */
+import assert from 'node:assert/strict'
+import { afterEach, beforeEach, mock, test } from 'node:test'
+import { Healer } from '../../agent/heal.ts'
+
+let now = 0
+beforeEach(() => {
+  now = 1_000_000
+  mock.timers.enable({ apis: ['setTimeout', 'setInterval'] })
+})
+afterEach(() => mock.timers.reset())
+
+test('the first disturbance is healed at once, and said with its reason', async () => {
+  const { healer, healed } = healing()
+  healer.disturbed('flushed')
+  await turn()
+  assert.deepEqual(healed, ['flushed'])
+})
+
+test('somebody who takes it out again and again is answered ever more slowly, but always', async () => {
+  const { healer, healed } = healing()
+  const times: number[] = []
+  for (let second = 0; second < 300; second++) {
+    const before = healed.length
+    healer.disturbed('flushed')
+    await pass(1_000)
+    if (healed.length > before) times.push(second)
+  }
+  assert.ok(healed.length >= 8 && healed.length <= 12, `${healed.length} times in five minutes`)
+  const gaps = times.slice(1).map((time, n) => time - (times[n] ?? 0))
+  assert.ok((gaps.at(-1) ?? 0) >= 59, `the last pause was ${gaps.at(-1)} s`)
+})
+
+test('a kernel that refuses is tried again by itself until it takes', async () => {
+  const { healer, healed, tries, refuse } = healing()
+  refuse(true)
+  healer.disturbed('refused')
+  await pass(1)
+  for (let second = 0; second < 10; second++) await pass(1_000)
+  assert.ok(tries() >= 3, `${tries()} tries`)
+  assert.deepEqual(healed, [])
+  refuse(false)
+  for (let second = 0; second < 60; second++) await pass(1_000)
+  assert.deepEqual(healed, ['refused'])
+})
+
+test('after it was stopped nothing is touched any more', async () => {
+  const { healer, tries } = healing()
+  await healer.stop()
+  healer.disturbed('flushed')
+  await pass(3_600_000)
+  assert.equal(tries(), 0)
+})
+
+function healing() {
+  const healed: string[] = []
+  let count = 0
+  let refusing = false
+  const healer = new Healer({
+    heal: async () => {
+      count++
+      return !refusing
+    },
+    healed: (why) => healed.push(why),
+    monotonic: () => now,
+  })
+  const refuse = (refuses: boolean) => {
+    refusing = refuses
+  }
+  return { healer, healed, refuse, tries: () => count }
+}
+
+async function pass(ms: number): Promise<void> {
+  now += ms
+  mock.timers.tick(ms)
+  await turn()
+}
+
+/** Everything that is ready has run. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
