@@ -66,3 +66,6 @@ function startAgent(state_dir: string): Promise<Agent> {
     say: () => {},
   })
 }
+
+// Whoever started this is gone: nothing is left behind.
+process.once('disconnect', () => process.exit(1))

@@ -26,3 +26,6 @@ process.once('message', async (order: ServiceOrder) => {
   process.send?.({ url, adminToken, invitations } satisfies ServiceReady)
   process.once('SIGTERM', () => void service.stop().then(() => process.exit(0)))
 })
+
+// Whoever started this is gone: nothing is left behind.
+process.once('disconnect', () => process.exit(1))
