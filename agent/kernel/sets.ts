@@ -26,13 +26,13 @@ const kinds: Record<SetKind, Pick<SetSpec, 'family' | 'prefix' | 'size'>> = {
   rare6: { family: 6, prefix: undefined, size: 32_768 },
 }
 
-export const setKinds = Object.keys(kinds).filter((kind): kind is SetKind => kind in kinds)
+const setKinds = Object.keys(kinds).filter((kind): kind is SetKind => kind in kinds)
 
 export const blockSets: readonly SetSpec[] = (['in', 'out'] as const).flatMap((way) =>
   setKinds.map((kind) => ({ ...kinds[kind], name: `${way}_${kind}` as const, timeout: true })),
 )
 
-export const neverSets: readonly SetSpec[] = [
+const neverSets: readonly SetSpec[] = [
   { name: 'never4', family: 4, prefix: undefined, timeout: false, size: 32_768 },
   { name: 'never6', family: 6, prefix: undefined, timeout: false, size: 32_768 },
 ]
