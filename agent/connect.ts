@@ -124,7 +124,9 @@ async function makeAgent(base: URL, pin: string | undefined): Promise<http.Agent
   const kept = { keepAlive: true, maxSockets: 4 }
   if (base.protocol === 'http:') return new http.Agent(kept)
   return new https.Agent(
-    pin === undefined ? kept : { ...kept, ...(await fetchCertificate(base, pin)) },
+    pin === undefined
+      ? { ...kept, rejectUnauthorized: true }
+      : { ...kept, ...(await fetchCertificate(base, pin)) },
   )
 }
 

@@ -34,6 +34,7 @@ const Resync = z.object({ audience: Audience, reason: ResyncReason })
 
 /** Heads come every 15 s; three missing ones are a dead line, or a relay that holds everything back. */
 const silenceMs = 45_000
+const briefMs = 1_000
 const backOff = { first: 250, longest: 30_000 }
 
 export class Follower {
@@ -52,6 +53,7 @@ export class Follower {
   async run(): Promise<void> {
     const { signal } = this.#stopping
     while (!signal.aborted) {
+      const began = this.#on.monotonic()
       try {
         await this.#on.catchUp()
         await this.#follow()
@@ -59,9 +61,17 @@ export class Follower {
         this.#failures++
         if (!signal.aborted) this.#on.state(toProblem(error))
       }
-      if (this.#again) this.#again = false
-      else await sleep(this.#delay(), undefined, { signal }).catch(() => undefined)
+      await this.#rest(this.#on.monotonic() - began, signal)
     }
+  }
+
+  /** None for a reconnection of our own, unless streams break off again and again as soon as they begin. */
+  async #rest(lastedMs: number, signal: AbortSignal): Promise<void> {
+    const wanted = this.#again
+    this.#again = false
+    if (wanted && lastedMs > briefMs) return
+    if (wanted) this.#failures++
+    await sleep(this.#delay(), undefined, { signal }).catch(() => undefined)
   }
 
   stop(): void {

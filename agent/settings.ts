@@ -2,7 +2,14 @@
 import { z } from 'zod'
 import { AddressText } from '#contract/address.ts'
 import { Duration } from '#contract/duration.ts'
-import { type Environment, listOf, readSettings, Switch } from '#contract/settings.ts'
+import {
+  type Environment,
+  environmentName,
+  listOf,
+  readSettings,
+  refuseUnknownEnvironment,
+  Switch,
+} from '#contract/settings.ts'
 
 export const prefix = 'CORDON_AGENT_'
 
@@ -55,5 +62,7 @@ export function readAgentSettings(
   environment: Environment,
   given: Readonly<Record<string, unknown>> = {},
 ): AgentSettings {
+  const known = Object.keys(AgentSettings.shape).map((key) => environmentName(prefix, key))
+  refuseUnknownEnvironment(environment, prefix, known)
   return readSettings(AgentSettings, prefix, environment, given)
 }

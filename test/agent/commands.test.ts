@@ -36,6 +36,8 @@ test('a mistyped setting fails with what was expected', async () => {
   const { code, err } = await call('status', [], { CORDON_AGENT_BACKEND: 'iptables' })
   assert.equal(code, 1)
   assert.match(err, /setting backend/)
+  const typo = await call('status', [], { CORDON_AGENT_ADMIN_NETWORK: '192.0.2.0/24' })
+  assert.match(typo.err, /hint: did you mean CORDON_AGENT_ADMIN_NETWORKS\?/)
 })
 
 test('check tells what works, what does not, and what is never blocked', async () => {
