@@ -59,14 +59,31 @@ function drop(on: AcceptOn, answer: Answer): void {
   on.differences.owe(answer)
 }
 
+/**
+ * What the memory held. The answers are given once more: those of the time before the restart may have been
+ * lost on their way, and the same answer twice does no harm.
+ */
+export function acceptRemembered(on: AcceptOn, claims: readonly Claim[]): void {
+  for (const claim of claims) {
+    on.wished.add(claim, readAddress(claim.target), on.differences.note)
+    on.differences.owe({
+      ...placeOf(on, claim.audience),
+      decision: claim.decision,
+      status: 'applied',
+    })
+  }
+}
+
 /** Claims whose end has come; the kernel has let go by itself, or does now. */
 export function acceptEnds(on: AcceptOn): void {
   for (;;) {
     const claim = on.wished.removeEnded(on.now(), on.differences.note)
     if (!claim) return
-    const { epoch, seq } = on.record.standing(claim.audience) ?? { epoch: 1, seq: 0 }
-    const { audience, decision } = claim
-    on.differences.owe({ audience, decision, epoch, seq, status: 'ended' })
+    on.differences.owe({
+      ...placeOf(on, claim.audience),
+      decision: claim.decision,
+      status: 'ended',
+    })
   }
 }
 
@@ -120,6 +137,11 @@ function judge(on: AcceptOn, block: BlockAction, place: Place, claims: number): 
   const inForce: InForce = { claims, rare: on.wished.rareBeside(target) }
   const problem = refusal(block, target, on.here(), on.ceilings, inForce)
   return problem ? refused(answer, problem) : { ...answer, status: 'applied' }
+}
+
+function placeOf(on: AcceptOn, audience: string): Place {
+  const { epoch, seq } = on.record.standing(audience) ?? { epoch: 1, seq: 0 }
+  return { audience, epoch, seq }
 }
 
 function claimOf(block: BlockAction, audience: string): Claim {

@@ -1,8 +1,8 @@
 /** The whole way of a node on one screen: remember, enforce, then follow, verify, guard, enforce, report. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { readAddress } from '#contract/address.ts'
 import { audiencesOf, printCursor } from '#contract/audience.ts'
 import { type Problem, toProblem } from '#contract/problem.ts'
+import { acceptRemembered } from './accept.ts'
 import { CatchUp } from './catch-up.ts'
 import { Clock, type LocalClock, timeAtStart } from './clock.ts'
 import type { ConnectTo, Service } from './connect.ts'
@@ -66,7 +66,6 @@ export async function runAgent(settings: AgentSettings, on: AgentOn): Promise<Ag
   const started = now()
   const troubles = new Troubles(on.say)
   const wished = new Wished()
-  for (const claim of remembered.claims) wished.add(claim, readAddress(claim.target), () => {})
   const record = new Recorder(
     {
       memory,
@@ -300,6 +299,7 @@ export async function runAgent(settings: AgentSettings, on: AgentOn): Promise<Ag
     })
   }
 
+  acceptRemembered(enforcer.accepting, remembered.claims)
   await enforcer.replace()
   const unwatch = firewall.watch((what) => healer.disturbed(what))
   const timers = [
@@ -309,7 +309,11 @@ export async function runAgent(settings: AgentSettings, on: AgentOn): Promise<Ag
       if (!troubles.get('service')) beat()
     }, settings.heartbeat).unref(),
   ]
-  const closeStatus = await serveStatus(settings.state_dir, status)
+  const closeStatus = await serveStatus(settings.state_dir, status).catch((error: unknown) => {
+    // Nobody can ask then, but what the node is for goes on.
+    on.say(`no status socket: ${toProblem(error).message} (${String(error)})`)
+    return () => {}
+  })
   for (const audience of audiences) if (!record.standing(audience)) catchUp.need(audience, false)
   const following = follower.run()
 

@@ -77,7 +77,7 @@ export class Reporter {
     this.#on.measured(time, this.#on.monotonic() - sent)
   }
 
-  /** Resolves when nothing is on its way. What still waits is with the service again after its next snapshot. */
+  /** Resolves when nothing is on its way. What still waits is said again after a restart. */
   async stop(): Promise<void> {
     this.#stopped = true
     clearTimeout(this.#retry)

@@ -65,8 +65,14 @@ describe('a node', () => {
     ends.push(() => service.close())
     await service.listen(first.port)
     await service.until(() => service.streams === 1)
-    service.send('all', [lift(1)])
     await service.until(() => service.receipts.length > 0)
+    assert.deepEqual(
+      service.receipts.map(({ status, seq }) => [status, seq]),
+      [['applied', 1]],
+      'said once more',
+    )
+    service.send('all', [lift(1)])
+    await service.until(() => service.receipts.length > 1)
     assert.deepEqual(firewall.keys(), [])
     assert.equal(service.snapshots, 0, 'the stream went on where it was')
   })
