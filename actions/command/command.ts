@@ -54,7 +54,7 @@ export type Asked = {
   required(name: string): string
   flag(name: string): boolean
   json: boolean
-  /** What stood after the command's words, for a part that reads its own. */
+  /** What stood after the command's words, but for colour: for a part that reads its own. */
   rest: readonly string[]
 }
 

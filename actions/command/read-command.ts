@@ -37,6 +37,7 @@ export function readAsked(command: Command, rest: readonly string[]): Asked {
     tokens: true,
   })
   const given = new Map<string, string[]>()
+  const ours = new Set<number>()
   const positionals: string[] = []
   for (const token of tokens) {
     if (token.kind === 'positional') positionals.push(token.value)
@@ -45,10 +46,13 @@ export function readAsked(command: Command, rest: readonly string[]): Asked {
     if (!option) throw unknownOption(command, token.rawName, known)
     const value = readValue(command, option, token.value, token.inlineValue === true)
     given.set(option.name, [...(given.get(option.name) ?? []), value])
+    if (option.name === 'color')
+      ours.add(token.index).add(token.index + (token.inlineValue ? 0 : 1))
   }
   for (const { name, required } of command.options)
     if (required && !given.has(name)) throw wrong(command, `--${name} is missing`)
-  return toAsked(command, placeWords(command, positionals), given, rest)
+  const theirs = rest.filter((_, at) => !ours.has(at))
+  return toAsked(command, placeWords(command, positionals), given, theirs)
 }
 
 function shapeOf(option: Option) {

@@ -32,6 +32,11 @@ const limit: Option = {
 const id: Argument = { name: 'id', description: 'id of the decision, as "decision list" shows it' }
 const address: Argument = { name: 'address', description: 'a host or a network, IPv4 or IPv6' }
 
+const file: Argument = {
+  name: 'file',
+  description: 'one record a line, or JSON; - is standard input',
+}
+
 const running: readonly Command[] = [
   {
     words: ['start'],
@@ -55,11 +60,406 @@ const running: readonly Command[] = [
     load: async () => (await import('./serve.ts')).serve,
   },
 ]
-void reason
-void length
-void audience
-void limit
-void id
-void address
 
-export const table: readonly Command[] = [...running]
+const alerts: readonly Command[] = [
+  {
+    words: ['alert', 'list'],
+    summary: 'List the newest alerts',
+    arguments: [],
+    options: [
+      { name: 'attacker', value: 'ADDRESS', description: 'only those of this attacker' },
+      limit,
+    ],
+    example: 'alert list --attacker 203.0.113.7',
+    load: async () => (await import('./alert.ts')).listAlerts,
+  },
+  {
+    words: ['alert', 'show'],
+    summary: "Show an alert with the product's own record",
+    arguments: [{ name: 'id', description: 'id of the alert, as "alert list" shows it' }],
+    options: [],
+    example: 'alert show wazuh-6ae1c44fb1d4f0e3a6b8d2c0',
+    load: async () => (await import('./alert.ts')).showAlert,
+  },
+  {
+    words: ['alert', 'send'],
+    summary: 'Send the records of a file as alerts',
+    arguments: [file],
+    options: [
+      {
+        name: 'connector',
+        value: 'NAME',
+        description: 'which product wrote them, such as wazuh',
+        required: true,
+      },
+    ],
+    example: 'alert send alerts.json --connector wazuh',
+    more: 'Sending again is harmless: what was stored before is recognised. Fails when a record was refused.',
+    load: async () => (await import('./alert.ts')).sendAlerts,
+  },
+  {
+    words: ['alert', 'explain'],
+    summary: 'Explain record by record what would be decided and why, without a service',
+    arguments: [file],
+    options: [
+      { name: 'connector', value: 'NAME', description: 'guessed from the records when not named' },
+      { name: 'policy', value: 'FILE', description: 'CORDON_POLICY or the default when not named' },
+      {
+        name: 'now',
+        value: 'TIME',
+        description: 'judge as at this time, or now; else as when seen',
+      },
+      { name: 'limit', value: 'N', description: 'at most so many records, 20 when not set' },
+    ],
+    example: 'alert explain connectors/wazuh/sample/sshd.in.log',
+    more: 'Alerts of the file see those before them; of blocks and other history nothing is known.',
+    load: async () => (await import('./explain.ts')).explainAlerts,
+  },
+]
+
+const decisions: readonly Command[] = [
+  {
+    words: ['decision', 'list'],
+    summary: 'List the newest decisions',
+    arguments: [],
+    options: [
+      {
+        name: 'state',
+        value: 'STATE',
+        description: 'waiting, issued, applied, ended, declined or noted',
+      },
+      { name: 'target', value: 'ADDRESS', description: 'only on exactly this host or network' },
+      limit,
+    ],
+    example: 'decision list --state waiting',
+    load: async () => (await import('./decision.ts')).listDecisions,
+  },
+  {
+    words: ['decision', 'show'],
+    summary: 'Show a decision with its reasons, alerts, nodes and journal',
+    arguments: [id],
+    options: [],
+    example: 'decision show d-4x7k2m9qz1hb0wfa',
+    load: async () => (await import('./decision.ts')).showDecision,
+  },
+  {
+    words: ['decision', 'approve'],
+    summary: 'Issue a decision that waits for a person',
+    arguments: [id],
+    options: [reason, length, audience],
+    example: 'decision approve d-4x7k2m9qz1hb0wfa --reason "known bad network"',
+    load: async () => (await import('./decision.ts')).approveDecision,
+  },
+  {
+    words: ['decision', 'decline'],
+    summary: 'Turn down a decision that waits for a person',
+    arguments: [id],
+    options: [reason],
+    example: 'decision decline d-4x7k2m9qz1hb0wfa --reason "our own scanner"',
+    load: async () => (await import('./decision.ts')).declineDecision,
+  },
+  {
+    words: ['decision', 'extend'],
+    summary: 'Give a block a later end, counted from now',
+    arguments: [id],
+    options: [reason, { ...length, required: true }],
+    example: 'decision extend d-4x7k2m9qz1hb0wfa --for 7d --reason "still scanning"',
+    load: async () => (await import('./decision.ts')).extendDecision,
+  },
+  {
+    words: ['decision', 'lift'],
+    summary: 'Lift one block; others on the same address stay',
+    arguments: [id],
+    options: [reason],
+    example: 'decision lift d-4x7k2m9qz1hb0wfa --reason "false alarm"',
+    load: async () => (await import('./decision.ts')).liftDecision,
+  },
+]
+
+const addresses: readonly Command[] = [
+  {
+    words: ['block'],
+    summary: 'Block an address by hand',
+    arguments: [address],
+    options: [
+      reason,
+      length,
+      audience,
+      { name: 'direction', value: 'WAY', description: 'in, out or both' },
+    ],
+    example: 'block 203.0.113.7 --for 4h --reason "seen in three incidents"',
+    more: 'Waits up to two seconds and says in how many kernels it is by then.',
+    load: async () => (await import('./decision.ts')).block,
+  },
+  {
+    words: ['lift'],
+    summary: 'Lift all blocks on an address or within a network, and say what still covers it',
+    arguments: [address],
+    options: [reason],
+    example: 'lift 203.0.113.7 --reason "false alarm"',
+    load: async () => (await import('./address.ts')).liftAddress,
+  },
+  {
+    words: ['why'],
+    summary: 'Say whether and why an address is blocked, until when and where',
+    arguments: [address],
+    options: [],
+    example: 'why 203.0.113.7',
+    more: 'Exit code 3 when it is not blocked.',
+    load: async () => (await import('./address.ts')).why,
+  },
+  {
+    words: ['blocked', 'list'],
+    summary: 'List all that is blocked now',
+    arguments: [],
+    options: [],
+    example: 'blocked list --json',
+    load: async () => (await import('./address.ts')).listBlocked,
+  },
+]
+
+const node: Argument = { name: 'node', description: 'name of the node' }
+const nodes: readonly Command[] = [
+  {
+    words: ['node', 'list'],
+    summary: 'List the nodes and how they fare',
+    arguments: [],
+    options: [],
+    example: 'node list',
+    load: async () => (await import('./node.ts')).listNodes,
+  },
+  {
+    words: ['node', 'enrol'],
+    summary: 'Invite a node: prints the one command to paste there',
+    arguments: [],
+    options: [
+      { name: 'group', value: 'NAME', description: 'group that it will be in', many: true },
+      { ...length, description: 'how long the invitation holds, 1h when not set' },
+    ],
+    example: 'node enrol --group web',
+    load: async () => (await import('./node.ts')).enrolNode,
+  },
+  {
+    words: ['node', 'groups'],
+    summary: 'Set the groups of a node',
+    arguments: [
+      node,
+      { name: 'group', description: 'all groups that it shall be in', optional: true, many: true },
+    ],
+    options: [{ name: 'none', description: 'in no group' }],
+    example: 'node groups web-01 web edge',
+    load: async () => (await import('./node.ts')).groupNode,
+  },
+  {
+    words: ['node', 'revoke'],
+    summary: 'Revoke a node; what it enforces ends by its own time',
+    arguments: [node],
+    options: [],
+    example: 'node revoke web-01',
+    load: async () => (await import('./node.ts')).revokeNode,
+  },
+]
+
+const agent: readonly Command[] = [
+  {
+    words: ['agent', 'enrol'],
+    summary: 'Make this machine a node, with the token that "node enrol" gave',
+    arguments: [{ name: 'token', description: 'works once and for a short time' }],
+    options: [{ name: 'name', value: 'NODE', description: 'the host name when not given' }],
+    example: 'agent enrol cordon_enrol_eyJ1cmwiOiJodHRw --name web-01',
+    load: (parts) => parts.agent('enrol'),
+  },
+  {
+    words: ['agent', 'run'],
+    summary: 'Run the agent of this node',
+    arguments: [],
+    options: [],
+    example: 'agent run',
+    more: 'Blocks only with CORDON_AGENT_ENFORCE=true, and as root; else prints what it would do.',
+    load: (parts) => parts.agent('run'),
+  },
+  {
+    words: ['agent', 'check'],
+    summary: 'Check whether this node could do its work',
+    arguments: [],
+    options: [],
+    example: 'agent check',
+    more: 'Exit code 3 when it could not.',
+    load: (parts) => parts.agent('check'),
+  },
+  {
+    words: ['agent', 'status'],
+    summary: 'Ask the running agent how it fares',
+    arguments: [],
+    options: [],
+    example: 'agent status --json',
+    more: 'Exit code 3 when it is not well.',
+    load: (parts) => parts.agent('status'),
+  },
+]
+
+const policyFile: Argument = { name: 'file', description: 'policy file' }
+const policies: readonly Command[] = [
+  {
+    words: ['policy', 'check'],
+    summary: 'Say whether the service would take a policy file',
+    arguments: [policyFile],
+    options: [],
+    example: 'policy check policy.yaml',
+    more: 'Exit code 3 when it would not: something is wrong in it, or a test of its own fails.',
+    load: async () => (await import('./policy.ts')).checkPolicy,
+  },
+  {
+    words: ['policy', 'test'],
+    summary: 'Run the tests that a policy file carries',
+    arguments: [policyFile],
+    options: [],
+    example: 'policy test policy.yaml',
+    more: 'Exit code 3 when one fails.',
+    load: async () => (await import('./policy.ts')).testPolicy,
+  },
+  {
+    words: ['policy', 'show'],
+    summary: 'Print the policy in force',
+    arguments: [],
+    options: [],
+    example: 'policy show > policy.yaml',
+    load: async () => (await import('./policy.ts')).showPolicy,
+  },
+  {
+    words: ['policy', 'reload'],
+    summary: 'Make the service read its policy file again',
+    arguments: [],
+    options: [],
+    example: 'policy reload',
+    more: 'A wrong file is refused and the policy in force stays.',
+    load: async () => (await import('./policy.ts')).reloadPolicy,
+  },
+]
+
+const administration: readonly Command[] = [
+  {
+    words: ['connector', 'list'],
+    summary: 'List the connectors and the sources that are followed',
+    arguments: [],
+    options: [],
+    example: 'connector list',
+    load: async () => (await import('./administration.ts')).listConnectors,
+  },
+  {
+    words: ['token', 'list'],
+    summary: 'List the API tokens',
+    arguments: [],
+    options: [],
+    example: 'token list',
+    load: async () => (await import('./administration.ts')).listTokens,
+  },
+  {
+    words: ['token', 'create'],
+    summary: 'Create an API token; its secret is the result and shown once',
+    arguments: [{ name: 'name', description: 'who will use it' }],
+    options: [
+      {
+        name: 'scope',
+        value: 'SCOPE',
+        description: 'ingest, read, review or admin',
+        required: true,
+        many: true,
+      },
+      { ...length, description: 'how long it is good, for ever when not set' },
+    ],
+    example: 'token create wazuh --scope ingest --for 365d',
+    load: async () => (await import('./administration.ts')).createToken,
+  },
+  {
+    words: ['token', 'revoke'],
+    summary: 'Revoke an API token',
+    arguments: [{ name: 'id', description: 'id of the token, as "token list" shows it' }],
+    options: [],
+    example: 'token revoke t-4x7k2m9q',
+    load: async () => (await import('./administration.ts')).revokeToken,
+  },
+  {
+    words: ['journal', 'list'],
+    summary: 'List the journal, oldest line first',
+    arguments: [],
+    options: [
+      { name: 'after', value: 'LINE', description: 'only what came after this line' },
+      { name: 'subject', value: 'ID', description: 'only lines of this decision, node or token' },
+      limit,
+    ],
+    example: 'journal list --subject d-4x7k2m9qz1hb0wfa',
+    load: async () => (await import('./administration.ts')).listJournal,
+  },
+  {
+    words: ['journal', 'verify'],
+    summary: 'Check that no line of the journal was changed or taken out',
+    arguments: [],
+    options: [],
+    example: 'journal verify',
+    more: 'Exit code 3 when it is broken.',
+    load: async () => (await import('./administration.ts')).verifyJournal,
+  },
+  {
+    words: ['key', 'show'],
+    summary: 'Show the public signing keys',
+    arguments: [],
+    options: [],
+    example: 'key show',
+    load: async () => (await import('./administration.ts')).showKeys,
+  },
+  {
+    words: ['key', 'rotate'],
+    summary: 'Sign with a new key from now on',
+    arguments: [],
+    options: [],
+    example: 'key rotate',
+    load: async () => (await import('./administration.ts')).rotateKey,
+  },
+  {
+    words: ['epoch', 'begin'],
+    summary: 'Make every node ask for the whole state anew, after a backup was restored',
+    arguments: [],
+    options: [],
+    example: 'epoch begin',
+    load: async () => (await import('./administration.ts')).beginEpoch,
+  },
+]
+
+const about: readonly Command[] = [
+  {
+    words: ['help'],
+    summary: 'Show all commands, or one of them',
+    arguments: [
+      {
+        name: 'command',
+        description: 'its words, such as decision list',
+        optional: true,
+        many: true,
+      },
+    ],
+    options: [{ name: 'markdown', description: 'all of it as Markdown' }],
+    example: 'help decision list',
+    load: async () => (await import('./show-help.ts')).showHelp,
+  },
+  {
+    words: ['version'],
+    summary: 'Show the version',
+    arguments: [],
+    options: [],
+    example: 'version',
+    load: async () => (await import('./show-help.ts')).showVersion,
+  },
+]
+
+export const table: readonly Command[] = [
+  ...running,
+  ...alerts,
+  ...decisions,
+  ...addresses,
+  ...nodes,
+  ...agent,
+  ...policies,
+  ...administration,
+  ...about,
+]

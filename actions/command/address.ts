@@ -1,0 +1,114 @@
+/** `cordon why`, `cordon lift` and `cordon blocked list`: addresses rather than decisions. */
+import { z } from 'zod'
+import { printable } from '#contract/printable.ts'
+import { answer } from './answer.ts'
+import { DecisionAnswer } from './answers.ts'
+import { type Client, openClient } from './client.ts'
+import type { Handler, Io } from './command.ts'
+import { printDecisions, printOutcome } from './decision.ts'
+import { paint, printAgo, printColumns, printWhen } from './paint.ts'
+
+const Decisions = z.array(DecisionAnswer)
+const Why = z.looseObject({
+  address: z.string(),
+  blocked: z.boolean(),
+  until: z.string().nullable(),
+  decisions: Decisions,
+  nodes: z.array(
+    z.looseObject({
+      node: z.string(),
+      decision: z.string(),
+      status: z.string(),
+      detail: z.string().nullable(),
+    }),
+  ),
+  recent: Decisions,
+})
+type Why = z.infer<typeof Why>
+const Lifted = z.looseObject({
+  message: z.string(),
+  lifted: Decisions,
+  still_covered_by: Decisions,
+})
+const Page = z.looseObject({ decisions: Decisions })
+
+/** The largest page of the service. */
+const pageSize = 1_000
+
+export const why: Handler = async (asked, io) => {
+  const path = `/v1/why?address=${encodeURIComponent(asked.argument('address'))}`
+  const found = await openClient(io.environment).get(path, Why)
+  answer(asked, io, found, () => printWhy(found, io))
+  return found.blocked ? 0 : 3
+}
+
+export const liftAddress: Handler = async (asked, io) => {
+  const body = { target: asked.argument('address'), reason: asked.required('reason') }
+  const done = await openClient(io.environment).post('/v1/addresses/lift', body, Lifted)
+  answer(asked, io, done, () =>
+    [
+      `${printable(done.message)}\n`,
+      ...done.lifted.map((decision) => printOutcome(decision, io)),
+      ...done.still_covered_by.map((decision) => `still: ${printOutcome(decision, io)}`),
+    ].join(''),
+  )
+  return 0
+}
+
+/** All of it: a list of what is blocked that stops at a hundred would be taken for the whole. */
+export const listBlocked: Handler = async (asked, io) => {
+  const client = openClient(io.environment)
+  const states = await Promise.all([inState(client, 'issued'), inState(client, 'applied')])
+  const blocked = new Map(states.flat().map((decision) => [decision.id, decision]))
+  const sorted = [...blocked.values()].sort((a, b) => b.created.localeCompare(a.created))
+  answer(asked, io, sorted, () => printBlocked(sorted, io))
+  return 0
+}
+
+async function inState(client: Client, state: string): Promise<DecisionAnswer[]> {
+  const all: DecisionAnswer[] = []
+  for (;;) {
+    const before = all.at(-1)?.id
+    const from = before === undefined ? '' : `&before=${before}`
+    const path = `/v1/decisions?state=${state}&limit=${pageSize}${from}`
+    const { decisions } = await client.get(path, Page)
+    all.push(...decisions)
+    if (decisions.length < pageSize) return all
+  }
+}
+
+function printBlocked(decisions: readonly DecisionAnswer[], io: Io): string {
+  if (decisions.length === 0) return 'nothing is blocked\n'
+  const rows = decisions.map(({ target, not_after, nodes, rule, actor, id }) => [
+    target ?? '-',
+    printAgo(not_after, io.now()),
+    `${nodes.applied} of ${nodes.of}${nodes.refused + nodes.failed > 0 ? ' (!)' : ''}`,
+    rule ?? `by ${actor ?? 'hand'}`,
+    id,
+  ])
+  return printColumns(io, ['ADDRESS', 'ENDS', 'NODES', 'RULE', 'DECISION'], rows)
+}
+
+function printWhy(found: Why, io: Io): string {
+  const { address, blocked, until, decisions, nodes, recent } = found
+  const headline = blocked
+    ? `${address} is blocked until ${printWhen(until, io.now())}`
+    : decisions.length > 0
+      ? `${address} is not blocked as a whole, but parts of it are`
+      : `${address} is not blocked`
+  const trouble = nodes.filter(({ status }) => status === 'refused' || status === 'failed')
+  return [
+    `${paint(io, 'out', 'bold', printable(headline))}\n`,
+    ...decisions.flatMap((decision) => [
+      `\n${printOutcome(decision, io)}`,
+      ...decision.because.map((sentence) => `  ${printable(sentence)}\n`),
+      ...(decision.note === null
+        ? []
+        : [`  ${printable(`${decision.actor}: ${decision.note}`)}\n`]),
+    ]),
+    ...trouble.map(
+      ({ node, status, detail }) => `\n${node} ${status} it: ${printable(detail ?? '')}\n`,
+    ),
+    ...(recent.length > 0 ? ['\nbefore:\n', printDecisions(recent, io)] : []),
+  ].join('')
+}

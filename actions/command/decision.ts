@@ -1,0 +1,159 @@
+/** `cordon decision …`: what was judged, why, and what a person may do about it. */
+import { z } from 'zod'
+import { printable } from '#contract/printable.ts'
+import { answer, queryOf } from './answer.ts'
+import { AlertAnswer, DecisionAnswer } from './answers.ts'
+import { openClient } from './client.ts'
+import type { Asked, Handler, Io } from './command.ts'
+import { paint, printAgo, printColumns, printFields, printWhen } from './paint.ts'
+
+/** Long enough for every node that is connected to confirm, short enough to sit through. */
+export const confirmSeconds = 2
+
+const One = z.looseObject({ decision: DecisionAnswer, notice: z.string().optional() })
+const Many = z.looseObject({ decisions: z.array(DecisionAnswer) })
+const Whole = One.extend({
+  evidence: z.array(AlertAnswer),
+  receipts: z.array(
+    z.looseObject({
+      node: z.string(),
+      status: z.string(),
+      at: z.string(),
+      code: z.string().nullable(),
+      detail: z.string().nullable(),
+    }),
+  ),
+  timeline: z.array(z.looseObject({ at: z.string(), actor: z.string(), action: z.string() })),
+})
+
+export const listDecisions: Handler = async (asked, io) => {
+  const query = queryOf({
+    state: asked.option('state'),
+    target: asked.option('target'),
+    limit: asked.option('limit'),
+  })
+  const { decisions } = await openClient(io.environment).get(`/v1/decisions${query}`, Many)
+  answer(asked, io, decisions, () => printDecisions(decisions, io))
+  return 0
+}
+
+export const showDecision: Handler = async (asked, io) => {
+  const path = `/v1/decisions/${encodeURIComponent(asked.argument('id'))}`
+  const whole = await openClient(io.environment).get(path, Whole)
+  answer(asked, io, whole, () => printWhole(whole, io))
+  return 0
+}
+
+export const approveDecision: Handler = (asked, io) =>
+  change(asked, io, 'approve', {
+    for: asked.option('for'),
+    audience: asked.options('audience').length > 0 ? asked.options('audience') : undefined,
+  })
+export const declineDecision: Handler = (asked, io) => change(asked, io, 'decline', {})
+export const extendDecision: Handler = (asked, io) =>
+  change(asked, io, 'extend', { for: asked.required('for') })
+export const liftDecision: Handler = (asked, io) => change(asked, io, 'lift', {})
+
+export const block: Handler = async (asked, io) => {
+  const audience = asked.options('audience')
+  const body = {
+    target: asked.argument('address'),
+    for: asked.option('for'),
+    reason: asked.required('reason'),
+    direction: asked.option('direction'),
+    ...(audience.length > 0 && { audience }),
+  }
+  const path = `/v1/decisions?wait_s=${confirmSeconds}`
+  const { decision, notice } = await openClient(io.environment).post(path, body, One)
+  if (notice !== undefined) io.err(`note: ${printable(notice)}\n`)
+  answer(asked, io, decision, () => printOutcome(decision, io))
+  return 0
+}
+
+async function change(asked: Asked, io: Io, verb: string, more: object): Promise<number> {
+  const wait = verb === 'decline' ? '' : `?wait_s=${confirmSeconds}`
+  const path = `/v1/decisions/${encodeURIComponent(asked.argument('id'))}/${verb}${wait}`
+  const body = { ...more, reason: asked.required('reason') }
+  const { decision } = await openClient(io.environment).post(path, body, One)
+  answer(asked, io, decision, () => printOutcome(decision, io))
+  return 0
+}
+
+/** One line: what, until when, and on how many nodes the kernel has confirmed it by now. */
+export function printOutcome(decision: DecisionAnswer, io: Io): string {
+  const { id, target, not_after, state, message } = decision
+  const open = state === 'issued' || state === 'applied'
+  const until = open ? ` until ${printWhen(not_after, io.now())}` : ''
+  return `${id}  ${printable(target ?? 'nothing')}${until}: ${printable(message)}\n`
+}
+
+export function printDecisions(decisions: readonly DecisionAnswer[], io: Io): string {
+  if (decisions.length === 0) return 'no decisions\n'
+  const rows = decisions.map((decision) => [
+    decision.id,
+    printAgo(decision.created, io.now()),
+    decision.outcome,
+    decision.target ?? '-',
+    decision.state === 'issued' || decision.state === 'applied'
+      ? printAgo(decision.not_after, io.now())
+      : '-',
+    decision.rule ?? (decision.origin === 'manual' ? `by ${decision.actor ?? 'hand'}` : '-'),
+    decision.message,
+  ])
+  return printColumns(io, ['ID', 'DECIDED', 'VERDICT', 'TARGET', 'ENDS', 'RULE', 'STATE'], rows)
+}
+
+function printWhole({ decision, evidence, receipts, timeline }: z.infer<typeof Whole>, io: Io) {
+  const now = io.now()
+  const title = (text: string) => `\n${paint(io, 'out', 'bold', text)}\n`
+  return [
+    printFields([
+      ['decision', decision.id],
+      ['state', decision.message],
+      ['verdict', decision.outcome],
+      ['target', decision.target],
+      ['direction', decision.direction],
+      ['for', decision.audience.join(', ')],
+      ['decided', printWhen(decision.created, now)],
+      ['ends', printWhen(decision.not_after, now)],
+      ['ended', printWhen(decision.ended, now)],
+      ['by', decision.actor ?? (decision.rule === null ? '' : `rule ${decision.rule}`)],
+      ['note', decision.note],
+    ]),
+    title('why'),
+    ...decision.because.map((sentence) => `  ${printable(sentence)}\n`),
+    ...(evidence.length > 0
+      ? [title(`alerts (${decision.alerts})`), printAlerts(evidence, io)]
+      : []),
+    ...(receipts.length > 0 ? [title('nodes'), printReceipts(receipts, io)] : []),
+    title('journal'),
+    ...timeline.map(
+      ({ at, actor, action }) =>
+        `  ${printWhen(at, now)}  ${printable(action)}  ${printable(actor)}\n`,
+    ),
+  ].join('')
+}
+
+function printReceipts(receipts: z.infer<typeof Whole>['receipts'], io: Io): string {
+  const rows = receipts.map(({ node, status, at, code, detail }) => [
+    node,
+    status,
+    printAgo(at, io.now()),
+    [code, detail].filter((part) => part !== null).join(': '),
+  ])
+  return printColumns(io, ['NODE', 'SAYS', 'WHEN', 'DETAIL'], rows)
+}
+
+export function printAlerts(alerts: readonly AlertAnswer[], io: Io): string {
+  if (alerts.length === 0) return 'no alerts\n'
+  const rows = alerts.map(({ id, observed, source, attacker, rule, user, victim }) => [
+    id,
+    printAgo(observed, io.now()),
+    source,
+    attacker ?? '-',
+    String(rule.severity),
+    printable(`${rule.id} ${rule.name}`, 60),
+    [victim?.host ?? victim?.address, user].filter((part) => part !== undefined).join(' user '),
+  ])
+  return printColumns(io, ['ID', 'SEEN', 'SOURCE', 'ATTACKER', 'SEVERITY', 'RULE', 'VICTIM'], rows)
+}
