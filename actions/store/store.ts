@@ -92,7 +92,8 @@ async function commit(
     })
     for (const job of well) job.done()
   } catch (error) {
-    for (const job of well.length === 0 ? jobs : well) job.failed(error)
+    // A job that failed alone has heard of its own failure, and hears nothing by this.
+    for (const job of jobs) job.failed(error)
   }
 }
 
@@ -105,13 +106,22 @@ async function attempt(tx: Writer, job: Job, shares: boolean): Promise<boolean> 
   await sql`savepoint job`.execute(tx)
   try {
     await job.run(tx)
-    return true
   } catch (error) {
-    await sql`rollback to job`.execute(tx)
+    await undo(tx, error)
     job.failed(error)
     return false
-  } finally {
+  }
+  await sql`release job`.execute(tx)
+  return true
+}
+
+/** A full disk may have undone the whole transaction: then what failed first is what everybody hears. */
+async function undo(tx: Writer, cause: unknown): Promise<void> {
+  try {
+    await sql`rollback to job`.execute(tx)
     await sql`release job`.execute(tx)
+  } catch {
+    throw cause
   }
 }
 
