@@ -13,6 +13,9 @@ import { type App, type Caller, mount, type RouteContext } from './route.ts'
 
 const Text = z.string()
 
+/** Bytes that a stream which ends may still have to send. */
+const unreadBytes = 1_024 * 1_024
+
 export function mountNodeSide(app: App, flow: Flow): void {
   mount(app, {
     method: 'get',
@@ -187,10 +190,12 @@ async function streamTo(flow: Flow, node: Node, context: RouteContext): Promise<
   })
   const connection = {
     write: (frame: string) => {
+      if (outgoing.destroyed || outgoing.writableEnded) return 0
       outgoing.write(frame)
       return outgoing.writableLength
     },
-    end: () => outgoing.end(),
+    // What waits for a listener that does not read would be kept for as long as he likes.
+    end: () => void (outgoing.writableLength > unreadBytes ? outgoing.destroy() : outgoing.end()),
   }
   let leave = () => {}
   let closed = false
@@ -198,7 +203,13 @@ async function streamTo(flow: Flow, node: Node, context: RouteContext): Promise<
     closed = true
     leave()
   })
-  leave = await openStream(flow.store, flow.hub, node, from, connection, flow.now())
+  try {
+    leave = await openStream(flow.store, flow.hub, node, from, connection, flow.now())
+  } catch (error) {
+    // The answer has begun, so that all that can be said is that it ends here; the node comes back.
+    flow.log.warn({ err: error, node: node.name }, 'a stream was not opened')
+    outgoing.destroy()
+  }
   if (closed) leave()
 }
 

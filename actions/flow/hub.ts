@@ -39,6 +39,8 @@ export type Hub = {
 export function openHub(): Hub {
   const rooms = new Map<string, Set<Listener>>()
   const everybody = new Set<Listener>()
+  /** Who was let go while it was still joining must not come back in. */
+  const ended = new WeakSet<Listener>()
 
   const leave = (listener: Listener): void => {
     everybody.delete(listener)
@@ -49,6 +51,7 @@ export function openHub(): Hub {
   }
   const end = (listener: Listener): void => {
     leave(listener)
+    ended.add(listener)
     listener.end()
   }
   const send = (listener: Listener, frame: string): void => {
@@ -64,6 +67,7 @@ export function openHub(): Hub {
 
   return {
     join: (listener, audiences) => {
+      if (ended.has(listener)) return
       everybody.add(listener)
       for (const audience of audiences) {
         const room = rooms.get(audience) ?? new Set()

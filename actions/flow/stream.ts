@@ -1,6 +1,6 @@
 /** One node's stream: what it missed from the store, then what comes, or the word to ask for the whole state. */
 import { audiencesOf, type Cursor, type Position } from '#contract/audience.ts'
-import type { Node } from '../store/nodes.ts'
+import { findNode, type Node } from '../store/nodes.ts'
 import { type Envelope, envelopesAfter, findEnvelope, readHead } from '../store/outbox.ts'
 import type { Reader, Store } from '../store/store.ts'
 import { envelopeFrame, eventFrame, type Hub, type Listener } from './hub.ts'
@@ -13,7 +13,7 @@ export type ResyncReason = 'unknown' | 'ahead' | 'fork' | 'epoch' | 'pruned'
 
 export type Connection = { write(frame: string): number; end(): void }
 
-/** Joins the hub and writes what was missed. Returns the way to leave. */
+/** Joins the hub and writes what was missed. Returns the way to leave. Throws what the store says. */
 export async function openStream(
   store: Store,
   hub: Hub,
@@ -25,12 +25,27 @@ export async function openStream(
   const audiences = audiencesOf(node.name, node.groups)
   const listener: Listener = { node: node.name, cursor: new Map(), ...connection }
   connection.write(eventFrame('hello', { node: node.name, groups: node.groups, time: now }))
-  for (const audience of audiences) await join(store, hub, listener, audience, from.get(audience))
+  try {
+    for (const audience of audiences) await join(store, hub, listener, audience, from.get(audience))
+    await dropIfChanged(store, hub, node)
+  } catch (error) {
+    hub.leave(listener)
+    throw error
+  }
   return () => hub.leave(listener)
 }
 
+/** Revoked or regrouped while it was joining: the order to drop it found nobody then. */
+async function dropIfChanged(store: Store, hub: Hub, node: Node): Promise<void> {
+  const known = await findNode(store.read, node.name)
+  if (!known || known.revoked !== null) hub.drop(node.name)
+  else if (known.groups.join() !== node.groups.join())
+    hub.drop(node.name, eventFrame('groups', { groups: known.groups }))
+}
+
 /**
- * Reading what was missed and joining the room happen in one turn of the write queue, so that no envelope falls between.
+ * What was missed is read in a turn of the write queue. It is told, and the room joined, only after the commit: other jobs
+ * share it, and what they wrote may yet be taken back. Who writes next publishes later, so no envelope falls between.
  */
 async function join(
   store: Store,
@@ -39,20 +54,20 @@ async function join(
   audience: string,
   from: Position | undefined,
 ): Promise<void> {
-  await store.write(async (tx) => {
-    const missed = await missedBy(tx, audience, from)
-    if (typeof missed === 'string') {
-      listener.cursor.set(audience, await readHead(tx, audience))
-      listener.write(eventFrame('resync', { audience, reason: missed }))
-    } else {
-      listener.cursor.set(audience, from ?? (await readHead(tx, audience)))
-      for (const envelope of missed) {
-        listener.cursor.set(audience, envelope)
-        listener.write(envelopeFrame(envelope, listener.cursor))
-      }
-    }
-    hub.join(listener, [audience])
-  })
+  const { missed, head } = await store.write(async (tx) => ({
+    missed: await missedBy(tx, audience, from),
+    head: await readHead(tx, audience),
+  }))
+  listener.cursor.set(audience, typeof missed === 'string' || !from ? head : from)
+  hub.join(listener, [audience])
+  if (typeof missed === 'string') {
+    listener.write(eventFrame('resync', { audience, reason: missed }))
+    return
+  }
+  for (const envelope of missed) {
+    listener.cursor.set(audience, envelope)
+    listener.write(envelopeFrame(envelope, listener.cursor))
+  }
 }
 
 /** The envelopes after a position, or why there is no way from there. */
