@@ -86,7 +86,7 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
   const clock = { now: options.now ?? startOfTest }
   const dir = options.dir ?? mkdtempSync(join(tmpdir(), 'cordon-test-'))
   const logged: string[] = []
-  const random = heldRandomness(dir)
+  const random = heldRandomness(`${dir} ${++opened}`)
   const database = join(dir, 'cordon.db')
   const onDisk = options.onDisk ?? options.dir !== undefined
   const store = await openStore(
@@ -176,6 +176,7 @@ export function record(attacker: string, more: Record<string, unknown> = {}): ob
   return { id: `r${++records}`, attacker, rule: 'test', severity: 80, ...more }
 }
 let records = 0
+let opened = 0
 
 /** A node's key and name, enrolled or not. */
 export function makeNode(name: string, issuer: string, now: () => number): TestNode {
