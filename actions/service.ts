@@ -114,6 +114,8 @@ function listen(
       },
       () => done(server),
     )
+    // Longer than the balancers and clients in front keep a connection, so that the server is not the one to close it.
+    if ('keepAliveTimeout' in server) server.keepAliveTimeout = 75_000
     server.once('error', (error) => failed(cannotListen(where, error)))
   })
 }

@@ -3,10 +3,10 @@ import jwt from 'jsonwebtoken'
 import { NodeName } from '#contract/audience.ts'
 import { NodeTokenClaims, nodeTokenLife } from '#contract/enrolment.ts'
 import { algorithm, tokenType } from '#contract/envelope.ts'
-import { thumbprint, toKeyObject } from '#contract/key.ts'
+import { toKeyObject } from '#contract/key.ts'
 import { Problem } from '#contract/problem.ts'
 import { hashSecret } from '../flow/secret.ts'
-import { findNode } from '../store/nodes.ts'
+import { findNodeIdentity, readNodeKey } from '../store/nodes.ts'
 import type { Reader } from '../store/store.ts'
 import { findToken } from '../store/tokens.ts'
 import type { Caller } from './route.ts'
@@ -15,7 +15,7 @@ import type { Caller } from './route.ts'
 const clockToleranceSeconds = 60
 
 /** Verified node tokens, each with the key that verified it, so that a signature is not checked at every receipt. */
-type Remembered = Map<string, { key: string; until: number }>
+type Remembered = Map<string, { name: string; keyText: string; until: number }>
 const rememberedLimit = 10_000
 
 /** Throws `unauthenticated`, `token_expired` or `node_revoked`. */
@@ -51,19 +51,20 @@ async function nodeCaller(
   bearer: string,
   now: number,
 ): Promise<Caller> {
-  const node = await findNode(db, nameIn(bearer))
+  const known = remembered.get(bearer)
+  const node = await findNodeIdentity(db, known?.name ?? nameIn(bearer))
   if (!node) throw unknown('this node is not enrolled here')
   if (node.revoked !== null)
     throw new Problem('node_revoked', `the node ${node.name} was revoked`, {
       remedy: 'enrol it again with a new token: cordon node enrol',
     })
-  const known = remembered.get(bearer)
-  const key = thumbprint(node.key)
-  if (!known || known.until <= now || known.key !== key) {
-    const claims = verifyNodeToken(toKeyObject(node.key), issuer, bearer, now)
+  if (!known || known.until <= now || known.keyText !== node.keyText) {
+    const key = toKeyObject(readNodeKey(node.keyText))
+    const claims = verifyNodeToken(key, issuer, bearer, now)
     if (claims.iss !== node.name) throw unknown('the token of this node names another')
     if (remembered.size >= rememberedLimit) remembered.clear()
-    remembered.set(bearer, { key, until: claims.exp * 1_000 })
+    const { name, keyText } = node
+    remembered.set(bearer, { name, keyText, until: claims.exp * 1_000 })
   }
   return { kind: 'node', node, actor: `node/${node.name}` }
 }

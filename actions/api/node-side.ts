@@ -8,7 +8,7 @@ import { Heartbeat, Receipts } from '#contract/receipt.ts'
 import { considerProof } from '../flow/epoch.ts'
 import type { Flow } from '../flow/flow.ts'
 import { openStream } from '../flow/stream.ts'
-import type { Node } from '../store/nodes.ts'
+import type { NodeIdentity } from '../store/nodes.ts'
 import { type App, type Caller, mount, type RouteContext } from './route.ts'
 
 const Text = z.string()
@@ -180,7 +180,7 @@ export function mountNodeSide(app: App, flow: Flow): void {
 }
 
 /** Frames go straight to the socket: a web stream between would cost more than the frame. */
-async function streamTo(flow: Flow, node: Node, context: RouteContext): Promise<void> {
+async function streamTo(flow: Flow, node: NodeIdentity, context: RouteContext): Promise<void> {
   const from = readCursor(context.req.header('last-event-id') ?? '')
   const { outgoing } = context.env
   outgoing.writeHead(200, {
@@ -213,12 +213,12 @@ async function streamTo(flow: Flow, node: Node, context: RouteContext): Promise<
   if (closed) leave()
 }
 
-function nodeOf(caller: Caller): Node {
+function nodeOf(caller: Caller): NodeIdentity {
   if (caller.kind === 'node') return caller.node
   throw new Problem('forbidden', 'only a node may do this')
 }
 
-function followed(node: Node, audience: string): void {
+function followed(node: NodeIdentity, audience: string): void {
   if (audiencesOf(node.name, node.groups).includes(audience)) return
   throw new Problem('forbidden', `${node.name} does not follow ${audience}`, {
     remedy: 'its groups were changed: the agent asks again by itself',

@@ -6,13 +6,13 @@ import { type OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { printable } from '#contract/printable.ts'
 import { nearest, Problem, type ProblemCode, problemStatus } from '#contract/problem.ts'
-import type { Node } from '../store/nodes.ts'
+import type { NodeIdentity } from '../store/nodes.ts'
 import type { Scope } from '../store/tokens.ts'
 
 /** Who calls: a person or program with a token, or a node with its own key. */
 export type Caller =
   | { kind: 'token'; name: string; scopes: readonly Scope[]; actor: string }
-  | { kind: 'node'; node: Node; actor: string }
+  | { kind: 'node'; node: NodeIdentity; actor: string }
   | { kind: 'nobody'; actor: string }
 
 export type Env = { Bindings: HttpBindings; Variables: { caller: Caller } }

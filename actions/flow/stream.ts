@@ -17,7 +17,7 @@ export type Connection = { write(frame: string): number; end(): void }
 export async function openStream(
   store: Store,
   hub: Hub,
-  node: Node,
+  node: Pick<Node, 'name' | 'groups'>,
   from: Cursor,
   connection: Connection,
   now: number,
@@ -36,7 +36,11 @@ export async function openStream(
 }
 
 /** Revoked or regrouped while it was joining: the order to drop it found nobody then. */
-async function dropIfChanged(store: Store, hub: Hub, node: Node): Promise<void> {
+async function dropIfChanged(
+  store: Store,
+  hub: Hub,
+  node: Pick<Node, 'name' | 'groups'>,
+): Promise<void> {
   const known = await findNode(store.read, node.name)
   if (!known || known.revoked !== null) hub.drop(node.name)
   else if (known.groups.join() !== node.groups.join())

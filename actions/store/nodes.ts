@@ -24,6 +24,28 @@ export async function findNode(db: Reader | Writer, name: string): Promise<Node 
   return row && fromRow(row)
 }
 
+/** What each request of a node needs; the key is left as text, since it is mostly known already. */
+export type NodeIdentity = Pick<Node, 'name' | 'groups' | 'revoked'> & { keyText: string }
+
+export async function findNodeIdentity(
+  db: Reader,
+  name: string,
+): Promise<NodeIdentity | undefined> {
+  const row = await db
+    .selectFrom('nodes')
+    .select(['name', 'groups', 'revoked', 'key'])
+    .where('name', '=', name)
+    .executeTakeFirst()
+  if (!row) return undefined
+  const groups = JSON.parse(row.groups) as string[]
+  return { name: row.name, groups, revoked: row.revoked, keyText: row.key }
+}
+
+/** Throws a ZodError for text that putNode did not write. */
+export function readNodeKey(keyText: string): PublicKey {
+  return PublicKeySchema.parse(JSON.parse(keyText))
+}
+
 /** A name that was revoked may enrol again with a new key. */
 export async function putNode(
   tx: Writer,
@@ -103,7 +125,7 @@ function fromRow(row: Selectable<Tables['nodes']>): Node {
   return {
     name: row.name,
     groups: JSON.parse(row.groups) as string[],
-    key: PublicKeySchema.parse(JSON.parse(row.key)),
+    key: readNodeKey(row.key),
     enrolled: row.enrolled,
     revoked: row.revoked,
     lastSeen: row.last_seen,
