@@ -6,6 +6,7 @@ import { acceptRemembered } from './accept.ts'
 import { CatchUp } from './catch-up.ts'
 import { Clock, type LocalClock, timeAtStart } from './clock.ts'
 import type { ConnectTo, Service } from './connect.ts'
+import { describeForPerson, describeForService } from './describe.ts'
 import { Enforcer } from './enforce.ts'
 import { Follower, type Hello, type ResyncReason } from './follow.ts'
 import { Heads } from './heads.ts'
@@ -121,17 +122,7 @@ export async function runAgent(settings: AgentSettings, on: AgentOn): Promise<Ag
     now,
     monotonic: on.monotonic,
     measured,
-    state: () => ({
-      version: on.version,
-      backend: firewall.name,
-      enforcing: enforcing(),
-      cursor: cursor(),
-      claims: wished.size,
-      elements: wished.countElements(),
-      clock_offset_ms: offset(),
-      started,
-      ...troubles.worst(),
-    }),
+    state: () => describeForService(described),
   })
   const enforcer = new Enforcer({
     firewall,
@@ -146,10 +137,7 @@ export async function runAgent(settings: AgentSettings, on: AgentOn): Promise<Ag
     waiting: (audience) => catchUp.needs(audience),
     lost,
     distrust,
-    taken: () => {
-      troubles.set('trust', undefined)
-      follower.alive()
-    },
+    taken: trusted,
     report: (answers) => reporter.answers(answers),
     health,
   })
@@ -172,7 +160,7 @@ export async function runAgent(settings: AgentSettings, on: AgentOn): Promise<Ag
     learnKeys,
     standing: (audience) => record.standing(audience),
     waiting: (audience) => catchUp.needs(audience),
-    alive: () => follower.alive(),
+    alive: trusted,
     lost,
     distrust,
     withheld: (audience, missing) => {
@@ -198,6 +186,8 @@ export async function runAgent(settings: AgentSettings, on: AgentOn): Promise<Ag
   const healer = new Healer({
     heal: async () => {
       look()
+      // A dry run has nothing that somebody could have changed, and would print it all again.
+      if (!firewall.enforcing) return true
       await enforcer.replace()
       return enforcer.problem === undefined
     },
@@ -209,16 +199,13 @@ export async function runAgent(settings: AgentSettings, on: AgentOn): Promise<Ag
     monotonic: on.monotonic,
   })
 
+  const { version, local } = on
+  const described = { version, started, firewall, enforcer, wished, clock, local, troubles, cursor }
+
   function cursor(): string {
     return printCursor(
       new Map([...record.standings].filter(([audience]) => audiences.has(audience))),
     )
-  }
-  function enforcing(): boolean {
-    return firewall.enforcing && enforcer.problem === undefined
-  }
-  function offset(): number {
-    return Math.round(now() - on.local().wall)
   }
   function health(problem: Problem | undefined): void {
     troubles.set('kernel', problem)
@@ -262,6 +249,10 @@ export async function runAgent(settings: AgentSettings, on: AgentOn): Promise<Ag
       () => again(),
       (error: unknown) => again(toProblem(error)),
     )
+  }
+  function trusted(): void {
+    troubles.set('trust', undefined)
+    follower.alive()
   }
   function distrust(problem: Problem): void {
     troubles.set('trust', problem)
@@ -318,27 +309,9 @@ export async function runAgent(settings: AgentSettings, on: AgentOn): Promise<Ag
   const following = follower.run()
 
   function status(): AgentStatus {
-    const backlog = reporter.backlog
-    return {
-      node: membership.node,
-      service: membership.url,
-      enforcing: enforcing(),
-      backend: firewall.name,
-      ...(firewall.fallback === undefined ? {} : { fallback: firewall.fallback }),
-      connected: !troubles.get('service') && clock.measured,
-      now: now(),
-      started,
-      clock_offset_ms: offset(),
-      clock_measured: clock.measured,
-      cursor: cursor(),
-      claims: wished.size,
-      elements: wished.countElements(),
-      receipts_waiting: backlog.waiting,
-      receipts_given_up: backlog.givenUp,
-      ...(lastHealing ? { last_healing: lastHealing } : {}),
-      problems: troubles.list(),
-      protected: lookout.here.map(({ address, why }) => ({ address: address.text, why })),
-    }
+    const healing = lastHealing ? { last_healing: lastHealing } : {}
+    const more = { node: membership.node, service: membership.url, ...healing }
+    return describeForPerson(described, more, lookout, reporter)
   }
 
   return {

@@ -90,7 +90,7 @@ function usage(right: string, cause?: unknown): Problem {
   return new Problem('usage', 'this is not how the command is used', { remedy: right, cause })
 }
 
-export function machine(settings: AgentSettings, io: Io): AgentOn {
+function machine(settings: AgentSettings, io: Io): AgentOn {
   const { enforce, backend } = settings
   const print = (script: string) => io.err(line(`would do: ${script.trimEnd()}`))
   return {

@@ -1,0 +1,70 @@
+/** How the agent is, in the words of the status socket and of the heartbeat: one truth for both. */
+import type { Heartbeat } from '#contract/receipt.ts'
+import type { Clock, LocalClock } from './clock.ts'
+import type { Enforcer } from './enforce.ts'
+import type { Firewall } from './kernel/firewall.ts'
+import type { Lookout } from './lookout.ts'
+import type { Reporter } from './report.ts'
+import type { AgentStatus } from './status.ts'
+import type { Troubles } from './troubles.ts'
+import type { Wished } from './wished.ts'
+
+export type Described = {
+  version: string
+  started: number
+  firewall: Firewall
+  enforcer: Enforcer
+  wished: Wished
+  clock: Clock
+  local(): LocalClock
+  troubles: Troubles
+  cursor(): string
+}
+
+export function describeForService(agent: Described): Omit<Heartbeat, 'events'> {
+  const { version, started, firewall, wished, troubles, cursor } = agent
+  return {
+    version,
+    backend: firewall.name,
+    enforcing: enforces(agent),
+    cursor: cursor(),
+    claims: wished.size,
+    elements: wished.countElements(),
+    clock_offset_ms: offset(agent),
+    started,
+    ...troubles.worst(),
+  }
+}
+
+export function describeForPerson(
+  agent: Described,
+  more: Pick<AgentStatus, 'node' | 'service' | 'last_healing'>,
+  lookout: Lookout,
+  reporter: Reporter,
+): AgentStatus {
+  const { firewall, clock, troubles } = agent
+  const { problem: _, version: __, ...rest } = describeForService(agent)
+  const { waiting, givenUp } = reporter.backlog
+  return {
+    ...more,
+    ...rest,
+    ...(firewall.fallback === undefined ? {} : { fallback: firewall.fallback }),
+    connected: !troubles.get('service') && clock.measured,
+    now: clock.now(),
+    clock_measured: clock.measured,
+    receipts_waiting: waiting,
+    receipts_given_up: givenUp,
+    problems: troubles.list(),
+    protected: lookout.here.map(({ address, why }) => ({ address: address.text, why })),
+  }
+}
+
+/** Only when a back end that touches the kernel holds what is wished. */
+function enforces({ firewall, enforcer }: Described): boolean {
+  return firewall.enforcing && enforcer.problem === undefined
+}
+
+/** The service's clock less the node's. */
+function offset({ clock, local }: Described): number {
+  return Math.round(clock.now() - local().wall)
+}
