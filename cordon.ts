@@ -1,5 +1,9 @@
-#!/usr/bin/env node
-/** The program `cordon`. It must be readable by every Node that knows TypeScript, so that the too old ones can say so. */
+#!/bin/sh
+':' //; n="$(dirname "$(readlink -f "$0")")/node_modules/.bin/node"; [ -x "$n" ] || n=node; exec "$n" "$0" "$@"
+/**
+ * The program `cordon`. As a shell script its second line finds the Node that was installed beside it; to Node that
+ * line is a string and a comment. What follows can be read by older Nodes too, so that they can say that they are.
+ */
 import module from 'node:module'
 
 const oldest = 26

@@ -22,12 +22,14 @@ export const showHelp: Handler = async (asked, io) => {
 }
 
 export const showVersion: Handler = async (asked, io) => {
-  const file = new URL('../../package.json', import.meta.url)
-  const { version } = z
-    .object({ version: z.string() })
-    .parse(JSON.parse(readFileSync(file, 'utf8')))
-  answer(asked, io, { version, node: process.version }, () => `cordon ${version}\n`)
+  const it = { version: version(), node: process.version }
+  answer(asked, io, it, () => `cordon ${it.version}\n`)
   return 0
+}
+
+export function version(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  return z.object({ version: z.string() }).parse(JSON.parse(text)).version
 }
 
 function describe(command: Command) {
