@@ -90,7 +90,8 @@ function usage(right: string, cause?: unknown): Problem {
   return new Problem('usage', 'this is not how the command is used', { remedy: right, cause })
 }
 
-function machine(settings: AgentSettings, io: Io): AgentOn {
+/** What an agent stands on when it runs for real: this machine's kernel, files, clocks and network. */
+export function machine(settings: AgentSettings, io: Pick<Io, 'err'>): AgentOn {
   const { enforce, backend } = settings
   const print = (script: string) => io.err(line(`would do: ${script.trimEnd()}`))
   return {
