@@ -91,7 +91,7 @@ function usage(right: string, cause?: unknown): Problem {
 }
 
 /** What an agent stands on when it runs for real: this machine's kernel, files, clocks and network. */
-export function machine(settings: AgentSettings, io: Pick<Io, 'err'>): AgentOn {
+export function machine(settings: AgentSettings, io: Io): AgentOn {
   const { enforce, backend } = settings
   const print = (script: string) => io.err(line(`would do: ${script.trimEnd()}`))
   return {
