@@ -15,7 +15,7 @@ import {
 } from '../store/decisions.ts'
 import { appendJournal } from '../store/journal.ts'
 import type { Envelope } from '../store/outbox.ts'
-import type { Store, Writer } from '../store/store.ts'
+import type { Reader, Store, Writer } from '../store/store.ts'
 import type { Hub } from './hub.ts'
 import { type Addressed, issue } from './issue.ts'
 import { toBlock } from './judge-batch.ts'
@@ -76,7 +76,7 @@ export function openOrders(parts: OrderParts): Orders {
       const decision = manualDecision(parts, address, order, who)
       await commit(parts, async (tx) => {
         await insertDecisions(tx, [decision])
-        return change(who, parts.now(), 'decision.issue', undefined, decision)
+        return [change(who, parts.now(), 'decision.issue', undefined, decision)]
       })
       return { decision, cleared: readAddress(order.target).cleared }
     },
@@ -108,16 +108,21 @@ export function openOrders(parts: OrderParts): Orders {
         if (notAfter <= (before.notAfter ?? 0)) throw sooner(id, (before.notAfter ?? 0) - now)
         return { notAfter }
       }),
-    lift: (id, who) => revise(parts, id, who, 'decision.lift', ['issued', 'applied'], lifted),
+    lift: (id, who) =>
+      revise(parts, id, who, 'decision.lift', ['issued', 'applied'], (_, now) => lifted(now)),
     liftAddress: async (target, who) => {
       const address = readAddress(target)
-      const { within, covering } = await decisionsOn(parts.store.read, address, parts.now())
-      const done: Decision[] = []
-      for (const decision of within)
-        done.push(
-          await revise(parts, decision.id, who, 'decision.lift', ['issued', 'applied'], lifted),
-        )
-      return { lifted: done, covering }
+      let result: { lifted: Decision[]; covering: Decision[] } = { lifted: [], covering: [] }
+      await commit(parts, async (tx) => {
+        const now = parts.now()
+        const { within, covering } = await decisionsOn(tx, address, now)
+        const fields = { ...lifted(now), actor: who.actor, note: who.reason }
+        for (const { id } of within) await updateDecision(tx, id, fields)
+        const pairs = within.map((before) => ({ before, after: { ...before, ...fields } }))
+        result = { lifted: pairs.map(({ after }) => after), covering }
+        return pairs.map(({ before, after }) => change(who, now, 'decision.lift', before, after))
+      })
+      return result
     },
   }
 }
@@ -127,7 +132,7 @@ export function openOrders(parts: OrderParts): Orders {
  * texts and is looked up; only what lies within a network needs a walk.
  */
 export async function decisionsOn(
-  db: Store['read'],
+  db: Reader | Writer,
   address: Address,
   now: number,
 ): Promise<{ within: Decision[]; covering: Decision[] }> {
@@ -169,7 +174,7 @@ async function revise(
     const fields = { ...revision(before, now), actor: who.actor, note: who.reason }
     await updateDecision(tx, id, fields)
     after = { ...before, ...fields }
-    return change(who, now, action, before, after)
+    return [change(who, now, action, before, after)]
   })
   if (!after) throw new Problem('internal', `decision ${id} was not changed`)
   return after
@@ -177,10 +182,15 @@ async function revise(
 
 type Change = { entry: Parameters<typeof appendJournal>[1][number]; orders: Addressed[] }
 
-async function commit(parts: OrderParts, work: (tx: Writer) => Promise<Change>): Promise<void> {
+/** Everything that one order changes, in one transaction and one envelope an audience. */
+async function commit(parts: OrderParts, work: (tx: Writer) => Promise<Change[]>): Promise<void> {
   const envelopes: Envelope[] = await parts.store.write(async (tx) => {
-    const { entry, orders } = await work(tx)
-    await appendJournal(tx, [entry])
+    const changes = await work(tx)
+    await appendJournal(
+      tx,
+      changes.map(({ entry }) => entry),
+    )
+    const orders = changes.flatMap((one) => one.orders)
     return issue(tx, parts.keys, orders, parts.now())
   })
   parts.hub.publish(envelopes)
@@ -220,8 +230,8 @@ function journalled({ state, target, audience, direction, notAfter }: Decision):
   return { state, target, audience, direction, not_after: notAfter }
 }
 
-function lifted(_: Decision, now: number): Revision {
-  return { state: 'ended', ended: now, endReason: 'lifted' }
+function lifted(now: number) {
+  return { state: 'ended', ended: now, endReason: 'lifted' } as const
 }
 
 function manualDecision(

@@ -97,7 +97,11 @@ export async function standingDecisions(
   return found.filter((decision) => decision.notAfter === null || decision.notAfter > now)
 }
 
-export async function allInForce(db: Reader, now: number, limit: number): Promise<Decision[]> {
+export async function allInForce(
+  db: Reader | Writer,
+  now: number,
+  limit: number,
+): Promise<Decision[]> {
   const rows = await db
     .selectFrom('decisions')
     .selectAll()
