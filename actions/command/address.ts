@@ -7,6 +7,7 @@ import { type Client, openClient } from './client.ts'
 import type { Handler, Io } from './command.ts'
 import { printDecisions, printOutcome } from './decision.ts'
 import { paint, printAgo, printColumns, printWhen } from './paint.ts'
+import { tellDryRuns } from './tell-dry-runs.ts'
 
 const Decisions = z.array(DecisionAnswer)
 const Why = z.looseObject({
@@ -37,8 +38,10 @@ const pageSize = 1_000
 
 export const why: Handler = async (asked, io) => {
   const path = `/v1/why?address=${encodeURIComponent(asked.argument('address'))}`
-  const found = await openClient(io.environment).get(path, Why)
+  const client = openClient(io.environment)
+  const found = await client.get(path, Why)
   answer(asked, io, found, () => printWhy(found, io))
+  if (found.blocked) await tellDryRuns(client, io)
   return found.blocked ? 0 : 3
 }
 
@@ -62,6 +65,7 @@ export const listBlocked: Handler = async (asked, io) => {
   const blocked = new Map(states.flat().map((decision) => [decision.id, decision]))
   const sorted = [...blocked.values()].sort((a, b) => b.created.localeCompare(a.created))
   answer(asked, io, sorted, () => printBlocked(sorted, io))
+  if (sorted.length > 0) await tellDryRuns(client, io)
   return 0
 }
 

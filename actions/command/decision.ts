@@ -6,6 +6,7 @@ import { AlertAnswer, DecisionAnswer } from './answers.ts'
 import { openClient } from './client.ts'
 import type { Asked, Handler, Io } from './command.ts'
 import { paint, printAgo, printColumns, printFields, printWhen } from './paint.ts'
+import { tellDryRuns } from './tell-dry-runs.ts'
 
 /** Long enough for every node that is connected to confirm, short enough to sit through. */
 export const confirmSeconds = 2
@@ -39,8 +40,10 @@ export const listDecisions: Handler = async (asked, io) => {
 
 export const showDecision: Handler = async (asked, io) => {
   const path = `/v1/decisions/${encodeURIComponent(asked.argument('id'))}`
-  const whole = await openClient(io.environment).get(path, Whole)
+  const client = openClient(io.environment)
+  const whole = await client.get(path, Whole)
   answer(asked, io, whole, () => printWhole(whole, io))
+  if (whole.receipts.length > 0) await tellDryRuns(client, io)
   return 0
 }
 
@@ -64,9 +67,11 @@ export const block: Handler = async (asked, io) => {
     ...(audience.length > 0 && { audience }),
   }
   const path = `/v1/decisions?wait_s=${confirmSeconds}`
-  const { decision, notice } = await openClient(io.environment).post(path, body, One)
+  const client = openClient(io.environment)
+  const { decision, notice } = await client.post(path, body, One)
   if (notice !== undefined) io.err(`note: ${printable(notice)}\n`)
   answer(asked, io, decision, () => printOutcome(decision, io))
+  await tellDryRuns(client, io)
   return 0
 }
 
@@ -74,8 +79,10 @@ async function change(asked: Asked, io: Io, verb: string, more: object): Promise
   const wait = verb === 'decline' ? '' : `?wait_s=${confirmSeconds}`
   const path = `/v1/decisions/${encodeURIComponent(asked.argument('id'))}/${verb}${wait}`
   const body = { ...more, reason: asked.required('reason') }
-  const { decision } = await openClient(io.environment).post(path, body, One)
+  const client = openClient(io.environment)
+  const { decision } = await client.post(path, body, One)
   answer(asked, io, decision, () => printOutcome(decision, io))
+  if (verb === 'approve' || verb === 'extend') await tellDryRuns(client, io)
   return 0
 }
 
