@@ -42,7 +42,10 @@ export class Healer {
 
   /** The service was away: whatever went wrong meanwhile is put right, unless that was done a short while ago. */
   afterOutage(): void {
-    if (this.#on.monotonic() - this.#last > calmMs) void this.#on.heal()
+    const now = this.#on.monotonic()
+    if (this.#stopped || now - this.#last <= calmMs) return
+    this.#last = now
+    void this.#on.heal()
   }
 
   async stop(): Promise<void> {

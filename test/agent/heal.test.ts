@@ -44,6 +44,15 @@ test('a kernel that refuses is tried again by itself until it takes', async () =
   assert.deepEqual(healed, ['refused'])
 })
 
+test('a line that comes and goes does not fill the table anew each time', async () => {
+  const { healer, tries } = healing()
+  for (let second = 0; second < 60; second++) {
+    healer.afterOutage()
+    await pass(1_000)
+  }
+  assert.equal(tries(), 1)
+})
+
 test('after it was stopped nothing is touched any more', async () => {
   const { healer, tries } = healing()
   await healer.stop()
