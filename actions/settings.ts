@@ -26,7 +26,7 @@ export const ServiceSettings = z.strictObject({
     .meta({ description: 'database, signing keys and own certificate' }),
   policy: z.string().optional().meta({ description: 'policy file; without it the default policy' }),
   connectors: listOf(z.string())
-    .default(['wazuh', 'suricata', 'webhook'])
+    .prefault(['wazuh', 'suricata', 'webhook'])
     .meta({ description: 'connectors that run' }),
   settings: z
     .string()
@@ -38,7 +38,7 @@ export const ServiceSettings = z.strictObject({
     .meta({ description: 'PEM certificate chain; without it an own one is made' }),
   tls_key: z.string().optional().meta({ description: 'PEM private key of tls_cert' }),
   protect: listOf(z.string())
-    .default([])
+    .prefault([])
     .meta({ description: 'networks never blocked, besides those of the policy' }),
   log_level: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])

@@ -18,13 +18,13 @@ export const AgentSettings = z.strictObject({
     .string()
     .default('/var/lib/cordon-agent')
     .describe("the node's key, what it trusts, and what it enforces; mode 0700"),
-  enforce: Switch.default(false).describe('false prints what would be done and touches nothing'),
+  enforce: Switch.prefault(false).describe('false prints what would be done and touches nothing'),
   backend: z
     .enum(['auto', 'netlink', 'nft', 'dry-run'])
     .default('auto')
     .describe('how the kernel is spoken to; auto takes the fastest that passes its self-test'),
   admin_networks: listOf(AddressText)
-    .default([])
+    .prefault([])
     .describe('hosts and networks of administration, never blocked here'),
   protect_file: z
     .string()

@@ -1,0 +1,100 @@
+/**
+ * Everything in the repository that follows from schemas: the API document, JSON Schemas of the contract, and the tables of
+ * the README. `npm run manifests` writes them, and a test says when one is stale.
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { z } from 'zod'
+import { Action } from '#contract/action.ts'
+import { Alert } from '#contract/alert.ts'
+import { EnvelopeClaims, HeadClaims } from '#contract/envelope.ts'
+import { Heartbeat, Receipt } from '#contract/receipt.ts'
+import { type SettingRow, settingRows } from '#contract/settings.ts'
+import { SnapshotClaims } from '#contract/snapshot.ts'
+import { printReference } from '../../actions/command/help.ts'
+import { agentPrefix } from '../../actions/command/read-startup.ts'
+import { table } from '../../actions/command/table.ts'
+import { connectorNames, connectorPrefix, importConnector } from '../../actions/load-connectors.ts'
+import { ServiceSettings, servicePrefix } from '../../actions/settings.ts'
+import { AgentSettings } from '../../agent/settings.ts'
+import { openTestService } from '../service.ts'
+
+const root = new URL('../../', import.meta.url)
+
+/** Contents by path from the root of the repository. */
+export async function generate(): Promise<Map<string, string>> {
+  const files = new Map<string, string>()
+  files.set('manifests/openapi.json', json(await apiDocument()))
+  for (const [name, schema] of Object.entries(schemas))
+    files.set(`manifests/schemas/${name}.json`, json(toSchema(schema)))
+  const readme = readFileSync(new URL('README.md', root), 'utf8')
+  files.set('README.md', fillIn(readme, 'settings', await settingsTables()))
+  files.set('COMMANDS.md', `# Commands\n\n${printReference(table).trim()}\n`)
+  return files
+}
+
+const schemas = {
+  action: Action,
+  alert: Alert,
+  'envelope-claims': EnvelopeClaims,
+  'head-claims': HeadClaims,
+  heartbeat: Heartbeat,
+  receipt: Receipt,
+  'snapshot-claims': SnapshotClaims,
+}
+
+function toSchema(schema: z.ZodType): object {
+  return z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' })
+}
+
+async function apiDocument(): Promise<unknown> {
+  const service = await openTestService()
+  try {
+    return await (await service.app.request('/openapi.json')).json()
+  } finally {
+    await service.close()
+  }
+}
+
+async function settingsTables(): Promise<string> {
+  const parts = [
+    printTable('Service', settingRows(ServiceSettings, servicePrefix)),
+    printTable('Agent', settingRows(AgentSettings, agentPrefix)),
+  ]
+  for (const name of connectorNames()) {
+    const { title, settings } = await importConnector(name)
+    if (settings instanceof z.ZodObject)
+      parts.push(printTable(`Connector ${title}`, settingRows(settings, connectorPrefix(name))))
+  }
+  return parts.join('\n')
+}
+
+function printTable(title: string, rows: readonly SettingRow[]): string {
+  const lines = rows.map(
+    ({ key, environment, default: value, description }) =>
+      `| \`${key}\` | \`${environment}\` | ${value === '' ? '' : `\`${value}\``} | ${cell(description)} |`,
+  )
+  return `**${title}**\n\n| setting | environment | default | what |\n| --- | --- | --- | --- |\n${lines.join('\n')}\n`
+}
+
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|').replaceAll('\n', ' ')
+}
+
+/** Between `<!-- name -->` and `<!-- /name -->`. */
+function fillIn(text: string, name: string, content: string): string {
+  const [begin, end] = [`<!-- ${name} -->`, `<!-- /${name} -->`]
+  const from = text.indexOf(begin)
+  const to = text.indexOf(end)
+  if (from < 0 || to < from) throw new Error(`README.md has no place for ${name}`)
+  return `${text.slice(0, from + begin.length)}\n${content.trim()}\n${text.slice(to)}`
+}
+
+function json(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`
+}
+
+if (import.meta.main)
+  for (const [path, content] of await generate()) {
+    writeFileSync(new URL(path, root), content)
+    console.log(path)
+  }
