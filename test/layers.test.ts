@@ -133,7 +133,7 @@ test('no file has a name that says nothing', () => {
 test('no code branches on the text of an error', () => {
   forbidText(
     sources.filter(({ path }) => !path.startsWith('test/')),
-    /\.message\s*[!=]==?(?!\s*'')|[!=]==?\s*\w+\.message\b|\.message\??\.(includes|startsWith|endsWith|match|search|indexOf|test)\(|\.test\(\s*\w+\.message|switch\s*\(\s*\w+\.message/,
+    /\.message\s*[!=]==?(?![=\s]*'')|[!=]==?\s*\w+\.message\b|\.message\??\.(includes|startsWith|endsWith|match|search|indexOf|test)\(|\.test\(\s*\w+\.message|switch\s*\(\s*\w+\.message/,
   )
 })
 

@@ -87,11 +87,14 @@ describe('a place in the streams', () => {
     name.map((group) => `group/${group}`),
     name.map((node) => `node/${node}`),
   )
-  const position = fc.record({
-    epoch: fc.integer({ min: 1, max: 1e9 }, { noNullPrototype: true }),
-    seq: fc.nat(),
-    hash: fc.stringMatching(/^[\w-]{0,43}$/),
-  })
+  const position = fc.record(
+    {
+      epoch: fc.integer({ min: 1, max: 1e9 }, { noNullPrototype: true }),
+      seq: fc.nat(),
+      hash: fc.stringMatching(/^[\w-]{0,43}$/),
+    },
+    { noNullPrototype: true },
+  )
 
   test('that is printed and read again is the same', () => {
     fc.assert(
