@@ -1,0 +1,85 @@
+/** The decision service in a process of its own, which dies where a test says. Its parts are the product's. */
+import { randomBytes } from 'node:crypto'
+import { pino } from 'pino'
+import { Problem } from '#contract/problem.ts'
+import { inviteNode } from '../../actions/flow/enrol.ts'
+import { prune } from '../../actions/flow/expire.ts'
+import { type Service, startService } from '../../actions/service.ts'
+import { ServiceSettings } from '../../actions/settings.ts'
+import { answerOrders, die } from './orders.ts'
+
+export type ServiceStart = {
+  settings: Record<string, unknown>
+  /** Sections `connectors.<name>` of the settings file. */
+  sections: Record<string, Record<string, unknown>>
+}
+export type ServiceStarted = { url: string; adminToken: string | null }
+export type ServiceOrder =
+  | { do: 'start'; start: ServiceStart }
+  | { do: 'invite'; groups: string[] }
+  /** `commit`: judged, not stored. `send`: stored, not sent. `answer`: sent, the sender not told. */
+  | { do: 'die'; at: 'commit' | 'send' | 'answer' }
+  /** What the hourly clock does, at this time. */
+  | { do: 'prune'; now: number }
+  | { do: 'loseLastChunk'; lose: boolean }
+  | { do: 'stop' }
+
+let service: Service | undefined
+let lose = false
+
+answerOrders<ServiceOrder>(async (order) => {
+  if (order.do === 'start') return start(order.start)
+  const { flow, stop } = service ?? missing()
+  if (order.do === 'invite') {
+    const { token } = await inviteNode(flow, { groups: order.groups, lifeMs: 600_000 }, 'test')
+    return token
+  }
+  if (order.do === 'die') dieAt(flow, order.at)
+  if (order.do === 'prune') await prune(flow.store, order.now)
+  if (order.do === 'loseLastChunk') lose = order.lose
+  if (order.do === 'stop') await stop()
+  return null
+})
+
+async function start({ settings, sections }: ServiceStart): Promise<ServiceStarted> {
+  const read = ServiceSettings.parse(settings)
+  service = await startService(read, {
+    log: pino({ level: read.log_level }, pino.destination({ fd: 2, sync: true })),
+    environment: {},
+    connectorSections: sections,
+    now: Date.now,
+    random: randomBytes,
+  })
+  losingChunks(service.flow)
+  return { url: service.url, adminToken: service.adminToken ?? null }
+}
+
+function dieAt({ store, hub, recorder }: Service['flow'], at: 'commit' | 'send' | 'answer'): void {
+  const { publish } = hub
+  const { write } = store
+  if (at === 'commit')
+    store.write = (job) =>
+      write(async (tx) => {
+        const result = await job(tx)
+        return recorder.waiting() > 0 ? die() : result
+      })
+  hub.publish = (envelopes) => {
+    if (at === 'answer') publish(envelopes)
+    die()
+  }
+}
+
+/** The chunk that was asked for first is the first; every other one is gone while it is so ordered. */
+function losingChunks({ snapshots }: Service['flow']): void {
+  const { chunk } = snapshots
+  let first: string | undefined
+  snapshots.chunk = (digest, now) => {
+    first ??= digest
+    if (lose && digest !== first) throw new Problem('not_found', 'this chunk is no longer kept')
+    return chunk(digest, now)
+  }
+}
+
+function missing(): never {
+  throw new Error('the service was not started')
+}
