@@ -123,9 +123,9 @@ function mountJournal(app: App, flow: Flow): void {
     tag: 'administration',
     access: 'read',
     query: z.strictObject({
-      after: z.coerce.number().int().min(0).default(0),
-      subject: z.string().optional(),
-      limit: z.coerce.number().int().min(1).max(1_000).default(100),
+      after: z.coerce.number().int().min(0).default(0).meta({ example: 0 }),
+      subject: z.string().optional().meta({ example: 'd-4x7k2m9qz1hb0wfa' }),
+      limit: z.coerce.number().int().min(1).max(1_000).default(100).meta({ example: 100 }),
     }),
     answer: {
       status: 200,

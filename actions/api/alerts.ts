@@ -95,8 +95,11 @@ export function mountAlerts(app: App, flow: Flow): void {
     access: 'read',
     query: z.strictObject({
       attacker: AddressText.optional(),
-      before: z.string().optional().meta({ description: 'received before this time' }),
-      limit: z.coerce.number().int().min(1).max(1_000).default(100),
+      before: z
+        .string()
+        .optional()
+        .meta({ description: 'received before this time', example: '2026-03-01T01:02:03Z' }),
+      limit: z.coerce.number().int().min(1).max(1_000).default(100).meta({ example: 100 }),
     }),
     answer: {
       status: 200,

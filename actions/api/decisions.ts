@@ -31,6 +31,7 @@ const Reason = z
   .meta({ description: 'why; required and journalled', example: 'customer confirmed the scan' })
 const Wait = z.coerce.number().min(0).max(10).default(0).meta({
   description: 'seconds to wait for the nodes to confirm before answering',
+  example: 2,
 })
 const waitQuery = z.strictObject({ wait_s: Wait })
 const Length = Duration.optional().meta({
@@ -67,10 +68,19 @@ export function mountDecisions(app: App, flow: Flow): void {
     tag: 'decisions',
     access: 'read',
     query: z.strictObject({
-      state: z.enum(decisionStates).optional(),
-      target: z.string().optional().meta({ description: 'exactly this host or network' }),
-      before: z.string().optional().meta({ description: 'the id that the last page ended with' }),
-      limit: z.coerce.number().int().min(1).max(1_000).default(100),
+      state: z.enum(decisionStates).optional().meta({ example: 'waiting' }),
+      target: z
+        .string()
+        .optional()
+        .meta({ description: 'exactly this host or network', example: '203.0.113.7' }),
+      before: z
+        .string()
+        .optional()
+        .meta({
+          description: 'the id that the last page ended with',
+          example: 'd-4x7k2m9qz1hb0wfa',
+        }),
+      limit: z.coerce.number().int().min(1).max(1_000).default(100).meta({ example: 100 }),
     }),
     answer: {
       status: 200,

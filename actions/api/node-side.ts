@@ -44,7 +44,10 @@ export function mountNodeSide(app: App, flow: Flow): void {
     summary: 'Ask for the whole state',
     tag: 'agents',
     access: 'node',
-    query: z.strictObject({ audience: Audience, nonce: z.string().min(16).max(100) }),
+    query: z.strictObject({
+      audience: Audience.meta({ example: 'all' }),
+      nonce: z.string().min(16).max(100).meta({ example: 'q1Xw7mT0cZk9uB3e' }),
+    }),
     answer: {
       status: 200,
       schema: z.object({ success: z.literal(true), manifest: Text }),
@@ -63,7 +66,12 @@ export function mountNodeSide(app: App, flow: Flow): void {
     summary: 'Fetch a chunk of the state',
     tag: 'agents',
     access: 'node',
-    params: z.object({ digest: z.string().regex(/^[0-9a-f]{64}$/) }),
+    params: z.object({
+      digest: z
+        .string()
+        .regex(/^[0-9a-f]{64}$/)
+        .meta({ example: '4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945' }),
+    }),
     answer: {
       status: 200,
       schema: Text,
@@ -166,6 +174,17 @@ export function mountNodeSide(app: App, flow: Flow): void {
     tag: 'agents',
     access: 'node',
     body: Heartbeat,
+    bodyExample: {
+      version: '0.1.0',
+      backend: 'netlink',
+      enforcing: true,
+      cursor: 'all:1:42:NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs',
+      claims: 12,
+      elements: 12,
+      clock_offset_ms: 3,
+      started: 1_772_326_923_456,
+      events: [],
+    },
     answer: {
       status: 200,
       schema: z.object({ success: z.literal(true), time: z.int() }),
