@@ -11,7 +11,14 @@ const tried = 20
 /** A record of no product; a connector that reads it reads almost anything, and is asked last. */
 const ofNoProduct = { attacker: '203.0.113.1', rule: 'x' }
 
-type Rank = { running: RunningConnector; problems: number; generic: boolean; alerts: number }
+type Rank = {
+  running: RunningConnector
+  problems: number
+  /** It makes alerts of the records and finds an attacker in none. */
+  blind: boolean
+  generic: boolean
+  alerts: number
+}
 
 /** The connector of this name, or the one that understands most of the records. Throws `setting_*`, `invalid_input`. */
 export async function chooseConnector(
@@ -34,14 +41,21 @@ export async function chooseConnector(
 
 function rank(running: RunningConnector, records: readonly unknown[], now: number): Rank {
   const read = records.map((record) => readRecord(running, record, now))
+  const alerts = read.flatMap((item): Alert[] => (item instanceof Problem ? [] : item))
   return {
     running,
     problems: read.filter((item) => item instanceof Problem).length,
     generic: !(readRecord(running, ofNoProduct, now) instanceof Problem),
-    alerts: read.flatMap((item): Alert[] => (item instanceof Problem ? [] : item)).length,
+    blind: alerts.length > 0 && alerts.every(({ attacker }) => attacker === undefined),
+    alerts: alerts.length,
   }
 }
 
 function better(a: Rank, b: Rank): number {
-  return a.problems - b.problems || Number(a.generic) - Number(b.generic) || b.alerts - a.alerts
+  return (
+    a.problems - b.problems ||
+    Number(a.blind) - Number(b.blind) ||
+    Number(a.generic) - Number(b.generic) ||
+    b.alerts - a.alerts
+  )
 }
