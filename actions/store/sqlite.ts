@@ -29,6 +29,8 @@ export function openSqliteReader(path: string): SqliteDialect {
   return dialectOf(connect(path, true))
 }
 
+const nothingRun = { changes: 0, lastInsertRowid: 0 }
+
 function dialectOf(database: DatabaseSync): SqliteDialect {
   const kept = new Map<string, StatementSync>()
   const prepare = (text: string): StatementSync => {
@@ -43,11 +45,15 @@ function dialectOf(database: DatabaseSync): SqliteDialect {
     database: {
       close: () => database.close(),
       prepare: (text) => {
-        const statement = explained(() => prepare(text))
+        // The lock is taken at once, for which SQLite waits; for the step from reading to writing it does not.
+        const statement = explained(() => prepare(text === 'begin' ? 'begin immediate' : text))
+        // A full disk makes SQLite undo the transaction itself; to fail at undoing it again would hide the reason.
+        const undone = () => text === 'rollback' && !database.isTransaction
         return {
           reader: statement.columns().length > 0,
           all: (values) => explained(() => statement.all(...bind(values))),
-          run: (values) => explained(() => statement.run(...bind(values))),
+          run: (values) =>
+            undone() ? nothingRun : explained(() => statement.run(...bind(values))),
           iterate: (values) => statement.iterate(...bind(values)),
         }
       },
