@@ -4,6 +4,7 @@ import { Problem } from '#contract/problem.ts'
 import type { Flow } from '../flow/flow.ts'
 import { countBlocks } from '../store/decisions.ts'
 import { listNodes } from '../store/nodes.ts'
+import { probe } from '../store/probe.ts'
 import { type App, mount } from './route.ts'
 import { showNode } from './shapes.ts'
 
@@ -39,7 +40,7 @@ export function mountHealth(app: App, flow: Flow): void {
       example: { success: true, message: 'ready' },
     },
     handle: async () => {
-      await flow.store.write(async () => {})
+      await flow.store.write((tx) => probe(tx, flow.now()))
       const failing = flow.sources.filter(({ state }) => state === 'failing')
       if (failing.length > 0)
         throw new Problem(
