@@ -89,7 +89,7 @@ describe('a place in the streams', () => {
   )
   const position = fc.record(
     {
-      epoch: fc.integer({ min: 1, max: 1e9 }, { noNullPrototype: true }),
+      epoch: fc.integer({ min: 1, max: 1e9 }),
       seq: fc.nat(),
       hash: fc.stringMatching(/^[\w-]{0,43}$/),
     },
