@@ -75,7 +75,7 @@ export function openFlow(parts: FlowParts): Flow {
     startClock: () => {
       const timers = [
         every(1_000, parts.log, () => expire(store, now())),
-        every(headIntervalMs, parts.log, () => publishHeads(store.read, hub, keys, now())),
+        every(headIntervalMs, parts.log, () => publishHeads(store, hub, keys, now())),
         every(3_600_000, parts.log, () => prune(store, now())),
       ]
       return () => timers.forEach(clearInterval)

@@ -337,7 +337,7 @@ describe('a listener', () => {
     await follower.wait('resync', 3)
     await settled(service)
     await service.alert(record('203.0.113.1'))
-    await publishHeads(store.read, hub, keys, service.clock.now)
+    await publishHeads(store, hub, keys, service.clock.now)
     const heads = (await follower.wait('head', 3)).map(({ data }) => {
       const { header, payload } = jwt.verify(data, createPublicKey(keys.current().privateKey), {
         algorithms: ['ES256'],
