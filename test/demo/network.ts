@@ -21,7 +21,7 @@ export const attacker = {
   network6: '2001:db8:bad::/64',
   /** It may use any of its network. */
   hopping: Array.from(
-    { length: 8 },
+    { length: 4 },
     (_, number) => `2001:db8:bad::${(102 + 7 * number).toString(16)}`,
   ),
 } as const
@@ -38,9 +38,9 @@ export function buildNetwork(): void {
     `ip addr add ${service.address4}/32 dev lo`,
     `ip addr add ${service.address6}/128 dev lo nodad`,
     ...nodes.flatMap(({ name, namespace, address4, address6 }) =>
-      join1(name, namespace, [`${address4}/32`, `${address6}/128`]),
+      joined(name, namespace, [`${address4}/32`, `${address6}/128`]),
     ),
-    ...join1('clients', clientNamespace, clients),
+    ...joined('clients', clientNamespace, clients),
   ]
   execFileSync('sh', ['-c', script.join('\n').replace(/^/, 'set -e\n')], {
     stdio: ['ignore', 'ignore', 'inherit'],
@@ -57,7 +57,7 @@ export function namespaceIds(): string[] {
 }
 
 /** Both ends share one hardware address and ask nobody for it, so that no packet waits for a neighbour. */
-function join1(name: string, namespace: string, owned: readonly string[]): string[] {
+function joined(name: string, namespace: string, owned: readonly string[]): string[] {
   const there = `nsenter --net=${namespace} `
   const up = (device: string) => `ip link set ${device} address 02:00:00:00:00:01 arp off up`
   return [

@@ -15,6 +15,7 @@ type Stream = {
   sources: number[]
   to: Uint8Array
   six: boolean
+  every: number
   sentAt: number[]
   received: boolean[]
   answers: number
@@ -25,6 +26,7 @@ type Stream = {
 
 export class Pings {
   readonly #nodes: number
+  #ticks = 0
   readonly #streams: Stream[]
   readonly #ears: [fd: number, six: boolean][]
   readonly #mouths: ReadonlyMap<number, boolean>
@@ -48,7 +50,9 @@ export class Pings {
   }
 
   tick(now: number): void {
+    this.#ticks++
     this.#streams.forEach((stream, id) => {
+      if (this.#ticks % stream.every !== 0) return
       const sequence = stream.sentAt.length
       const source = stream.sources[sequence % stream.sources.length]
       if (source === undefined) return
@@ -96,13 +100,14 @@ export class Pings {
   }
 }
 
-function openStreams({ sources }: ClientOrder, nodes: readonly NodeOrder[]): Stream[] {
+function openStreams({ sources, every }: ClientOrder, nodes: readonly NodeOrder[]): Stream[] {
   const six = isIPv6(sources[0] ?? '')
   const mouths = sources.map((source) => openSocket('echo', source))
   return nodes.map(({ address4, address6 }) => ({
     sources: mouths,
     to: socketAddress(six ? address6 : address4),
     six,
+    every,
     sentAt: [],
     received: [],
     answers: 0,

@@ -10,6 +10,9 @@ import { arrivals, makeWorld, until, type World } from './world.ts'
 
 export const blocksFor = { text: '5s', ms: 5_000 } as const
 
+/** So that each part is seen before the next begins. */
+const betweenMs = 600
+
 /** All times in ms after the act began: the alert was sent, or the line was appended. */
 export type Act = {
   target: string
@@ -18,10 +21,10 @@ export type Act = {
   /** The service's answer to the sender of a posted alert. */
   answered: number | undefined
   decision: Decision
+  /** The end that the nodes were given, by the clock of the wall. */
+  signedEnd: number
   /** One entry a node from here on. */
   inKernel: number[]
-  /** When the kernel, by its own timer, lets go. */
-  due: number[]
   cuts: { lastIn: number; firstLost: number; firstIn: number | undefined }[]
 }
 export type Decision = {
@@ -29,6 +32,8 @@ export type Decision = {
   rule: string
   because: string[]
   message: string
+  length_s: number
+  not_after: string
   nodes: { of: number; applied: number }
 }
 
@@ -62,8 +67,8 @@ export type Scene = {
 }
 
 export async function play(scene: Scene): Promise<Facts> {
-  const world = await makeWorld(blocksFor.text)
   scene.begin()
+  const world = await makeWorld(blocksFor.text)
   const victim = nodes[0]?.address4 ?? ''
   const first = await act(world, 0, attacker.address4, async () => {
     const alert = wazuhAlert(attacker.address4, victim, Date.now())
@@ -71,6 +76,7 @@ export async function play(scene: Scene): Promise<Facts> {
     return { start, answered: (await world.ask('POST', '/v1/alerts/wazuh', alert)).at }
   })
   scene.act(1, first.act)
+  await pause(betweenMs)
   const second = await act(world, 1, attacker.network6, async () => {
     const line = suricataLine(attacker.address6, nodes[0]?.address6 ?? '', Date.now())
     const start = now()
@@ -78,6 +84,7 @@ export async function play(scene: Scene): Promise<Facts> {
     return { start }
   })
   scene.act(2, second.act)
+  await pause(betweenMs)
   await world.killCordon()
   const killedAt = now()
   scene.killed({ at: ms(killedAt - first.start) })
@@ -137,8 +144,8 @@ async function act(
       signed: since(signed),
       answered: answered === undefined ? undefined : since(answered),
       decision,
+      signedEnd: Date.parse(decision.not_after) - wallAt(start),
       inKernel: inKernel.map(({ at }) => since(at)),
-      due: inKernel.map(({ at, leftMs }) => since(at) + leftMs),
       cuts,
     },
   }
@@ -202,6 +209,11 @@ function sum(numbers: readonly number[]): number {
 
 function ms(ns: number): number {
   return ns / 1e6
+}
+
+/** The time of day, in epoch ms, at a monotonic time of the last minutes. */
+function wallAt(ns: number): number {
+  return performance.timeOrigin + performance.now() - ms(now() - ns)
 }
 
 function now(): number {

@@ -9,12 +9,12 @@ import jwt from 'jsonwebtoken'
 export type Signed = { targets: string[]; judged: number; signed: number }
 
 const told = 3
-const sign: (...words: unknown[]) => unknown = jwt.sign
+const { sign } = jwt
 
 Object.assign(jwt, {
   sign: (...words: unknown[]) => {
     const judged = now()
-    const envelope = sign(...words)
+    const envelope: unknown = Reflect.apply(sign, jwt, words)
     const targets = targetsOf(words[0])
     if (targets.length > 0)
       writeSync(told, `${JSON.stringify({ targets, judged, signed: now() } satisfies Signed)}\n`)

@@ -15,8 +15,8 @@ export type TrafficOrder =
     }
   | { order: 'look' }
   | { order: 'quiet' }
-/** A client with several sources changes its address with every ping. */
-export type ClientOrder = { name: string; sources: string[]; flow: boolean }
+/** A client with several sources changes its address with every ping. It pings at every so many ticks. */
+export type ClientOrder = { name: string; sources: string[]; flow: boolean; every: number }
 export type NodeOrder = { namespace: string; address4: string; address6: string }
 
 /** In the order of the clients. All times in monotonic ns. */

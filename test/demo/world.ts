@@ -68,7 +68,8 @@ export async function makeWorld(blocksFor: string): Promise<World> {
     kernels,
     traffic,
     killCordon: async () => {
-      await Promise.all(cordon.map((part) => (part.kill('SIGKILL'), once(part, 'exit'))))
+      for (const part of cordon) part.kill('SIGKILL')
+      await Promise.all(cordon.map((part) => part.exitCode ?? once(part, 'exit')))
     },
   }
   await until(
@@ -149,10 +150,10 @@ async function startTraffic(): Promise<World['traffic']> {
     order: 'start',
     clientNamespace,
     clients: [
-      { name: 'attacker', sources: [attacker.address4], flow: true },
-      { name: 'attacker', sources: [...attacker.hopping], flow: false },
-      { name: 'visitor', sources: [visitor.address4], flow: true },
-      { name: 'visitor', sources: [visitor.address6], flow: false },
+      { name: 'attacker', sources: [attacker.address4], flow: true, every: 1 },
+      { name: 'attacker', sources: [...attacker.hopping], flow: false, every: 1 },
+      { name: 'visitor', sources: [visitor.address4], flow: true, every: 5 },
+      { name: 'visitor', sources: [visitor.address6], flow: false, every: 5 },
     ],
     nodes: [...nodes],
     tickMs,

@@ -1,0 +1,225 @@
+/** What a person sees of the demo: plain text of at most 96 columns, which reads as well without colour. */
+import { availableParallelism, loadavg, release } from 'node:os'
+import { styleText } from 'node:util'
+import { printable } from '#contract/printable.ts'
+import type { Ended, FlowSeen } from './flow.ts'
+import { attacker, nodes, service, visitor } from './network.ts'
+import type { Act, Facts, Killed, Scene } from './play.ts'
+import { tickMs, warmUps } from './world.ts'
+
+type Style = 'bold' | 'dim' | 'red' | 'green'
+
+/** NO_COLOR and an output that is no terminal are seen to by styleText. */
+function paint(style: Style, text: string): string {
+  return styleText(style, text, { stream: process.stdout })
+}
+
+/** While something is waited for, a terminal shows a sign of life, which the next lines overwrite. */
+let waiting = false
+
+function out(lines: readonly string[], meanwhile?: string): void {
+  process.stdout.write(`${waiting ? '\r\u001b[K' : ''}${lines.join('\n')}\n`)
+  waiting = meanwhile !== undefined && process.stdout.isTTY
+  if (waiting) process.stdout.write(paint('dim', `  ${meanwhile} …`))
+}
+
+export const scene: Scene = {
+  begin: () => out([...introduction(), ''], 'starting all of them'),
+  act: (number, act) => out([...actLines(number, act), '']),
+  killed: ({ at }) => out(killLines(at), 'waiting for the end of the blocks'),
+  ended: (facts) => out(endLines(facts)),
+}
+
+export function introduction(): string[] {
+  const { address4, address6 } = visitor
+  const machine = `Linux ${release()}, ${availableParallelism()} cores, load ${loadavg()[0]?.toFixed(1)}`
+  return [
+    `${paint('bold', 'Cordon, live.')} Real kernels and real packets, in namespaces of this run. ${paint('dim', machine)}`,
+    '',
+    who(
+      'service',
+      service.address4,
+      'judges alerts, signs what to block, streams it over TLS to the',
+    ),
+    who('nodes', 'web-1 web-2 web-3', 'where an agent each verifies it and blocks in nftables'),
+    who(
+      'attacker',
+      `${attacker.address4}, ${attacker.network6}`,
+      `pings all nodes every ${tickMs} ms; TCP flow to web-1`,
+    ),
+    who(
+      'visitor',
+      `${address4}, ${address6}`,
+      'a neighbour, clean: does the same, must not notice',
+    ),
+  ]
+}
+
+function who(name: string, address: string, role: string): string {
+  return `  ${paint('bold', name.padEnd(9))} ${address.padEnd(33)} ${role}`
+}
+
+const heads = {
+  1: `Wazuh posts an alert: ssh brute force (rule 5763) by ${attacker.address4}`,
+  2: `Suricata appends to eve.json: an exploit by ${attacker.address6}`,
+} as const
+const starts = {
+  1: 'alert sent',
+  2: 'line appended; nobody tells the service, it watches the file',
+} as const
+
+function actLines(number: 1 | 2, act: Act): string[] {
+  const { decision, judged, signed, answered, inKernel, cuts } = act
+  const wide = number === 2 ? ', since an IPv6 attacker has them all' : ''
+  return [
+    heading(number, heads[number]),
+    moment(0, starts[number]),
+    moment(judged, `decided: block ${act.target} for ${decision.length_s} s on all nodes${wide}`),
+    note(`rule ${printable(reasonOf(act))}`),
+    moment(signed, `signed, once for all nodes: ${decision.id}`),
+    ...(answered === undefined
+      ? []
+      : [moment(answered, 'answered to Wazuh: alert, decision and signature are on the disk')]),
+    columns(
+      '',
+      nodes.map(({ name }) => name),
+    ),
+    columns('in the kernel, as the kernel tells', inKernel.map(print)),
+    columns(
+      'last ping that the node received',
+      cuts.map(({ lastIn }) => paint('green', print(lastIn))),
+    ),
+    columns(
+      'first ping dropped',
+      cuts.map(({ firstLost }) => paint('red', print(firstLost))),
+    ),
+  ]
+}
+
+function reasonOf({ decision }: Act): string {
+  return (decision.because[0] ?? '').replace(/^The rule (".*") matched: (.*)\.$/, '$1: $2')
+}
+
+function killLines(at: number): string[] {
+  return [
+    heading(3, 'Service and agents are killed (kill -9). Who ends the blocks?'),
+    moment(at, 'nothing of Cordon runs any more; the blocks hold'),
+  ]
+}
+
+function endLines(facts: Facts): string[] {
+  const [wazuh, suricata] = facts.acts
+  return [
+    columns(
+      '',
+      nodes.map(({ name }) => name),
+    ),
+    ends(`${wazuh.target} is through again`, wazuh),
+    ends(`${suricata.target} is through again`, suricata),
+    note(endSentence(facts.killed)),
+    '',
+    heading('=', 'What it comes to'),
+    result(
+      'alert to kernel',
+      `${print(last(wazuh.inKernel))} ms from Wazuh, ${print(last(suricata.inKernel))} ms from Suricata's file, to the last of 3 kernels`,
+    ),
+    result(
+      'length',
+      `signed to end at ${print(wazuh.signedEnd)} and ${print(suricata.signedEnd)} ms; last through at ${print(lastBack(wazuh))} and ${print(lastBack(suricata))}`,
+    ),
+    ...flowLines(facts),
+    result('visitor', visitorSentence(facts)),
+    result('left behind', 'nothing: all of it lived in namespaces that end with this program'),
+    paint(
+      'dim',
+      `  Times in ms after each alert. ${warmUps} alerts about others went before, as in a service that runs.`,
+    ),
+  ]
+}
+
+function ends(what: string, { cuts }: Act): string {
+  return columns(
+    what,
+    cuts.map(({ firstIn = Number.NaN }) => paint('green', print(firstIn))),
+  )
+}
+
+function endSentence({ changesAfter }: Killed): string {
+  return changesAfter === 0
+    ? 'nobody sent or changed anything after the kill: each kernel let go by its own clock'
+    : `after the kill the firewalls were changed ${changesAfter} times: this should not be`
+}
+
+/** What became of the flow that was open is told as it was seen, whichever it was. */
+function flowLines({ flows }: Facts): string[] {
+  const { attacker: seen, start } = flows
+  const at = (ended: Ended) => print(ended.at / 1e6 - start)
+  if (!seen.freed)
+    return [
+      result(
+        'TCP flow',
+        `the attacker's was silent for ${print(seen.longestSilence / 1e6)} ms, then the same flow went on:`,
+      ),
+      result('', 'its packets were dropped, its sockets were not freed'),
+    ]
+  const back =
+    seen.again === undefined
+      ? 'never came back'
+      : `a new one came in at ${print(seen.again / 1e6 - start)}`
+  return [
+    result(
+      'TCP flow',
+      `the attacker's was cut, its socket on web-1 freed at ${at(seen.freed)} ms; ${back}`,
+    ),
+  ]
+}
+
+function visitorSentence({ visitor, flows }: Facts): string {
+  const { sent, answered } = visitor
+  const flow = whole(flows.visitor) ? 'TCP flow whole' : 'TCP flow broken'
+  return `${sent - answered} of ${sent} pings lost, ${flow}`
+}
+
+/** Every byte that was sent has arrived over the one flow. */
+export function whole({ sent, received, freed, reset }: FlowSeen): boolean {
+  return sent === received && !freed && !reset
+}
+
+export function last(times: readonly number[]): number {
+  return Math.max(...times)
+}
+
+function lastBack({ cuts }: Act): number {
+  return last(cuts.map(({ firstIn = Number.NaN }) => firstIn))
+}
+
+function heading(number: number | string, text: string): string {
+  return paint('bold', `${number} ${text}`)
+}
+
+function moment(at: number, text: string): string {
+  return `${print(at).padStart(10)}  ${text}`
+}
+
+function note(text: string): string {
+  return `${' '.repeat(12)}${paint('dim', text)}`
+}
+
+function result(what: string, text: string): string {
+  return `  ${what.padEnd(16)} ${text}`
+}
+
+/** Cells may hold escape codes, which take no room. */
+function columns(what: string, cells: readonly string[]): string {
+  const right = cells.map((cell) => ' '.repeat(Math.max(0, 11 - plain(cell).length)) + cell)
+  return `${' '.repeat(12)}${what.padEnd(42)}${right.join('')}`
+}
+
+function plain(text: string): string {
+  return text.replace(/\u001b\[\d+m/g, '')
+}
+
+/** One decimal, thousands apart: `5 003.2`. */
+export function print(ms: number): string {
+  return ms.toFixed(1).replace(/\B(?=(\d{3})+\.)/, ' ')
+}
