@@ -1,6 +1,6 @@
 /** Enrolment of nodes by a one-time token, and what ends it. */
 import { type EnrolmentRequest, printEnrolmentToken } from '#contract/enrolment.ts'
-import { thumbprint } from '#contract/key.ts'
+import { type PublicKey, thumbprint, toKeyObject } from '#contract/key.ts'
 import { Problem } from '#contract/problem.ts'
 import { appendJournal } from '../store/journal.ts'
 import {
@@ -68,9 +68,10 @@ export async function inviteNode(
   return { token, expires }
 }
 
-/** The node's groups come from the token, never from the node. Throws `unauthenticated`, `token_*`, `conflict`. */
+/** The node's groups come from the token, never from the node. Throws `invalid_input`, `unauthenticated`, `token_*`, `conflict`. */
 export async function enrolNode(parts: EnrolParts, request: EnrolmentRequest): Promise<Node> {
   const now = parts.now()
+  refuseNoKey(request.key)
   return parts.store.write(async (tx) => {
     const hash = hashSecret(request.secret)
     const enrolment = await findEnrolment(tx, hash)
@@ -125,6 +126,18 @@ export async function regroupNode(
     await appendJournal(tx, [{ ...line, before: { groups: node.groups }, after: { groups } }])
   })
   parts.hub.drop(name, eventFrame('groups', { groups }))
+}
+
+/** A point beside the curve has the form of a key, and would fail at the node's first request. */
+function refuseNoKey(key: PublicKey): void {
+  try {
+    toKeyObject(key)
+  } catch (error) {
+    throw new Problem('invalid_input', 'the public key of this node is none', {
+      remedy: 'remove the key in the state directory of the agent; it makes a new one',
+      cause: error,
+    })
+  }
 }
 
 function existing(node: Node | undefined, name: string): Node {
