@@ -6,7 +6,7 @@ const sample: Record<string, object> = JSON.parse(
   readFileSync(new URL('wazuh-5763.json', import.meta.url), 'utf8'),
 )
 
-/** The nth attacker, from the range for benchmarks (RFC 2544), then from class E, which nobody routes... */
+/** The nth of 131,072 attackers, from the network for benchmarks (RFC 2544). */
 export function attacker(n: number): string {
   return `198.${18 + (n >> 16)}.${(n >> 8) & 255}.${n & 255}`
 }
@@ -37,6 +37,31 @@ export async function sendAtRate(world: World, from: number, count: number, perS
   }
   await Promise.all(answers)
   return sent
+}
+
+/** A severe Suricata alert by the nth attacker, as one line of eve.json. */
+export function eveLine(n: number): string {
+  const timestamp = new Date().toISOString().replace('Z', '000+0000')
+  return `${JSON.stringify({
+    timestamp,
+    flow_id: 1_000_000 + n,
+    in_iface: 'eth0',
+    event_type: 'alert',
+    src_ip: attacker(n),
+    src_port: 40_000,
+    dest_ip: '10.5.5.5',
+    dest_port: 443,
+    proto: 'TCP',
+    alert: {
+      action: 'allowed',
+      gid: 1,
+      signature_id: 2_030_000,
+      rev: 2,
+      signature: 'ET EXPLOIT bench',
+      category: 'Attempted Administrator Privilege Gain',
+      severity: 1,
+    },
+  })}\n`
 }
 
 /** Waits, without spinning, until every one of these has arrived in the kernel of so many nodes. */

@@ -1,6 +1,8 @@
 /** The measurements. Each makes its world, takes its samples, and gives figures under the names of DESIGN section 9. */
+
+import { appendFileSync } from 'node:fs'
 import { type Figure, percentile, rounded } from './figure.ts'
-import { alerts, attacker, pause, sendAtRate, untilArrived } from './load.ts'
+import { alerts, attacker, eveLine, pause, sendAtRate, untilArrived } from './load.ts'
 import { cpuMs, makeWorld, monotonicMs, residentMb, type World } from './world.ts'
 
 export const measurements: Record<string, () => Promise<Figure[]>> = {
@@ -49,6 +51,22 @@ export const measurements: Record<string, () => Promise<Figure[]>> = {
         [],
         'last of 20 agents in one process, 1/s',
       )
+    }),
+  file_to_kernel: async () =>
+    inWorld(1, async (world) => {
+      const appended = async (from: number, count: number) => {
+        const sent = new Map<string, number>()
+        for (let n = from; n < from + count; n++) {
+          sent.set(attacker(n), monotonicMs())
+          appendFileSync(world.eve, eveLine(n))
+          await pause(20)
+        }
+        await untilArrived(world, sent.keys(), 1, 30_000)
+        return [...sent].map(([address, at]) => (world.arrived(address).get(0) ?? 0) - at)
+      }
+      await appended(0, 100)
+      const lag = await appended(1_000, 300)
+      return percentiles('file_to_kernel', lag, [10], 'line appended to eve.json, 50/s, 1 node')
     }),
   alerts_per_second: async () =>
     inWorld(0, async (world) => {

@@ -5,7 +5,11 @@ import { inviteNode } from '../../actions/flow/enrol.ts'
 import { startService } from '../../actions/service.ts'
 import { ServiceSettings } from '../../actions/settings.ts'
 
-export type ServiceOrder = { settings: Record<string, unknown>; invitations: number }
+export type ServiceOrder = {
+  settings: Record<string, unknown>
+  connectorSections: Record<string, Record<string, unknown>>
+  invitations: number
+}
 export type ServiceReady = { url: string; adminToken: string | undefined; invitations: string[] }
 
 process.once('message', async (order: ServiceOrder) => {
@@ -13,7 +17,7 @@ process.once('message', async (order: ServiceOrder) => {
   const service = await startService(settings, {
     log: pino({ level: settings.log_level }, pino.destination({ fd: 2, sync: true })),
     environment: {},
-    connectorSections: {},
+    connectorSections: order.connectorSections,
     now: Date.now,
     random: randomBytes,
   })

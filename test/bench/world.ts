@@ -14,6 +14,8 @@ export type World = {
   service: ChildProcess
   /** Undefined until startFleet. */
   fleet: ChildProcess | undefined
+  /** Followed by the service as Suricata's eve.json. */
+  eve: string
   /** Starts agents for all nodes and waits until they follow the service. */
   startFleet(): Promise<void>
   /** Posts a JSON body and resolves with the answer. Throws for any other status than 200 and 201. */
@@ -44,15 +46,23 @@ export async function makeWorld(nodes: number): Promise<World> {
     listen: '127.0.0.1:0',
     data_dir: join(dir, 'data'),
     policy,
-    connectors: ['wazuh'],
+    connectors: ['wazuh', 'suricata'],
     log_level: 'error',
   }
+  const eve = join(dir, 'eve.json')
+  writeFileSync(eve, '')
+  const connectorSections = { suricata: { files: [eve], from: 'start' } }
   const service = start('service-process.ts')
-  const ready = await ask<ServiceOrder, ServiceReady>(service, { settings, invitations: nodes })
+  const ready = await ask<ServiceOrder, ServiceReady>(service, {
+    settings,
+    connectorSections,
+    invitations: nodes,
+  })
   const listener = await listen(namespaces)
   const agent = new Agent({ keepAlive: true, maxSockets: 64 })
   const world: World = {
     service,
+    eve,
     fleet: undefined,
     startFleet: async () => {
       world.fleet = start('fleet-process.ts')
