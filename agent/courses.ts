@@ -1,0 +1,140 @@
+/** What the news of one part means for the others. */
+import { type Problem, toProblem } from '#contract/problem.ts'
+import type { Load } from './accept.ts'
+import type { Hello, ResyncReason } from './follow.ts'
+import type { Parts } from './parts.ts'
+
+export type Courses = ReturnType<typeof coursesOf>
+
+/** The kernel counts remaining times, which were worked out with the clock as it was. */
+const jumpMs = 1_000
+
+/** `parts` is asked for only when there is news, so that the parts can be made with these. */
+export function coursesOf(parts: () => Parts, say: (line: string) => void) {
+  let lastHealing: { at: number; why: string } | undefined
+
+  const look = () => {
+    const { lookout, troubles, reporter, enforcer } = parts()
+    try {
+      const change = lookout.look()
+      troubles.set('guard', undefined)
+      if (change === '') return
+      reporter.event('guard_changed', change)
+      void enforcer.protect()
+    } catch (error) {
+      troubles.set('guard', toProblem(error))
+    }
+  }
+
+  const beat = () => {
+    const { record, reporter } = parts()
+    record.mark()
+    reporter.heartbeat().catch(() => {
+      // The stream's own trouble says it; the next heartbeat carries the same events.
+    })
+  }
+
+  const measured = (time: number, roundTripMs: number) => {
+    const { clock, enforcer } = parts()
+    if (Math.abs(clock.measure(time, roundTripMs)) > jumpMs) void enforcer.replace()
+  }
+
+  /** The audience's whole state is asked for, and the stream begins anew after it. */
+  const need = (audience: string, lostPast: boolean) => {
+    const { catchUp, enforcer, follower } = parts()
+    catchUp.need(audience, lostPast)
+    const again = (problem?: Problem) => {
+      enforcer.discard()
+      follower.reconnect(problem)
+    }
+    catchUp.run().then(
+      () => again(),
+      (error: unknown) => again(toProblem(error)),
+    )
+  }
+
+  const follow = (groups: readonly string[]) => {
+    const { belonging, catchUp, enforcer } = parts()
+    const { gone, come } = belonging.join(groups)
+    for (const audience of gone) {
+      catchUp.forget(audience)
+      void enforcer.load({ audience, standing: undefined, claims: [], answers: [] })
+    }
+    for (const audience of come) need(audience, false)
+  }
+
+  return {
+    look,
+    beat,
+    measured,
+    follow,
+    lastHealing: () => lastHealing,
+
+    /** The service answered from this address. */
+    meet(address: string): void {
+      if (parts().belonging.meet(address)) look()
+    },
+    greet(hello: Hello, roundTripMs: number): void {
+      measured(hello.time, roundTripMs)
+      follow(hello.groups)
+    },
+    /** The stream is there, or why it is not. */
+    reach(problem: Problem | undefined): void {
+      const { troubles, reporter, healer } = parts()
+      const was = troubles.get('service')
+      troubles.set('service', problem)
+      if (problem) return
+      reporter.reachable()
+      beat()
+      if (was) healer.afterOutage()
+    },
+    resync(audience: string, reason: ResyncReason): void {
+      if (parts().belonging.audiences.has(audience))
+        need(audience, reason === 'ahead' || reason === 'fork')
+    },
+    lost(audience: string, problem: Problem): void {
+      if (parts().catchUp.needs(audience)) return
+      say(`${audience}: ${problem.message}; asking for the whole state`)
+      need(audience, problem.code === 'envelope_fork' || problem.code === 'envelope_epoch')
+    },
+    withheld(audience: string, missing: number): void {
+      const detail = `${missing} envelopes of ${audience} did not come`
+      parts().reporter.event('head_withheld', detail)
+      need(audience, false)
+    },
+    caughtUp(audience: string, { standing, claims }: Load): void {
+      const where = `${standing?.epoch}:${standing?.seq}`
+      const detail = `${audience} is at ${where} with ${claims.length} blocks`
+      parts().reporter.event('resynchronised', detail)
+    },
+    trusted(): void {
+      parts().troubles.set('trust', undefined)
+      parts().follower.alive()
+    },
+    distrust(problem: Problem): void {
+      parts().troubles.set('trust', problem)
+      parts().follower.reconnect(problem)
+    },
+    /** The kernel began to refuse, or takes again. */
+    health(problem: Problem | undefined): void {
+      const { troubles, reporter, healer } = parts()
+      troubles.set('kernel', problem)
+      if (problem) reporter.event('degraded', problem.message)
+      else reporter.event('recovered', 'the kernel holds what is wished')
+      if (problem) healer.disturbed(problem.message)
+    },
+    async heal(): Promise<boolean> {
+      const { firewall, enforcer } = parts()
+      look()
+      // A dry run has nothing that somebody could have changed, and would print it all again.
+      if (!firewall.enforcing) return true
+      await enforcer.replace()
+      return enforcer.problem === undefined
+    },
+    healed(why: string): void {
+      lastHealing = { at: parts().clock.now(), why }
+      say(`healed: ${why}`)
+      parts().reporter.event('healed', why)
+    },
+  }
+}

@@ -1,0 +1,185 @@
+/** The parts of an agent, made and joined in one place. Nothing runs yet, and nothing is decided here. */
+import { printCursor } from '#contract/audience.ts'
+import { toProblem } from '#contract/problem.ts'
+import type { AgentOn } from './agent.ts'
+import { Belonging } from './belonging.ts'
+import { CatchUp } from './catch-up.ts'
+import { Clock, timeAtStart } from './clock.ts'
+import type { Service } from './connect.ts'
+import { type Courses, coursesOf } from './courses.ts'
+import { type Described, describeForService } from './describe.ts'
+import { Enforcer } from './enforce.ts'
+import { Follower } from './follow.ts'
+import { Heads } from './heads.ts'
+import { Healer } from './heal.ts'
+import { bearer, makeIdentity } from './identity.ts'
+import type { Firewall } from './kernel/firewall.ts'
+import { Keyring } from './keys.ts'
+import { Lookout } from './lookout.ts'
+import { Memory } from './memory.ts'
+import { Recorder } from './record.ts'
+import { Reporter } from './report.ts'
+import { wholeState } from './resync.ts'
+import type { AgentSettings } from './settings.ts'
+import { Troubles } from './troubles.ts'
+import { verifyHead } from './verify.ts'
+import { type Claim, Wished } from './wished.ts'
+
+export type Parts = Ground & {
+  service: Service
+  lookout: Lookout
+  keyring: Keyring
+  firewall: Firewall
+  reporter: Reporter
+  enforcer: Enforcer
+  catchUp: CatchUp
+  heads: Heads
+  follower: Follower
+  healer: Healer
+  described: Described
+  courses: Courses
+}
+
+/** What the parts stand on: the state folder and the clock. */
+export type Ground = {
+  belonging: Belonging
+  clock: Clock
+  troubles: Troubles
+  memory: Memory
+  record: Recorder
+  wished: Wished
+  /** What the memory held at the start. */
+  remembered: readonly Claim[]
+}
+
+function makeGround(folder: string, on: AgentOn): Ground {
+  const troubles = new Troubles(on.say)
+  const trouble = (error: unknown) => troubles.set('disk', toProblem(error))
+  const belonging = new Belonging(folder, trouble)
+  const memory = new Memory(folder)
+  const { clock: mark, standings, claims: remembered } = memory.load()
+  const clock = new Clock(on.monotonic, timeAtStart(mark, on.local()))
+  const wished = new Wished()
+  const record = new Recorder({ memory, wished, clock, local: on.local, trouble }, standings)
+  return { belonging, clock, troubles, memory, record, wished, remembered }
+}
+
+/**
+ * Throws `conflict` when the node is not enrolled, and what the settings, the state folder and the choice of the
+ * firewall throw.
+ */
+export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<Parts> {
+  const ground = makeGround(settings.state_dir, on)
+  const { belonging, clock, troubles, record, wished } = ground
+  const { monotonic, local, version } = on
+  const courses = coursesOf(() => parts, on.say)
+  const now = () => clock.now()
+  const trust = () => keyring.trust
+  const learnKeys = () => keyring.learn()
+  const waiting = (audience: string) => catchUp.needs(audience)
+  const { lost, distrust, trusted } = courses
+  const cursor = () =>
+    printCursor(new Map([...record.standings].filter(([one]) => belonging.audiences.has(one))))
+
+  const service = makeService(settings.state_dir, on, ground, courses)
+  const lookout = new Lookout({
+    settings,
+    places: on.places,
+    service: () => belonging.membership.addresses,
+    ...(on.interfaces ? { interfaces: on.interfaces } : {}),
+  })
+  const keyring = new Keyring(
+    {
+      ask: () => service.ask('GET', '/v1/keys'),
+      store: ({ keys, announced }) => belonging.keep({ keys, announced }),
+      monotonic,
+    },
+    belonging.membership,
+  )
+  // Before the firewall is touched: a protect file that cannot be read is no start.
+  lookout.look()
+  const firewall = await on.firewall()
+  const reporter = new Reporter({
+    service,
+    now,
+    monotonic,
+    measured: courses.measured,
+    state: () => describeForService(described),
+  })
+  const enforcer = new Enforcer({
+    firewall,
+    wished,
+    record,
+    now,
+    here: () => lookout.here,
+    ceilings: settings,
+    trust,
+    audiences: () => belonging.audiences,
+    learnKeys,
+    waiting,
+    lost,
+    distrust,
+    taken: trusted,
+    report: (answers) => reporter.answers(answers),
+    health: courses.health,
+  })
+  const state = { service, accept: enforcer.accepting, trust, learnKeys, nonce: on.nonce }
+  const catchUp = new CatchUp({
+    fetch: (audience, lostPast) => wholeState(state, audience, lostPast),
+    load: (load) => enforcer.load(load),
+    caughtUp: courses.caughtUp,
+  })
+  const heads = new Heads({
+    verify: (jws) => verifyHead(jws, trust(), belonging.audiences, now()),
+    learnKeys,
+    standing: (audience) => record.standing(audience),
+    waiting,
+    alive: trusted,
+    lost,
+    distrust,
+    withheld: courses.withheld,
+  })
+  const follower = new Follower({
+    service,
+    cursor,
+    catchUp: () => catchUp.run(),
+    envelope: (jws) => enforcer.take(jws),
+    head: (jws) => void heads.take(jws),
+    hello: courses.greet,
+    groups: courses.follow,
+    resync: courses.resync,
+    state: courses.reach,
+    monotonic,
+    random: on.random,
+  })
+  const healer = new Healer({ heal: courses.heal, healed: courses.healed, monotonic })
+  const started = now()
+  const described: Described = {
+    ...{ version, started, firewall, enforcer, wished, clock, local, troubles, cursor },
+  }
+  const parts: Parts = {
+    ...ground,
+    ...{ service, lookout, keyring, firewall, reporter, enforcer, catchUp, heads },
+    ...{ follower, healer, described, courses },
+  }
+  return parts
+}
+
+function makeService(
+  folder: string,
+  on: AgentOn,
+  { belonging, clock }: Ground,
+  courses: Courses,
+): Service {
+  const { node, issuer, url, tls } = belonging.membership
+  const sign = bearer(node, makeIdentity(folder), issuer)
+  return on.connect({
+    url,
+    tls,
+    token: () => sign(clock.now()),
+    heard: (address, date) => {
+      if (date !== undefined) clock.suggest(date)
+      if (address !== undefined) courses.meet(address)
+    },
+  })
+}

@@ -1,0 +1,18 @@
+/** What an agent does by the clock, whether or not anything happens. */
+import type { Parts } from './parts.ts'
+
+const lookAgainMs = 30_000
+
+/** Returns the way to stop. */
+export function beginRounds({ courses, record, troubles }: Parts, heartbeatMs: number): () => void {
+  const timers = [
+    setInterval(courses.look, lookAgainMs).unref(),
+    setInterval(() => {
+      record.mark()
+      if (!troubles.get('service')) courses.beat()
+    }, heartbeatMs).unref(),
+  ]
+  return () => {
+    for (const timer of timers) clearInterval(timer)
+  }
+}
