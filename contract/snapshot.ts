@@ -43,7 +43,7 @@ export function printChunk(blocks: readonly BlockAction[]): string {
   return JSON.stringify(blocks.map(toRow))
 }
 
-/** Throws `snapshot_incomplete` when the text is not the one that was promised. */
+/** Throws `snapshot_incomplete` when the text is not the one that was promised, `unsupported` when it is no chunk. */
 export function readChunk(text: string, digest: string): BlockAction[] {
   if (chunkDigest(text) !== digest)
     throw new Problem(
@@ -54,7 +54,7 @@ export function readChunk(text: string, digest: string): BlockAction[] {
           'the node asks for a new snapshot by itself; if this repeats, look at what relays the traffic',
       },
     )
-  return (JSON.parse(text) as Row[]).map(fromRow)
+  return readRows(text).map(fromRow)
 }
 
 /** Hex SHA-256 of the chunk's text; also its name in the URL. */
@@ -69,7 +69,21 @@ function toRow(block: BlockAction): Row {
   return Object.keys(scope).length === 0 ? row : [...row, scope]
 }
 
-function fromRow(row: Row): BlockAction {
+/** Only that they are rows: what stands in them is read as an action each. */
+function readRows(text: string): unknown[][] {
+  try {
+    const rows: unknown = JSON.parse(text)
+    if (Array.isArray(rows) && rows.every(Array.isArray)) return rows
+    throw new TypeError('it is no array of arrays')
+  } catch (error) {
+    throw new Problem('unsupported', 'a chunk of the snapshot is not understood', {
+      remedy: 'upgrade the agent of this node to the version of the service',
+      cause: error,
+    })
+  }
+}
+
+function fromRow(row: readonly unknown[]): BlockAction {
   const [decision, target, direction, issued, not_after, reason, scope] = row
   const action = readAction({
     action: 'block',
@@ -79,7 +93,7 @@ function fromRow(row: Row): BlockAction {
     issued,
     not_after,
     reason,
-    ...scope,
+    ...(typeof scope === 'object' && scope),
   })
   if (action.action !== 'block') throw new Problem('unsupported', 'a snapshot holds blocks only')
   return action
