@@ -4,16 +4,20 @@ import { bodyLimit } from 'hono/body-limit'
 import { secureHeaders } from 'hono/secure-headers'
 import { nearest, Problem, toProblem } from '#contract/problem.ts'
 import type { Flow } from '../flow/flow.ts'
-import { mountAdministration } from './administration.ts'
 import { mountAlerts } from './alerts.ts'
 import { openAuthentication } from './authenticate.ts'
+import { mountConnectors } from './connectors.ts'
 import { mountDecisions } from './decisions.ts'
 import { mountHealth } from './health.ts'
+import { mountJournal } from './journal.ts'
+import { mountKeys } from './keys.ts'
 import { mountNodeSide } from './node-side.ts'
 import { mountNodes } from './nodes.ts'
 import { type OpenApi, openApiDocument } from './openapi.ts'
+import { mountPolicy } from './policy.ts'
 import { openRateLimit } from './rate-limit.ts'
 import type { App, Env } from './route.ts'
+import { mountTokens } from './tokens.ts'
 
 /** Bytes of one request body: 10,000 records of ordinary size. */
 export const maxBody = 16 * 1_024 * 1_024
@@ -62,7 +66,11 @@ export function makeApp(flow: Flow): App {
   mountDecisions(app, flow)
   mountNodes(app, flow)
   mountNodeSide(app, flow)
-  mountAdministration(app, flow)
+  mountTokens(app, flow)
+  mountJournal(app, flow)
+  mountPolicy(app, flow)
+  mountConnectors(app, flow)
+  mountKeys(app, flow)
   mountHealth(app, flow)
   // Made when it is first asked for: only then is the port known.
   let document: OpenApi | undefined

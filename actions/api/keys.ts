@@ -1,0 +1,60 @@
+/** The signing key and the epoch: begun anew when an administrator says so. */
+import { z } from '@hono/zod-openapi'
+import { newEpoch } from '../flow/epoch.ts'
+import type { Flow } from '../flow/flow.ts'
+import { appendJournal } from '../store/journal.ts'
+import { type App, mount } from './route.ts'
+
+export function mountKeys(app: App, flow: Flow): void {
+  mount(app, {
+    method: 'post',
+    path: '/v1/keys/rotate',
+    summary: 'Rotate the signing key',
+    description:
+      'A new key is announced under the old one and signs from now on; nodes learn it by themselves.',
+    tag: 'administration',
+    access: 'admin',
+    answer: {
+      status: 200,
+      schema: z.object({ success: z.literal(true), kid: z.string() }),
+      description: 'the new key',
+      example: { success: true, kid: 'NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs' },
+    },
+    handle: async ({ caller }) => {
+      const before = flow.keys.current().kid
+      const kid = flow.keys.rotate(flow.now())
+      await flow.store.write((tx) =>
+        appendJournal(tx, [
+          {
+            at: flow.now(),
+            actor: caller.actor,
+            action: 'key.rotate',
+            subject: kid,
+            before: { kid: before },
+            after: { kid },
+          },
+        ]),
+      )
+      return { kid }
+    },
+  })
+
+  mount(app, {
+    method: 'post',
+    path: '/v1/epoch',
+    summary: 'Begin a new epoch',
+    description:
+      'After the store was restored from a backup or moved: every node asks for the whole state anew.',
+    tag: 'administration',
+    access: 'admin',
+    answer: {
+      status: 200,
+      schema: z.object({ success: z.literal(true), epoch: z.int() }),
+      description: 'the new epoch',
+      example: { success: true, epoch: 2 },
+    },
+    handle: async ({ caller }) => ({
+      epoch: await newEpoch(flow.store, flow.hub, caller.actor, flow.now()),
+    }),
+  })
+}
