@@ -2,8 +2,10 @@
 import { createHash, X509Certificate } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { isIP } from 'node:net'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { Problem } from '#contract/problem.ts'
+import type { ServiceSettings } from './settings.ts'
 
 /** `pin` is the hex SHA-256 of the public key (SPKI, DER): it outlives a renewal with the same key. */
 export type Certificate = { cert: string; key: string; pin: string }
@@ -12,8 +14,28 @@ export type Certificate = { cert: string; key: string; pin: string }
 const renewBeforeMs = 30 * 24 * 3_600_000
 const lifeMs = 397 * 24 * 3_600_000
 
-/** Throws `setting_invalid` for files that cannot be read or do not belong together. */
-export function givenCertificate(certFile: string, keyFile: string): Certificate {
+/**
+ * Undefined where plain HTTP is allowed and no files are given. Throws `setting_invalid` for files that cannot be
+ * used.
+ */
+export async function chooseCertificate(
+  settings: Pick<ServiceSettings, 'tls_cert' | 'tls_key' | 'public_url' | 'data_dir'>,
+  host: string,
+  plainAllowed: boolean,
+  now: number,
+): Promise<Certificate | undefined> {
+  const { tls_cert, tls_key, public_url } = settings
+  if (tls_cert !== undefined && tls_key !== undefined) return givenCertificate(tls_cert, tls_key)
+  if (tls_cert !== undefined || tls_key !== undefined)
+    throw new Problem('setting_invalid', 'tls_cert and tls_key are given together or not at all', {
+      remedy: 'set both CORDON_TLS_CERT and CORDON_TLS_KEY',
+    })
+  if (plainAllowed) return undefined
+  const named = public_url === undefined ? [] : [new URL(public_url).hostname.replace(/[[\]]/g, '')]
+  return ownCertificate(settings.data_dir, [...named, hostname(), host], now)
+}
+
+function givenCertificate(certFile: string, keyFile: string): Certificate {
   try {
     const cert = readFileSync(certFile, 'utf8')
     const key = readFileSync(keyFile, 'utf8')
@@ -31,7 +53,7 @@ export function givenCertificate(certFile: string, keyFile: string): Certificate
 }
 
 /** Kept in the data directory; `names` are the host names and addresses that it is for. */
-export async function ownCertificate(
+async function ownCertificate(
   dir: string,
   names: readonly string[],
   now: number,

@@ -31,8 +31,36 @@ export type PullParts = {
   pause(ms: number, stop: AbortSignal): Promise<void>
 }
 
+/** Every source that a connector offers is followed until stopped; `health` gets a line for each. */
+export function followSources(
+  parts: PullParts,
+  connectors: Iterable<RunningConnector>,
+  health: SourceHealth[],
+): { stop(): Promise<void> } {
+  const stop = new AbortController()
+  const following: Promise<void>[] = []
+  for (const running of connectors)
+    for (const source of running.connector.sources?.(running.settings) ?? []) {
+      const line: SourceHealth = {
+        connector: running.connector.name,
+        source: source.key,
+        state: 'following',
+        records: 0,
+        refused: 0,
+      }
+      health.push(line)
+      following.push(pull(parts, running, source, line, stop.signal))
+    }
+  return {
+    stop: async () => {
+      stop.abort()
+      await Promise.all(following)
+    },
+  }
+}
+
 /** Follows until stopped, starting anew with growing pauses after a failure. */
-export async function pull(
+async function pull(
   parts: PullParts,
   running: RunningConnector,
   source: Source,
