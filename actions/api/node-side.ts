@@ -154,7 +154,18 @@ export function mountNodeSide(app: App, flow: Flow): void {
     tag: 'agents',
     access: 'node',
     body: Receipts,
-    bodyExample: { receipts: [] },
+    bodyExample: {
+      receipts: [
+        {
+          decision: 'd-4x7k2m9qz1hb0wfa',
+          status: 'applied',
+          audience: 'all',
+          epoch: 1,
+          seq: 7,
+          at: 1_772_326_923_456,
+        },
+      ],
+    },
     answer: {
       status: 202,
       schema: z.object({ success: z.literal(true), stored: z.int() }),

@@ -86,7 +86,16 @@ export function mountNodes(app: App, flow: Flow): void {
     tag: 'nodes',
     access: 'anybody',
     body: EnrolmentRequest,
-    bodyExample: { secret: '…', name: 'web-01', key: { kty: 'EC', crv: 'P-256', x: '…', y: '…' } },
+    bodyExample: {
+      secret: '0123456789abcdefghjkmnpqrstvwxyz01234567',
+      name: 'web-01',
+      key: {
+        kty: 'EC',
+        crv: 'P-256',
+        x: 'f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU',
+        y: 'x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0',
+      },
+    },
     answer: {
       status: 201,
       schema: EnrolmentAnswer.extend({ success: z.literal(true) }),
