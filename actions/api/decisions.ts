@@ -7,8 +7,9 @@ import { Audience } from '#contract/audience.ts'
 import { Duration } from '#contract/duration.ts'
 import { Problem } from '#contract/problem.ts'
 import { printTime } from '#contract/time.ts'
+import { decisionsOn } from '../flow/decisions-on.ts'
 import type { Flow } from '../flow/flow.ts'
-import { decisionsOn, type Who } from '../flow/order.ts'
+import type { Who } from '../flow/order.ts'
 import { alertsOf } from '../store/alerts.ts'
 import { type Decision, decisionStates, findDecision, listDecisions } from '../store/decisions.ts'
 import { readJournal } from '../store/journal.ts'
@@ -73,13 +74,10 @@ export function mountDecisions(app: App, flow: Flow): void {
         .string()
         .optional()
         .meta({ description: 'exactly this host or network', example: '203.0.113.7' }),
-      before: z
-        .string()
-        .optional()
-        .meta({
-          description: 'the id that the last page ended with',
-          example: 'd-4x7k2m9qz1hb0wfa',
-        }),
+      before: z.string().optional().meta({
+        description: 'the id that the last page ended with',
+        example: 'd-4x7k2m9qz1hb0wfa',
+      }),
       limit: z.coerce.number().int().min(1).max(1_000).default(100).meta({ example: 100 }),
     }),
     answer: {

@@ -2,9 +2,9 @@
 import { z } from '@hono/zod-openapi'
 import { Problem } from '#contract/problem.ts'
 import type { Flow } from '../flow/flow.ts'
-import { countBlocks } from '../store/decisions.ts'
 import { listNodes } from '../store/nodes.ts'
 import { probe } from '../store/probe.ts'
+import { countBlocks } from '../store/tallies.ts'
 import { type App, mount } from './route.ts'
 import { showNode } from './shapes.ts'
 

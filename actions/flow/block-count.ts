@@ -1,7 +1,7 @@
 /** How many blocks are in force and how many are new, for the ceilings; counted anew at most once a second. */
 import type { Facts } from '../decide/facts.ts'
-import { countBlocks } from '../store/decisions.ts'
 import type { Reader } from '../store/store.ts'
+import { countBlocks } from '../store/tallies.ts'
 
 const staleMs = 1_000
 const windowMs = 60_000

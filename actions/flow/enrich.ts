@@ -4,8 +4,9 @@ import type { Alert } from '#contract/alert.ts'
 import { type Facts, historyLimit, type PastAlert } from '../decide/facts.ts'
 import type { Policy } from '../decide/policy.ts'
 import { attackerHistory } from '../store/alerts.ts'
-import { countOffences, type Decision, standingDecisions } from '../store/decisions.ts'
+import { type Decision, standingDecisions } from '../store/decisions.ts'
 import type { Reader, Writer } from '../store/store.ts'
+import { countOffences } from '../store/tallies.ts'
 import type { BlockCount } from './block-count.ts'
 
 export type Gathered = {

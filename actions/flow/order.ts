@@ -1,21 +1,15 @@
 /** What a person decides: block, approve, decline, extend, lift. Each is journalled with who and why. */
 import type { Direction } from '#contract/action.ts'
-import { type Address, contains, isHost, readAddress, widen } from '#contract/address.ts'
+import { type Address, readAddress } from '#contract/address.ts'
 import { printDuration } from '#contract/duration.ts'
 import { Problem } from '#contract/problem.ts'
 import { checkOrder } from '../decide/order.ts'
 import type { Policy } from '../decide/policy.ts'
-import {
-  allInForce,
-  type Decision,
-  findDecision,
-  insertDecisions,
-  standingDecisions,
-  updateDecision,
-} from '../store/decisions.ts'
+import { type Decision, findDecision, insertDecisions, updateDecision } from '../store/decisions.ts'
 import { appendJournal } from '../store/journal.ts'
 import type { Envelope } from '../store/outbox.ts'
-import type { Reader, Store, Writer } from '../store/store.ts'
+import type { Store, Writer } from '../store/store.ts'
+import { decisionsOn } from './decisions-on.ts'
 import type { Hub } from './hub.ts'
 import { type Addressed, issue } from './issue.ts'
 import { toBlock } from './judge-batch.ts'
@@ -23,9 +17,6 @@ import type { SigningKeys } from './keys.ts'
 
 /** A person may not order a longer block at once; renewing it is a decision that somebody makes again. */
 const longestMs = 366 * 24 * 3_600_000
-
-/** Decisions that are looked through when an address is lifted or asked about. */
-const inForceLimit = 200_000
 
 export type OrderParts = {
   store: Store
@@ -125,30 +116,6 @@ export function openOrders(parts: OrderParts): Orders {
       return result
     },
   }
-}
-
-/**
- * Decisions in force that lie within the address, and wider ones that cover it. What covers it has one of a few
- * texts and is looked up; only what lies within a network needs a walk.
- */
-export async function decisionsOn(
-  db: Reader | Writer,
-  address: Address,
-  now: number,
-): Promise<{ within: Decision[]; covering: Decision[] }> {
-  const around = Array.from({ length: address.prefix }, (_, prefix) => widen(address, prefix).text)
-  const covering = inForce(await standingDecisions(db, around, now))
-  if (isHost(address))
-    return { within: inForce(await standingDecisions(db, [address.text], now)), covering }
-  const all = await allInForce(db, now, inForceLimit)
-  return {
-    within: all.filter(({ target }) => contains(address, readAddress(target ?? ''))),
-    covering,
-  }
-}
-
-function inForce(decisions: readonly Decision[]): Decision[] {
-  return decisions.filter(({ state }) => state === 'issued' || state === 'applied')
 }
 
 type Revision = Partial<Omit<Decision, 'id' | 'reasons' | 'would' | 'alerts'>>

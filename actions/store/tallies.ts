@@ -1,0 +1,44 @@
+/** How many blocks there are and were: for ceilings, and for repeat offenders. */
+import { sql } from 'kysely'
+import type { Reader, Writer } from './store.ts'
+
+/** How many blocks are in force, and how many were issued since. */
+export async function countBlocks(
+  db: Reader | Writer,
+  now: number,
+  since: number,
+): Promise<{ inForce: number; recent: number }> {
+  const count = sql<number>`count(*)`
+  const inForce = await db
+    .selectFrom('decisions')
+    .select(count.as('n'))
+    .where('state', 'in', ['issued', 'applied'])
+    .where('not_after', '>', now)
+    .executeTakeFirst()
+  const recent = await db
+    .selectFrom('decisions')
+    .select(count.as('n'))
+    .where('issued', '>', since)
+    .where('origin', '=', 'policy')
+    .executeTakeFirst()
+  return { inForce: inForce?.n ?? 0, recent: recent?.n ?? 0 }
+}
+
+/** Repeat offences by offender: decisions that were issued at any time. */
+export async function countOffences(
+  tx: Reader | Writer,
+  offenders: readonly string[],
+): Promise<Map<string, number>> {
+  const counts = new Map<string, number>()
+  for (let i = 0; i < offenders.length; i += 500) {
+    const rows = await tx
+      .selectFrom('decisions')
+      .select(['offender', sql<number>`count(*)`.as('n')])
+      .where('offender', 'in', offenders.slice(i, i + 500))
+      .where('issued', 'is not', null)
+      .groupBy('offender')
+      .execute()
+    for (const row of rows) if (row.offender !== null) counts.set(row.offender, row.n)
+  }
+  return counts
+}
