@@ -43,7 +43,7 @@ const Stored = z.strictObject({
 /** Reads the file, or makes the first key. Throws `store_unavailable` when the file is damaged. */
 export function openKeys(path: string, issuer: () => string): SigningKeys {
   const stored = existsSync(path) ? readStored(path) : firstKey(path, issuer())
-  let keys = stored.keys.map(toKey)
+  let keys: readonly SigningKey[] = stored.keys
   let announcements = stored.announcements
   return {
     issuer: stored.issuer,
@@ -72,10 +72,12 @@ export function openKeys(path: string, issuer: () => string): SigningKeys {
   }
 }
 
-function firstKey(path: string, issuer: string): z.infer<typeof Stored> {
-  const stored = { issuer, keys: [newKey()], announcements: [] }
-  write(path, stored)
-  return stored
+type Kept = { issuer: string; keys: SigningKey[]; announcements: string[] }
+
+function firstKey(path: string, issuer: string): Kept {
+  const key = newKey()
+  write(path, { issuer, keys: [key], announcements: [] })
+  return { issuer, keys: [toKey(key)], announcements: [] }
 }
 
 function newKey(): Record<string, string> {
@@ -100,10 +102,11 @@ function textFields(jwk: object): Record<string, string> {
   )
 }
 
-function readStored(path: string): z.infer<typeof Stored> {
+function readStored(path: string): Kept {
   try {
     chmodSync(path, 0o600)
-    return Stored.parse(JSON.parse(readFileSync(path, 'utf8')))
+    const stored = Stored.parse(JSON.parse(readFileSync(path, 'utf8')))
+    return { ...stored, keys: stored.keys.map(toKey) }
   } catch (error) {
     throw new Problem('store_unavailable', `the signing keys in ${path} cannot be read`, {
       remedy: 'restore the file from the backup; without it every node has to enrol anew',
