@@ -2,6 +2,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
@@ -12,7 +13,9 @@ export type Settings = Readonly<Record<string, string>>
 export type Started = { process: ChildProcess; url: string; token: string }
 
 /** What a part says on standard error is kept, and shown when it ends too early. */
-const said = new WeakMap<ChildProcess, string[]>()
+const said = new WeakMap<ChildProcess, Word[]>()
+/** `at` is when it was heard, in monotonic ns. */
+export type Word = { at: number; text: string }
 
 /** `preload` is imported before the service, and writes on file descriptor 3. */
 export async function startService(settings: Settings, preload?: string): Promise<Started> {
@@ -43,8 +46,12 @@ export async function startNode(
 }
 
 /** The lines that a part has said so far. */
-export function wordsOf(child: ChildProcess): readonly string[] {
+export function wordsOf(child: ChildProcess): readonly Word[] {
   return said.get(child) ?? []
+}
+
+export function printWords(children: readonly ChildProcess[]): string {
+  return children.flatMap((child) => wordsOf(child).map(({ text }) => text)).join('\n')
 }
 
 /** Nothing of the caller's own Cordon settings gets in. */
@@ -54,9 +61,17 @@ function environment(settings: Settings): NodeJS.ProcessEnv {
 }
 
 function keepWords(child: ChildProcess): void {
-  const words: string[] = []
+  const words: Word[] = []
   said.set(child, words)
-  if (child.stderr) createInterface({ input: child.stderr }).on('line', (line) => words.push(line))
+  if (!child.stderr) return
+  createInterface({ input: child.stderr }).on('line', (text) => {
+    words.push({ at: Number(process.hrtime.bigint()), text })
+  })
+}
+
+/** Lines of JSON, as they come. */
+export function collect<Line>(from: unknown, into: Line[]): void {
+  createInterface({ input: from as Readable }).on('line', (line) => into.push(JSON.parse(line)))
 }
 
 async function firstLine(child: ChildProcess): Promise<string> {
@@ -64,5 +79,5 @@ async function firstLine(child: ChildProcess): Promise<string> {
   const lines = createInterface({ input: child.stdout })
   const [line] = await Promise.race([once(lines, 'line'), once(child, 'exit')])
   if (typeof line === 'string') return line
-  throw new Error(`the service ended: ${wordsOf(child).join('\n')}`)
+  throw new Error(`the service ended: ${printWords([child])}`)
 }

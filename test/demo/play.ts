@@ -6,7 +6,7 @@ import type { FlowSeen } from './flow.ts'
 import { attacker, namespaceIds, nodes } from './network.ts'
 import type { Cut, PingsSeen } from './pings.ts'
 import type { Signed } from './signing-clock.ts'
-import { arrivals, makeWorld, until, type World } from './world.ts'
+import { arrivals, type Decision, decisionOn, makeWorld, until, type World } from './world.ts'
 
 export const blocksFor = { text: '5s', ms: 5_000 } as const
 
@@ -27,16 +27,6 @@ export type Act = {
   inKernel: number[]
   cuts: { lastIn: number; firstLost: number; firstIn: number | undefined }[]
 }
-export type Decision = {
-  id: string
-  rule: string
-  because: string[]
-  message: string
-  length_s: number
-  not_after: string
-  nodes: { of: number; applied: number }
-}
-
 export type Killed = {
   /** Ms after the first act began. */
   at: number
@@ -177,8 +167,7 @@ function signatureOf(world: World, target: string): Signed | undefined {
 
 /** What the service says of the decision, once every node has sent its receipt. */
 async function confirmed(world: World, target: string): Promise<Decision | undefined> {
-  const { text } = await world.ask('GET', `/v1/decisions?target=${encodeURIComponent(target)}`)
-  const decision: Decision | undefined = JSON.parse(text).decisions[0]
+  const decision = await decisionOn(world.ask, target)
   return decision?.nodes.applied === nodes.length ? decision : undefined
 }
 

@@ -57,10 +57,10 @@ export function runInside(file: string, hear: (message: unknown) => void): Promi
 }
 
 /** The program inside ends with whoever started it, and at Ctrl-C; with it, the kernel ends all it started. */
-export function endWithStarter(say: () => void): void {
+export function endWithStarter(): void {
   process.once('disconnect', () => process.exit(1))
   process.once('SIGINT', () => {
-    say()
+    process.stderr.write('\nstopped; all that was started is gone\n')
     process.exit(130)
   })
 }

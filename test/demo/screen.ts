@@ -1,8 +1,10 @@
 /** What a person sees of the demo: plain text of at most 96 columns, which reads as well without colour. */
 import { availableParallelism, loadavg, release } from 'node:os'
 import { styleText } from 'node:util'
+import { printDuration } from '#contract/duration.ts'
 import { printable } from '#contract/printable.ts'
 import type { Ended, FlowSeen } from './flow.ts'
+import type { Left } from './left-behind.ts'
 import { attacker, nodes, service, visitor } from './network.ts'
 import type { Act, Facts, Killed, Scene } from './play.ts'
 import { tickMs, warmUps } from './world.ts'
@@ -17,7 +19,7 @@ function paint(style: Style, text: string): string {
 /** While something is waited for, a terminal shows a sign of life, which the next lines overwrite. */
 let waiting = false
 
-function out(lines: readonly string[], meanwhile?: string): void {
+export function out(lines: readonly string[], meanwhile?: string): void {
   process.stdout.write(`${waiting ? '\r\u001b[K' : ''}${lines.join('\n')}\n`)
   waiting = meanwhile !== undefined && process.stdout.isTTY
   if (waiting) process.stdout.write(paint('dim', `  ${meanwhile} …`))
@@ -55,11 +57,30 @@ export function introduction(): string[] {
   ]
 }
 
-function who(name: string, address: string, role: string): string {
+export function bold(text: string): string {
+  return paint('bold', text)
+}
+
+/** After the end, when it was looked. */
+export function printLeft({ processes, mounts }: Left): void {
+  const sentence =
+    processes + mounts === 0
+      ? 'nothing: no process and no mount of this run is there any more'
+      : `${processes} processes and ${mounts} mounts: this should not be`
+  out([
+    result('left behind', sentence),
+    paint(
+      'dim',
+      `  Times are ms after each alert. ${warmUps} alerts about others went before: no cold start is shown.`,
+    ),
+  ])
+}
+
+export function who(name: string, address: string, role: string): string {
   return `  ${paint('bold', name.padEnd(9))} ${address.padEnd(33)} ${role}`
 }
 
-const heads = {
+export const heads = {
   1: `Wazuh posts an alert: ssh brute force (rule 5763) by ${attacker.address4}`,
   2: `Suricata appends to eve.json: an exploit by ${attacker.address6}`,
 } as const
@@ -69,24 +90,18 @@ const starts = {
 } as const
 
 function actLines(number: 1 | 2, act: Act): string[] {
-  const { decision, judged, signed, answered, inKernel, cuts } = act
-  const wide = number === 2 ? ', since an IPv6 attacker has them all' : ''
+  const { inKernel, cuts } = act
   return [
     heading(number, heads[number]),
     moment(0, starts[number]),
-    moment(judged, `decided: block ${act.target} for ${decision.length_s} s on all nodes${wide}`),
-    note(`rule ${printable(reasonOf(act))}`),
-    moment(signed, `signed, once for all nodes: ${decision.id}`),
-    ...(answered === undefined
-      ? []
-      : [moment(answered, 'answered to Wazuh: alert, decision and signature are on the disk')]),
+    ...judgement(act),
     columns(
       '',
       nodes.map(({ name }) => name),
     ),
     columns('in the kernel, as the kernel tells', inKernel.map(print)),
     columns(
-      'last ping that the node received',
+      'last ping that came through',
       cuts.map(({ lastIn }) => paint('green', print(lastIn))),
     ),
     columns(
@@ -96,7 +111,25 @@ function actLines(number: 1 | 2, act: Act): string[] {
   ]
 }
 
-function reasonOf({ decision }: Act): string {
+/** From the decision to the answer. */
+export function judgement(act: Judged): string[] {
+  const { target, decision, judged, signed, answered } = act
+  const wide = target.includes(':') ? ', all of it: he owns it and hops within it' : ''
+  return [
+    moment(
+      judged,
+      `decided: block ${target} for ${printDuration(decision.length_s * 1_000)} on all nodes${wide}`,
+    ),
+    note(`rule ${printable(reasonOf(act))}`),
+    moment(signed, `signed, once for all nodes: ${decision.id}`),
+    ...(answered === undefined
+      ? []
+      : [moment(answered, 'answered to Wazuh: alert, decision and signature are on the disk')]),
+  ]
+}
+type Judged = Pick<Act, 'target' | 'judged' | 'signed' | 'answered' | 'decision'>
+
+function reasonOf({ decision }: Judged): string {
   return (decision.because[0] ?? '').replace(/^The rule (".*") matched: (.*)\.$/, '$1: $2')
 }
 
@@ -129,11 +162,6 @@ function endLines(facts: Facts): string[] {
     ),
     ...flowLines(facts),
     result('visitor', visitorSentence(facts)),
-    result('left behind', 'nothing: all of it lived in namespaces that end with this program'),
-    paint(
-      'dim',
-      `  Times in ms after each alert. ${warmUps} alerts about others went before, as in a service that runs.`,
-    ),
   ]
 }
 
@@ -193,15 +221,15 @@ function lastBack({ cuts }: Act): number {
   return last(cuts.map(({ firstIn = Number.NaN }) => firstIn))
 }
 
-function heading(number: number | string, text: string): string {
+export function heading(number: number | string, text: string): string {
   return paint('bold', `${number} ${text}`)
 }
 
-function moment(at: number, text: string): string {
+export function moment(at: number, text: string): string {
   return `${print(at).padStart(10)}  ${text}`
 }
 
-function note(text: string): string {
+export function note(text: string): string {
   return `${' '.repeat(12)}${paint('dim', text)}`
 }
 

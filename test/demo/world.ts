@@ -3,8 +3,6 @@ import { type ChildProcess, fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import type { Readable } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { readAddress } from '#contract/address.ts'
@@ -12,7 +10,7 @@ import { shortPolicy, suricataLine, wazuhAlert } from './alerts.ts'
 import { type Ask, asker } from './ask.ts'
 import type { KernelNews } from './kernels-process.ts'
 import { attacker, buildNetwork, clientNamespace, nodes, service, visitor } from './network.ts'
-import { startNode, startService, wordsOf } from './parts.ts'
+import { collect, printWords, startNode, startService } from './parts.ts'
 import { privateFolder } from './private.ts'
 import type { Signed } from './signing-clock.ts'
 import type { TrafficOrder, TrafficSeen } from './traffic-process.ts'
@@ -75,7 +73,7 @@ export async function makeWorld(blocksFor: string): Promise<World> {
   await until(
     'the nodes follow the service',
     async () => connected(world),
-    () => saidBy(cordon),
+    () => printWords(cordon),
   )
   await warmUp(world)
   return world
@@ -92,6 +90,19 @@ export async function until<Found>(
     if (found !== undefined) return found
   }
   throw new Error(`it did not happen that ${what}; ${known()}`)
+}
+
+/** What the service says of the newest decision on a target. */
+export async function decisionOn(ask: Ask, target: string): Promise<Decision | undefined> {
+  const { text } = await ask('GET', `/v1/decisions?target=${encodeURIComponent(target)}`)
+  return JSON.parse(text).decisions[0]
+}
+export type Decision = {
+  id: string
+  because: string[]
+  length_s: number
+  not_after: string
+  nodes: { of: number; applied: number }
 }
 
 /** When the key came into each kernel, in the order of the nodes; undefined until it is in all. */
@@ -159,13 +170,4 @@ async function startTraffic(): Promise<World['traffic']> {
     tickMs,
   })
   return traffic
-}
-
-/** Lines of JSON, as they come. */
-function collect<Line>(from: unknown, into: Line[]): void {
-  createInterface({ input: from as Readable }).on('line', (line) => into.push(JSON.parse(line)))
-}
-
-function saidBy(parts: readonly ChildProcess[]): string {
-  return parts.flatMap(wordsOf).join('\n')
 }
