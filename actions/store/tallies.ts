@@ -2,7 +2,7 @@
 import { sql } from 'kysely'
 import type { Reader, Writer } from './store.ts'
 
-/** How many blocks are in force, and how many were issued since. */
+/** How many blocks are in force, and how many the policy made since; what a person approved later does not count. */
 export async function countBlocks(
   db: Reader | Writer,
   now: number,
@@ -18,7 +18,8 @@ export async function countBlocks(
   const recent = await db
     .selectFrom('decisions')
     .select(count.as('n'))
-    .where('issued', '>', since)
+    .where('created', '>', since)
+    .where('issued', 'is not', null)
     .where('origin', '=', 'policy')
     .executeTakeFirst()
   return { inForce: inForce?.n ?? 0, recent: recent?.n ?? 0 }

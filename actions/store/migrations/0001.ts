@@ -18,11 +18,10 @@ const statements = [
      rule text, target text, offender text, direction text, audience text not null,
      length_ms bigint, created bigint not null, issued bigint, not_after bigint, ended bigint,
      end_reason text, actor text, note text, verdict text not null, alerts integer not null)`,
-  'create index decisions_by_target on decisions (target, state)',
+  'create index decisions_by_target on decisions (target)',
   'create index decisions_by_offender on decisions (offender) where issued is not null',
   "create index decisions_in_force on decisions (not_after) where state in ('issued', 'applied')",
   'create index decisions_by_created on decisions (created, id)',
-  'create index decisions_by_issued on decisions (issued)',
   `create table claims (
      audience text not null, decision text not null, target text not null,
      not_after bigint not null, action text not null, primary key (audience, decision))`,
