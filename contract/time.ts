@@ -21,6 +21,7 @@ export function printTime(ms: number): string {
 export const TimeText = z
   .string()
   .regex(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/)
+  .refine((text) => !Number.isNaN(Date.parse(text)), 'no day or hour of any calendar')
   .meta({ description: 'RFC 3339, UTC, milliseconds', example: '2026-03-01T01:02:03.456Z' })
 
 /** Milliseconds since 1970-01-01 UTC. (The JWT's own `iat` and `exp` are seconds, as RFC 7519 says.) */
