@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { maxBody } from '../../actions/api/app.ts'
+import { findAlert } from '../../actions/store/alerts.ts'
 import { openTestService, record, type TestService } from '../service.ts'
 
 describe('a request with alerts', () => {
@@ -151,6 +152,24 @@ describe('an alert that comes twice', () => {
       decisions.map(({ alerts }) => alerts),
       [1],
     )
+    await service.close()
+  })
+})
+
+describe('more alerts than can wait', () => {
+  test('are refused with when to come again, and nothing of them is stored', async () => {
+    const service = await openTestService()
+    const seen = await service.alert(record('203.0.113.7'))
+    assert.equal(seen.status, 200)
+    const found = await findAlert(
+      service.flow.store.read,
+      seen.body.items[0]?.alerts?.[0]?.alert ?? '',
+    )
+    assert.ok(found)
+    const flood = Array.from({ length: 50_001 }, (_, n) => ({ ...found.alert, id: `flood-${n}` }))
+    await assert.rejects(service.flow.recorder.record(flood), { code: 'overloaded' })
+    assert.equal(service.flow.recorder.waiting(), 0)
+    assert.equal(await findAlert(service.flow.store.read, 'flood-0'), undefined)
     await service.close()
   })
 })

@@ -13,7 +13,7 @@ import {
 import { base32 } from '#contract/id.ts'
 import { printable } from '#contract/printable.ts'
 import { nearest, Problem, problemStatus, toProblem } from '#contract/problem.ts'
-import { printTime, readTime } from '#contract/time.ts'
+import { printTime, readTime, TimeText } from '#contract/time.ts'
 
 describe('a length of time', () => {
   test('is read as people write it', () => {
@@ -65,6 +65,16 @@ describe('a time', () => {
       '2026-03-01t03:02:03.456z',
     ])
       assert.equal(printTime(readTime(text) ?? 0), '2026-03-01T03:02:03.456Z')
+  })
+
+  test('in a record is one that there is', () => {
+    assert.ok(TimeText.safeParse('2026-03-01T03:02:03.456Z').success)
+    for (const text of [
+      '2026-03-01T03:02:03Z',
+      '2026-99-01T00:00:00.000Z',
+      '2026-03-01T25:00:00.000Z',
+    ])
+      assert.equal(TimeText.safeParse(text).success, false, text)
   })
 
   test('without a zone, or that is none, is no time', () => {

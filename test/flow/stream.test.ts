@@ -10,7 +10,7 @@ import { envelopeHash, HeadClaims, tokenType } from '#contract/envelope.ts'
 import { readChunk, SnapshotClaims } from '#contract/snapshot.ts'
 import { publishHeads } from '../../actions/flow/heads.ts'
 import { openSnapshots } from '../../actions/flow/snapshot.ts'
-import { beginEpoch, readHead } from '../../actions/store/outbox.ts'
+import { beginEpoch, insertEnvelope, readHead } from '../../actions/store/outbox.ts'
 import { listen, payloadOf } from '../listening.ts'
 import { openTestService, record, type TestService, type TestServiceOptions } from '../service.ts'
 
@@ -163,6 +163,34 @@ describe('a node must ask for the whole state of an audience, and hears why, whe
     assert.equal(await reason(at({ seq: 1 })), 'pruned')
     await service.ask('POST', '/v1/epoch')
     assert.equal(await reason(at({})), 'epoch')
+  })
+
+  test('its place is none that we understand: it is refused before the stream begins', async (t) => {
+    const { service, server } = await open(t)
+    const follower = await server.follow(await service.enrol('web-01'), 'all:1')
+    await follower.ended
+    assert.equal(follower.status, 400)
+    assert.match(follower.text(), /"invalid_input"/)
+  })
+
+  test('it missed more than can be told one by one', async (t) => {
+    const { service, server } = await open(t)
+    const node = await service.enrol('web-01')
+    await service.alert(record('203.0.113.1'))
+    const [first] = await service.flow.store.read.selectFrom('envelopes').selectAll().execute()
+    assert.ok(first)
+    await service.flow.store.write(async (tx) => {
+      for (let seq = 2; seq <= 2_001; seq++) await insertEnvelope(tx, { ...first, seq })
+    })
+    const resyncs = async (cursor: string) => {
+      const follower = await server.follow(node, cursor)
+      await follower.wait('resync')
+      await settled(service)
+      return follower.of('resync').map(({ data }) => Resync.parse(JSON.parse(data)))
+    }
+    assert.deepEqual((await resyncs(here))[0], { audience: 'all', reason: 'pruned' })
+    const near = printCursor(new Map([['all', { epoch: 1, seq: 1, hash: first.hash }]]))
+    assert.ok((await resyncs(near)).every(({ audience }) => audience !== 'all'))
   })
 
   test('a new epoch begins while it listens', async (t) => {
