@@ -5,15 +5,26 @@ import { NodeAnswer } from './answers.ts'
 import type { Client } from './client.ts'
 import type { Io } from './command.ts'
 
+const toldNodes = 3
 const Nodes = z.looseObject({ nodes: z.array(NodeAnswer) })
 
 export async function tellDryRuns(client: Client, io: Io): Promise<void> {
   const { nodes } = await client.get('/v1/nodes', Nodes)
-  const idle = nodes.filter(
-    ({ state, heartbeat }) => state !== 'revoked' && heartbeat?.backend === 'dry-run',
+  const active = nodes.filter(({ state }) => state !== 'revoked')
+  tell(
+    io,
+    active.filter(({ heartbeat }) => heartbeat?.backend === 'dry-run'),
+    'only prints: counted as applied, but nothing is in a kernel there',
   )
-  if (idle.length === 0) return
-  const names = printable(idle.map(({ name }) => name).join(', '))
-  const are = idle.length === 1 ? 'is a dry run' : 'are dry runs'
-  io.err(`note: ${names} ${are}: counted as applied, but nothing is in a kernel there\n`)
+  tell(
+    io,
+    active.filter(({ heartbeat, connected }) => connected && heartbeat === null),
+    'has not said yet whether it enforces',
+  )
+}
+
+function tell(io: Io, nodes: readonly { name: string }[], what: string): void {
+  for (const { name } of nodes.slice(0, toldNodes)) io.err(`note: ${printable(name)} ${what}\n`)
+  const more = nodes.length - toldNodes
+  if (more > 0) io.err(`note: the same of ${more} more nodes, see cordon node list\n`)
 }
