@@ -1,6 +1,5 @@
 /** The command `cordon start`: the service and one local node in one process, to see all of Cordon at work. */
-import { randomBytes } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { NodeName } from '#contract/audience.ts'
@@ -10,18 +9,15 @@ import type { Asked, Handler, Io } from './actions/command/command.ts'
 import { agentPrefix, readStartup, type Startup } from './actions/command/read-startup.ts'
 import { printPlan, printStartScreen } from './actions/command/screen.ts'
 import { openLog, serviceDeps } from './actions/command/serve.ts'
-import { version } from './actions/command/show-help.ts'
 import { stay } from './actions/command/stay.ts'
 import { inviteNode } from './actions/flow/enrol.ts'
 import { type Service, startService } from './actions/service.ts'
 import { type Agent, runAgent } from './agent/agent.ts'
-import type { LocalClock } from './agent/clock.ts'
-import { connect } from './agent/connect.ts'
 import { enrol } from './agent/enrol.ts'
 import { chooseFirewall } from './agent/kernel/choose.ts'
+import { machine } from './agent/main.ts'
 import { readMembership, writeMembership } from './agent/membership.ts'
 import { AgentSettings, readAgentSettings } from './agent/settings.ts'
-import { linuxPlaces } from './agent/surroundings.ts'
 
 const inviteLifeMs = 60_000
 
@@ -42,13 +38,7 @@ export const start: Handler = async (asked, io) => {
   try {
     await belong(service, settings, io)
     agent = await runAgent(settings, {
-      version: version(),
-      connect,
-      places: linuxPlaces,
-      local: () => localClock(io),
-      monotonic: () => performance.now(),
-      random: Math.random,
-      nonce: () => randomBytes(16).toString('base64url'),
+      ...machine(settings, io),
       firewall: async () => firewall,
       say: (text) => log.info({ part: 'node' }, printable(text, 1_000)),
     })
@@ -95,12 +85,6 @@ async function belong(service: Service, settings: AgentSettings, io: Io): Promis
 function nodeName(): string {
   const name = hostname().toLowerCase()
   return NodeName.safeParse(name).success ? name : 'local'
-}
-
-function localClock(io: Io): LocalClock {
-  const uptime = Number.parseFloat(readFileSync('/proc/uptime', 'utf8')) * 1_000
-  const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
-  return { wall: io.now(), uptime, boot }
 }
 
 /** What the dry run would apply: first the whole table, which goes to a file, then each change as it comes. */

@@ -27,7 +27,7 @@ export const showVersion: Handler = async (asked, io) => {
   return 0
 }
 
-export function version(): string {
+function version(): string {
   const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
   return z.object({ version: z.string() }).parse(JSON.parse(text)).version
 }
