@@ -32,6 +32,7 @@ const coarseMs = 5_000
 export class Clock {
   readonly #monotonic: () => number
   #base: number
+  #suggested = 0
   #measured = false
 
   constructor(monotonic: () => number, start: number) {
@@ -50,13 +51,15 @@ export class Clock {
 
   /** Before the first measurement, a time in whole seconds: good enough to sign tokens that are not yet too old. */
   suggest(time: number): void {
-    if (!this.#measured && Math.abs(time - this.now()) > coarseMs)
-      this.#base = time - this.#monotonic()
+    const difference = time - this.now()
+    if (this.#measured || Math.abs(difference) <= coarseMs) return
+    this.#base += difference
+    this.#suggested += difference
   }
 
   /**
-   * The service said `time` at some moment in the last `roundTripMs`. Returns by how much the clock moved.
-   * Less than the uncertainty of the measurement moves nothing.
+   * The service said `time` at some moment in the last `roundTripMs`. Returns by how much the clock moved, the first
+   * time with what was only suggested before. Less than the uncertainty of the measurement moves nothing.
    */
   measure(time: number, roundTripMs: number): number {
     const difference = time + roundTripMs / 2 - this.#monotonic() - this.#base
@@ -64,6 +67,6 @@ export class Clock {
     this.#measured = true
     if (!first && Math.abs(difference) <= Math.max(roundTripMs, 20)) return 0
     this.#base += difference
-    return difference
+    return first ? difference + this.#suggested : difference
   }
 }

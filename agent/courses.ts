@@ -34,11 +34,6 @@ export function coursesOf(parts: () => Parts, say: (line: string) => void) {
     })
   }
 
-  const measured = (time: number, roundTripMs: number) => {
-    const { clock, enforcer } = parts()
-    if (Math.abs(clock.measure(time, roundTripMs)) > jumpMs) void enforcer.replace()
-  }
-
   /** The audience's whole state is asked for, and the stream begins anew after it. */
   const need = (audience: string, lostPast: boolean) => {
     const { catchUp, enforcer, follower } = parts()
@@ -51,6 +46,14 @@ export function coursesOf(parts: () => Parts, say: (line: string) => void) {
       () => again(),
       (error: unknown) => again(toProblem(error)),
     )
+  }
+
+  const measured = (time: number, roundTripMs: number) => {
+    const { clock, enforcer, belonging } = parts()
+    const moved = clock.measure(time, roundTripMs)
+    if (Math.abs(moved) > jumpMs) void enforcer.replace()
+    // By a clock that was ahead, blocks were let go of before their ends.
+    if (moved < -jumpMs) for (const audience of belonging.audiences) need(audience, false)
   }
 
   const follow = (groups: readonly string[]) => {

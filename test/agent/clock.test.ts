@@ -37,3 +37,11 @@ test('the clock follows the service, and noise of the network does not move it',
   assert.equal(clock.measure(today + 10_490, 40), 0)
   assert.equal(clock.now(), today + 10_500)
 })
+
+test('the first measurement tells the whole way from the start, with what was only suggested', () => {
+  const clock = new Clock(() => 1_000, today)
+  clock.suggest(today - 3_600_000)
+  assert.equal(clock.now(), today - 3_600_000)
+  assert.equal(clock.measure(today - 3_600_500, 0), -3_600_500)
+  assert.equal(clock.now(), today - 3_600_500)
+})
