@@ -8,6 +8,9 @@ import type { NodeOrder, NodeStart } from './node-process.ts'
 import { giveOrders, type Running } from './orders.ts'
 import { until } from './until.ts'
 
+/** Where the service listens; never blocked by anybody. */
+export const serviceAddress = '198.51.100.1'
+
 export type StageNode = {
   name: string
   host: Host
@@ -25,8 +28,8 @@ export type StageNode = {
   connected(): Promise<void>
   kernel(): Promise<Kernel>
   nft(...words: string[]): Promise<string>
-  /** Cuts and mends the way between the node and everybody. */
-  link(up: boolean): Promise<void>
+  /** Cuts and mends the way to the service. */
+  reachService(reach: boolean): Promise<void>
 }
 
 export async function makeNode(
@@ -72,7 +75,8 @@ export async function makeNode(
       }),
     kernel: async () => readKernel(await nft('-j', 'list', 'table', 'inet', 'cordon')),
     nft,
-    link: async (up) => void (await place.run('ip', 'link', 'set', 'eth0', up ? 'up' : 'down')),
+    reachService: async (reach) =>
+      void (await place.run('ip', 'route', reach ? 'del' : 'add', 'unreachable', serviceAddress)),
   }
 }
 

@@ -16,13 +16,11 @@ import { openSqliteReader } from '../../actions/store/sqlite.ts'
 import type { Reader } from '../../actions/store/store.ts'
 import type { Body } from '../body.ts'
 import { differences, wishedOf } from './listing.ts'
-import { makeNode, type StageNode } from './stage-node.ts'
+import { makeNode, type StageNode, serviceAddress } from './stage-node.ts'
 import { makeService, type StageService } from './stage-service.ts'
 import { until } from './until.ts'
 import { openWeb, type Web } from './web.ts'
 
-/** Where the service listens; never blocked by anybody. */
-export const serviceAddress = '198.51.100.1'
 const port = 8055
 
 export type StageOptions = {
