@@ -10,6 +10,8 @@ import { envelopeHash, HeadClaims, tokenType } from '#contract/envelope.ts'
 import { readChunk, SnapshotClaims } from '#contract/snapshot.ts'
 import { publishHeads } from '../../actions/flow/heads.ts'
 import { openSnapshots } from '../../actions/flow/snapshot.ts'
+import { openStream } from '../../actions/flow/stream.ts'
+import { findNode } from '../../actions/store/nodes.ts'
 import { beginEpoch, insertEnvelope, readHead } from '../../actions/store/outbox.ts'
 import { listen, payloadOf } from '../listening.ts'
 import { openTestService, record, type TestService, type TestServiceOptions } from '../service.ts'
@@ -304,16 +306,26 @@ describe('a listener', () => {
     )
   })
 
-  test('that is revoked while it connects is let go all the same', async (t) => {
-    const { service, server } = await open(t)
-    for (let n = 0; n < 10; n++) {
-      const node = await service.enrol(`web-${n}`)
-      const following = server.follow(node)
-      const revoking = service.ask('POST', `/v1/nodes/web-${n}/revoke`)
-      const follower = await following
-      await revoking
-      await follower.ended
-      assert.equal(service.flow.hub.connected(`web-${n}`), false)
+  test('that is revoked or regrouped while it connects is let go all the same', async (t) => {
+    const { service } = await open(t)
+    const { store, hub } = service.flow
+    for (const change of ['revoke', 'groups']) {
+      await service.enrol(`web-${change}`, ['web'])
+      const asItWas = await findNode(store.read, `web-${change}`)
+      assert.ok(asItWas)
+      await service.ask('POST', `/v1/nodes/web-${change}/${change}`, { body: { groups: ['db'] } })
+      const heard: string[] = []
+      let ended = false
+      const connection = {
+        write: (frame: string) => heard.push(frame) * 0,
+        end: () => {
+          ended = true
+        },
+      }
+      await openStream(store, hub, asItWas, new Map(), connection, service.clock.now)
+      assert.equal(ended, true)
+      assert.equal(hub.connected(asItWas.name), false)
+      assert.equal(heard.at(-1)?.startsWith('event: groups'), change === 'groups')
     }
   })
 
