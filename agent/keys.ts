@@ -66,6 +66,8 @@ export class Keyring {
     const answer = readAnswer(Announcements, await this.#on.ask(), '/v1/keys')
     const trusted = takeAnnouncements(this.#trusted, answer.announcements)
     if (trusted === this.#trusted) return
+    // Only the service can have something new to tell, and it may have again at once.
+    this.#asked = Number.NEGATIVE_INFINITY
     this.#trusted = trusted
     this.#trust = trustOf(trusted)
     this.#on.store(trusted)
