@@ -16,6 +16,8 @@ const usage = `npm run demo [-- --dry] [-- --json FILE]
 `
 const file = fileURLToPath(import.meta.url)
 
+// A reader that goes away (`| head`) ends the demo quietly.
+process.stdout.on('error', () => process.exit(0))
 process.exit(await main())
 
 async function main(): Promise<number> {

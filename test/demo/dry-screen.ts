@@ -10,7 +10,7 @@ export const dryScene: DryScene = {
       [
         `${bold('Cordon, dry run.')} Nothing is enforced: ${printable(why)}.`,
         '',
-        who('service', '127.0.0.1', 'judges alerts, signs what to block, streams it to the nodes'),
+        who('service', '127.0.0.1', 'judges alerts, signs what to block, streams it to nodes'),
         who(
           'nodes',
           nodes.map(({ name }) => name).join(' '),

@@ -8,8 +8,8 @@ export type PingsSeen = { sent: number; received: number; answered: number; cuts
 /** Sending times, monotonic ns: of the last ping that came in, the first lost one, the first that came in again. */
 export type Cut = { lastIn: number | undefined; firstLost: number; firstIn: number | undefined }
 
-/** A ping is lost when it was not received after this time: hundreds of times what a veth takes. */
-const lostAfterNs = 100e6
+/** A ping is lost when it was not received after this time: a thousand times what a veth takes. */
+const lostAfterNs = 250e6
 
 type Stream = {
   sources: number[]
@@ -77,6 +77,7 @@ export class Pings {
 
   /** By client, then by node. */
   seen(now: number): PingsSeen[] {
+    this.hear()
     for (const stream of this.#streams) judge(stream, now)
     const all = this.#streams.map(({ sentAt, received, answers, cuts }) => ({
       sent: sentAt.length,

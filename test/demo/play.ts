@@ -30,6 +30,9 @@ export type Act = {
 export type Killed = {
   /** Ms after the first act began. */
   at: number
+  /** Pings of the attacker that did not get in, in both acts, and how often one did while he was blocked. */
+  dropped: number
+  leaks: number
   /** Changes of nf_tables, by anybody, in any of the three kernels between the kill and the last end. */
   changesAfter: number
 }
@@ -86,6 +89,7 @@ export async function play(scene: Scene): Promise<Facts> {
   )
   const flow = await fate(world, first.start)
   const quiet = await silence(world)
+  const hostile = quiet.pings.slice(0, 2).flat()
   const clean = quiet.pings.slice(2).flat()
   const facts: Facts = {
     mode: 'real',
@@ -93,6 +97,8 @@ export async function play(scene: Scene): Promise<Facts> {
     acts: [acts[0], acts[1]],
     killed: {
       at: ms(killedAt - first.start),
+      dropped: sum(hostile.map(({ sent, received }) => sent - received)),
+      leaks: sum(hostile.map(({ cuts }) => cuts.length - 1)),
       changesAfter: world.kernels.filter(
         (news) =>
           news.news === 'transaction' && news.at > killedAt && news.at < first.start + back * 1e6,

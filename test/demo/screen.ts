@@ -32,28 +32,23 @@ export const scene: Scene = {
   ended: (facts) => out(endLines(facts)),
 }
 
-export function introduction(): string[] {
+function introduction(): string[] {
   const { address4, address6 } = visitor
-  const machine = `Linux ${release()}, ${availableParallelism()} cores, load ${loadavg()[0]?.toFixed(1)}`
   return [
-    `${paint('bold', 'Cordon, live.')} Real kernels and real packets, in namespaces of this run. ${paint('dim', machine)}`,
+    `${bold('Cordon, live.')} Real kernels, real packets, all in namespaces of this run; each figure is measured.`,
     '',
+    who('service', service.address4, 'judges alerts, signs what to block, streams it over TLS'),
     who(
-      'service',
-      service.address4,
-      'judges alerts, signs what to block, streams it over TLS to the',
+      'nodes',
+      nodes.map(({ name }) => name).join(' '),
+      'an agent each: verifies, then blocks in nftables',
     ),
-    who('nodes', 'web-1 web-2 web-3', 'where an agent each verifies it and blocks in nftables'),
     who(
       'attacker',
       `${attacker.address4}, ${attacker.network6}`,
-      `pings all nodes every ${tickMs} ms; TCP flow to web-1`,
+      `pings all nodes every ${tickMs} ms, one TCP flow to web-1`,
     ),
-    who(
-      'visitor',
-      `${address4}, ${address6}`,
-      'a neighbour, clean: does the same, must not notice',
-    ),
+    who('visitor', `${address4}, ${address6}`, 'clean neighbour: does the same, must not notice'),
   ]
 }
 
@@ -67,17 +62,16 @@ export function printLeft({ processes, mounts }: Left): void {
     processes + mounts === 0
       ? 'nothing: no process and no mount of this run is there any more'
       : `${processes} processes and ${mounts} mounts: this should not be`
+  const machine = `Linux ${release()}, ${availableParallelism()} cores, load ${loadavg()[0]?.toFixed(1)}`
   out([
     result('left behind', sentence),
-    paint(
-      'dim',
-      `  Times are ms after each alert. ${warmUps} alerts about others went before: no cold start is shown.`,
-    ),
+    '',
+    paint('dim', `Times are ms after each alert; ${warmUps} others went before. ${machine}.`),
   ])
 }
 
 export function who(name: string, address: string, role: string): string {
-  return `  ${paint('bold', name.padEnd(9))} ${address.padEnd(33)} ${role}`
+  return `  ${paint('bold', name.padEnd(8))} ${address.padEnd(32)} ${role}`
 }
 
 export const heads = {
@@ -114,11 +108,11 @@ function actLines(number: 1 | 2, act: Act): string[] {
 /** From the decision to the answer. */
 export function judgement(act: Judged): string[] {
   const { target, decision, judged, signed, answered } = act
-  const wide = target.includes(':') ? ', all of it: he owns it and hops within it' : ''
+  const wide = target.includes(':') ? ', as its owner hops within it' : ''
   return [
     moment(
       judged,
-      `decided: block ${target} for ${printDuration(decision.length_s * 1_000)} on all nodes${wide}`,
+      `decided: block ${target} for ${printDuration(decision.length_s * 1_000)}${wide}`,
     ),
     note(`rule ${printable(reasonOf(act))}`),
     moment(signed, `signed, once for all nodes: ${decision.id}`),
@@ -136,7 +130,7 @@ function reasonOf({ decision }: Judged): string {
 function killLines(at: number): string[] {
   return [
     heading(3, 'Service and agents are killed (kill -9). Who ends the blocks?'),
-    moment(at, 'nothing of Cordon runs any more; the blocks hold'),
+    moment(at, 'nothing of Cordon runs any more'),
   ]
 }
 
@@ -147,9 +141,9 @@ function endLines(facts: Facts): string[] {
       '',
       nodes.map(({ name }) => name),
     ),
-    ends(`${wazuh.target} is through again`, wazuh),
-    ends(`${suricata.target} is through again`, suricata),
-    note(endSentence(facts.killed)),
+    ends(`${wazuh.target} comes through again`, wazuh),
+    ends(`${suricata.target} comes through again`, suricata),
+    ...endSentences(facts.killed).map(note),
     '',
     heading('=', 'What it comes to'),
     result(
@@ -158,7 +152,7 @@ function endLines(facts: Facts): string[] {
     ),
     result(
       'length',
-      `signed to end at ${print(wazuh.signedEnd)} and ${print(suricata.signedEnd)} ms; last through at ${print(lastBack(wazuh))} and ${print(lastBack(suricata))}`,
+      `signed to end at ${print(wazuh.signedEnd)} and ${print(suricata.signedEnd)} ms; traffic was back at ${print(lastBack(wazuh))} and ${print(lastBack(suricata))}`,
     ),
     ...flowLines(facts),
     result('visitor', visitorSentence(facts)),
@@ -172,10 +166,15 @@ function ends(what: string, { cuts }: Act): string {
   )
 }
 
-function endSentence({ changesAfter }: Killed): string {
-  return changesAfter === 0
-    ? 'nobody sent or changed anything after the kill: each kernel let go by its own clock'
-    : `after the kill the firewalls were changed ${changesAfter} times: this should not be`
+function endSentences({ changesAfter, dropped, leaks }: Killed): string[] {
+  return [
+    leaks === 0
+      ? `all ${dropped} pings of the attacker until then were dropped`
+      : `pings came through ${leaks} times while they were blocked: this should not be`,
+    changesAfter === 0
+      ? '0 changes to the three firewalls after the kill: each kernel let go by its own clock'
+      : `${changesAfter} changes to the firewalls after the kill: this should not be`,
+  ]
 }
 
 /** What became of the flow that was open is told as it was seen, whichever it was. */

@@ -29,7 +29,6 @@ let ticking: NodeJS.Timeout | undefined
 process.on('message', (order: TrafficOrder) => {
   if (order.order === 'start') start(order)
   if (order.order === 'quiet') clearInterval(ticking)
-  if (order.order === 'quiet') pings?.hear()
   const seen: TrafficSeen = {
     pings: pings?.seen(now()) ?? [],
     flows: flows.map((flow) => flow?.seen() ?? null),
