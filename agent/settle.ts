@@ -82,7 +82,8 @@ export class Settler {
     const all = this.#owed.length === 0 ? answers : [...this.#owed, ...answers]
     this.#owed = []
     const current = all.filter((answer) => answer.status !== 'applied' || this.#claimed(answer))
-    if (current.length > 0) this.#on.report(current)
+    if (current.length === 0) return
+    this.#on.report(this.#on.firewall.enforcing ? current : current.map(planned))
   }
 
   /** A block that is not in the kernel failed for now; its answer stays owed until the kernel takes again. */
@@ -101,6 +102,11 @@ export class Settler {
   #claimed({ audience, decision }: Answer): boolean {
     return this.#on.wished.get(audience, decision) !== undefined
   }
+}
+
+/** No kernel holds anything of a dry run, and nobody shall be told that one does. */
+function planned(answer: Answer): Answer {
+  return answer.status === 'applied' ? { ...answer, status: 'planned' } : answer
 }
 
 async function tried(act: () => Promise<void>): Promise<Problem | undefined> {

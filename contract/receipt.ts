@@ -5,10 +5,10 @@ import { Audience } from './audience.ts'
 import { EpochMs } from './time.ts'
 
 /**
- * `applied` only after the kernel confirmed. `refused`: this node will not (guard, unsupported).
- * `failed`: it would but could not. `ended`: the kernel no longer holds it for this decision.
+ * `applied` only after the kernel has confirmed. `planned`: a node in dry run would, and does nothing. `refused`: this
+ * node will not (guard, unsupported). `failed`: it would but could not. `ended`: the kernel no longer holds it for this decision.
  */
-export const ReceiptStatus = z.enum(['applied', 'refused', 'failed', 'ended'])
+export const ReceiptStatus = z.enum(['applied', 'planned', 'refused', 'failed', 'ended'])
 export type ReceiptStatus = z.infer<typeof ReceiptStatus>
 
 export const Receipt = z

@@ -48,7 +48,7 @@ export const decisionExample = {
   message: 'in the kernel of 3 of 3 nodes',
   outcome: 'block',
   target: '203.0.113.7',
-  nodes: { of: 3, applied: 3, refused: 0, failed: 0, ended: 0 },
+  nodes: { of: 3, applied: 3, planned: 0, refused: 0, failed: 0, ended: 0 },
 }
 const oneExample = { success: true, decision: decisionExample }
 

@@ -15,6 +15,7 @@ export const NodeCounts = z
   .object({
     of: z.int().meta({ description: 'nodes that this decision is for' }),
     applied: z.int().meta({ description: 'whose kernel confirmed' }),
+    planned: z.int().meta({ description: 'in dry run: would, and do not' }),
     refused: z.int(),
     failed: z.int(),
     ended: z.int(),
@@ -133,7 +134,7 @@ export function audienceNodes(audience: readonly string[], nodes: readonly Node[
 
 function count(decision: Decision, receipts: readonly NodeReceipt[], nodes: readonly Node[]) {
   const names = new Set(audienceNodes(decision.audience, nodes).map(({ name }) => name))
-  const tally = { of: names.size, applied: 0, refused: 0, failed: 0, ended: 0 }
+  const tally = { of: names.size, applied: 0, planned: 0, refused: 0, failed: 0, ended: 0 }
   for (const { decision: id, node, status } of receipts)
     if (id === decision.id && names.has(node)) tally[status]++
   return tally
@@ -149,8 +150,12 @@ function stateSentence(
   if (state === 'ended') return endReason === 'lifted' ? 'lifted' : 'ended by its time'
   if (nodes.of === 0) return 'signed, but no node is enrolled to enforce it'
   const trouble = nodes.refused + nodes.failed
-  const applied = `in the kernel of ${nodes.applied} of ${nodes.of} nodes`
-  return trouble === 0 ? applied : `${applied}, ${trouble} refused or failed`
+  const parts = [
+    `in the kernel of ${nodes.applied} of ${nodes.of} nodes`,
+    nodes.planned > 0 && `only planned by ${nodes.planned} in dry run`,
+    trouble > 0 && `${trouble} refused or failed`,
+  ]
+  return parts.filter(Boolean).join(', ')
 }
 
 function orNull(ms: number | null): string | null {

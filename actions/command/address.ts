@@ -7,7 +7,6 @@ import { type Client, openClient } from './client.ts'
 import type { Handler, Io } from './command.ts'
 import { printDecisions, printOutcome } from './decision.ts'
 import { paint, printAgo, printColumns, printWhen } from './paint.ts'
-import { tellDryRuns } from './tell-dry-runs.ts'
 
 const Decisions = z.array(DecisionAnswer)
 const Why = z.looseObject({
@@ -41,7 +40,6 @@ export const why: Handler = async (asked, io) => {
   const client = openClient(io.environment)
   const found = await client.get(path, Why)
   answer(asked, io, found, () => printWhy(found, io))
-  if (found.blocked) await tellDryRuns(client, io)
   return found.blocked ? 0 : 3
 }
 
@@ -65,7 +63,6 @@ export const listBlocked: Handler = async (asked, io) => {
   const blocked = new Map(states.flat().map((decision) => [decision.id, decision]))
   const sorted = [...blocked.values()].sort((a, b) => b.created.localeCompare(a.created))
   answer(asked, io, sorted, () => printBlocked(sorted, io))
-  if (sorted.length > 0) await tellDryRuns(client, io)
   return 0
 }
 

@@ -4,6 +4,7 @@ import { z } from 'zod'
 const Counts = z.looseObject({
   of: z.int(),
   applied: z.int(),
+  planned: z.int(),
   refused: z.int(),
   failed: z.int(),
 })

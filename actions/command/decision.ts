@@ -6,7 +6,6 @@ import { AlertAnswer, DecisionAnswer } from './answers.ts'
 import { openClient } from './client.ts'
 import type { Asked, Handler, Io } from './command.ts'
 import { paint, printAgo, printColumns, printFields, printWhen } from './paint.ts'
-import { tellDryRuns } from './tell-dry-runs.ts'
 
 /** Long enough for every node that is connected to confirm, short enough to sit through. */
 export const confirmSeconds = 2
@@ -43,7 +42,6 @@ export const showDecision: Handler = async (asked, io) => {
   const client = openClient(io.environment)
   const whole = await client.get(path, Whole)
   answer(asked, io, whole, () => printWhole(whole, io))
-  if (whole.receipts.length > 0) await tellDryRuns(client, io)
   return 0
 }
 
@@ -71,7 +69,6 @@ export const block: Handler = async (asked, io) => {
   const { decision, notice } = await client.post(path, body, One)
   if (notice !== undefined) io.err(`note: ${printable(notice)}\n`)
   answer(asked, io, decision, () => printOutcome(decision, io))
-  await tellDryRuns(client, io)
   return 0
 }
 
@@ -82,7 +79,6 @@ async function change(asked: Asked, io: Io, verb: string, more: object): Promise
   const client = openClient(io.environment)
   const { decision } = await client.post(path, body, One)
   answer(asked, io, decision, () => printOutcome(decision, io))
-  if (verb === 'approve' || verb === 'extend') await tellDryRuns(client, io)
   return 0
 }
 
