@@ -1,7 +1,7 @@
 /** The policy in force: shown, and read again from its file. */
 import { z } from '@hono/zod-openapi'
 import type { Flow } from '../flow/flow.ts'
-import { appendJournal } from '../store/journal.ts'
+import { reloadPolicy } from '../flow/reload-policy.ts'
 import { type App, mount } from './route.ts'
 
 export function mountPolicy(app: App, flow: Flow): void {
@@ -36,24 +36,8 @@ export function mountPolicy(app: App, flow: Flow): void {
     },
     problems: ['policy_invalid'],
     handle: async ({ caller }) => {
-      const before = flow.policy.text()
-      flow.policy.reload()
-      const after = flow.policy.text()
-      await flow.store.write((tx) =>
-        appendJournal(tx, [
-          {
-            at: flow.now(),
-            actor: caller.actor,
-            action: 'policy.change',
-            subject: 'policy',
-            before,
-            after,
-          },
-        ]),
-      )
-      return {
-        message: before === after ? 'the policy has not changed' : 'the new policy is in force',
-      }
+      const changed = await reloadPolicy(flow, caller.actor)
+      return { message: changed ? 'the new policy is in force' : 'the policy has not changed' }
     },
   })
 }

@@ -1,8 +1,8 @@
 /** What a running service does with signals: stop, stop at once, read the policy anew. */
 import type { Logger } from 'pino'
 import { toProblem } from '#contract/problem.ts'
+import { reloadPolicy } from '../flow/reload-policy.ts'
 import type { Service } from '../service.ts'
-import { appendJournal } from '../store/journal.ts'
 import type { Signals } from './command.ts'
 
 /** Resolves after the first SIGINT or SIGTERM and what `stop` does; a second one ends the process at once. */
@@ -33,19 +33,9 @@ export async function stay(
 /** Nobody waits for the answer to a signal, so the log is where it goes. */
 async function tryReload(flow: Service['flow'], log: Logger): Promise<void> {
   try {
-    log.info({ changed: await reloadPolicy(flow) }, 'the policy was read again')
+    log.info({ changed: await reloadPolicy(flow, 'signal') }, 'the policy was read again')
   } catch (error) {
     const { message, remedy } = toProblem(error)
     log.error({ problem: message, remedy }, 'the policy file is refused, the one in force stays')
   }
-}
-
-/** Whether the text is another than before; journalled as the operation of the API does. Throws `policy_invalid`. */
-async function reloadPolicy({ policy, store, now }: Service['flow']): Promise<boolean> {
-  const before = policy.text()
-  policy.reload()
-  const after = policy.text()
-  const what = { actor: 'signal', action: 'policy.change', subject: 'policy' }
-  await store.write((tx) => appendJournal(tx, [{ at: now(), ...what, before, after }]))
-  return before !== after
 }
