@@ -4,6 +4,7 @@ import { bodyLimit } from 'hono/body-limit'
 import { secureHeaders } from 'hono/secure-headers'
 import { nearest, Problem, toProblem } from '#contract/problem.ts'
 import type { Flow } from '../flow/flow.ts'
+import { mountAddresses } from './addresses.ts'
 import { mountAlerts } from './alerts.ts'
 import { openAuthentication } from './authenticate.ts'
 import { mountConnectors } from './connectors.ts'
@@ -14,6 +15,7 @@ import { mountKeys } from './keys.ts'
 import { mountNodeSide } from './node-side.ts'
 import { mountNodes } from './nodes.ts'
 import { type OpenApi, openApiDocument } from './openapi.ts'
+import { mountOrders } from './orders.ts'
 import { mountPolicy } from './policy.ts'
 import { openRateLimit } from './rate-limit.ts'
 import type { App, Env } from './route.ts'
@@ -64,6 +66,8 @@ export function makeApp(flow: Flow): App {
 
   mountAlerts(app, flow)
   mountDecisions(app, flow)
+  mountOrders(app, flow)
+  mountAddresses(app, flow)
   mountNodes(app, flow)
   mountNodeSide(app, flow)
   mountTokens(app, flow)

@@ -2,37 +2,52 @@
 import type { Receipt } from '#contract/receipt.ts'
 
 export type Confirmations = {
-  /** Resolves when so many nodes have answered for the decision, or after the time. */
-  wait(decision: string, nodes: number, ms: number): Promise<void>
+  /** Begins to listen; to be called before the decision is made, since a node may answer before its maker does. */
+  listen(): Listening
   /** Called with what each node says. */
   hear(node: string, receipts: readonly Receipt[]): void
 }
 
-type Waiter = { nodes: Set<string>; wanted: number; done: () => void }
+export type Listening = {
+  /** Resolves when so many nodes have answered for the decision since listening began, or after the time. Ends it. */
+  until(decision: string, nodes: number, ms: number): Promise<void>
+  end(): void
+}
+
+/** Whom one listener has heard, by decision, and what it does at each further word. */
+type Listener = { heard: Map<string, Set<string>>; changed: () => void }
 
 export function openConfirmations(): Confirmations {
-  const waiters = new Map<string, Set<Waiter>>()
+  const listeners = new Set<Listener>()
   return {
-    wait: (decision, wanted, ms) => {
-      if (wanted === 0 || ms <= 0) return Promise.resolve()
-      return new Promise((resolve) => {
-        const beside = waiters.get(decision) ?? new Set()
-        const done = () => {
-          clearTimeout(timer)
-          beside.delete(waiter)
-          if (beside.size === 0) waiters.delete(decision)
-          resolve()
-        }
-        const timer = setTimeout(done, ms)
-        const waiter = { nodes: new Set<string>(), wanted, done }
-        waiters.set(decision, beside.add(waiter))
-      })
+    listen: () => {
+      const listener: Listener = { heard: new Map(), changed: () => {} }
+      listeners.add(listener)
+      const end = () => void listeners.delete(listener)
+      return {
+        end,
+        until: (decision, nodes, ms) => wait(listener, decision, nodes, ms).finally(end),
+      }
     },
     hear: (node, receipts) => {
-      if (waiters.size === 0) return
-      for (const { decision } of receipts)
-        for (const waiter of [...(waiters.get(decision) ?? [])])
-          if (waiter.nodes.add(node).size >= waiter.wanted) waiter.done()
+      for (const listener of listeners) {
+        for (const { decision } of receipts)
+          listener.heard.set(decision, (listener.heard.get(decision) ?? new Set()).add(node))
+        listener.changed()
+      }
     },
   }
+}
+
+function wait(listener: Listener, decision: string, nodes: number, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    if (ms <= 0) return resolve()
+    const timer = setTimeout(resolve, ms)
+    listener.changed = () => {
+      if ((listener.heard.get(decision)?.size ?? 0) < nodes) return
+      clearTimeout(timer)
+      resolve()
+    }
+    listener.changed()
+  })
 }

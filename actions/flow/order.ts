@@ -41,7 +41,7 @@ export type BlockOrder = {
 
 export type Orders = {
   /** A block by hand. Two of them on one address are two decisions: either may be lifted, the other holds. */
-  block(order: BlockOrder, who: Who): Promise<{ decision: Decision; cleared: boolean }>
+  block(order: BlockOrder, who: Who): Promise<Decision>
   /** Issues what waited. The protected networks are checked again: they may have grown meanwhile. */
   approve(
     id: string,
@@ -69,7 +69,7 @@ export function openOrders(parts: OrderParts): Orders {
         await insertDecisions(tx, [decision])
         return [change(who, parts.now(), 'decision.issue', undefined, decision)]
       })
-      return { decision, cleared: readAddress(order.target).cleared }
+      return decision
     },
     approve: (id, { lengthMs, audience }, who) =>
       revise(parts, id, who, 'decision.approve', ['waiting'], (before, now) => {

@@ -13,9 +13,12 @@ describe('who waits for a decision', () => {
   test('goes on when so many different nodes have answered, and not before', async () => {
     const confirmations = openConfirmations()
     let done = false
-    const waiting = confirmations.wait(decision, 2, 60_000).then(() => {
-      done = true
-    })
+    const waiting = confirmations
+      .listen()
+      .until(decision, 2, 60_000)
+      .then(() => {
+        done = true
+      })
     confirmations.hear('a', [receipt])
     confirmations.hear('a', [receipt])
     await new Promise(setImmediate)
@@ -24,18 +27,25 @@ describe('who waits for a decision', () => {
     await waiting
   })
 
+  test('hears a node that answers before the one who ordered has begun to wait', async () => {
+    const confirmations = openConfirmations()
+    const listening = confirmations.listen()
+    confirmations.hear('a', [receipt])
+    await listening.until(decision, 1, 60_000)
+  })
+
   test('is not displaced by another who waits for the same', async () => {
     const confirmations = openConfirmations()
-    const both = [confirmations.wait(decision, 1, 60_000), confirmations.wait(decision, 1, 60_000)]
+    const both = [1, 2].map(() => confirmations.listen().until(decision, 1, 60_000))
     confirmations.hear('a', [receipt])
     await Promise.all(both)
   })
 
   test('does not wait where no node is connected, and waits no longer than was said', async () => {
     const confirmations = openConfirmations()
-    await confirmations.wait(decision, 0, 60_000)
-    await confirmations.wait(decision, 1, 0)
-    await confirmations.wait(decision, 1, 1)
+    await confirmations.listen().until(decision, 0, 60_000)
+    await confirmations.listen().until(decision, 1, 0)
+    await confirmations.listen().until(decision, 1, 1)
   })
 
   test('by hand hears that it is in the kernel as soon as the node says so', async (t) => {

@@ -1,0 +1,171 @@
+/** What a person may order: block, approve, decline, extend, lift. */
+import { z } from '@hono/zod-openapi'
+import { Direction } from '#contract/action.ts'
+import { readAddress } from '#contract/address.ts'
+import { Audience } from '#contract/audience.ts'
+import { Duration } from '#contract/duration.ts'
+import { Problem } from '#contract/problem.ts'
+import type { Flow } from '../flow/flow.ts'
+import { type Decision, findDecision } from '../store/decisions.ts'
+import { listNodes } from '../store/nodes.ts'
+import { type App, mount } from './route.ts'
+import { audienceNodes, type DecisionShape as Shown } from './shapes.ts'
+import { idParams, One, oneExample, Reason, showDecisions, who } from './show-decisions.ts'
+
+const Wait = z.coerce.number().min(0).max(10).default(0).meta({
+  description: 'seconds to wait for the nodes to confirm before answering',
+  example: 2,
+})
+const waitQuery = z.strictObject({ wait_s: Wait })
+const Length = Duration.optional().meta({
+  type: 'string',
+  example: '4h',
+  description: 'a length such as 90s, 15m, 4h, 7d',
+})
+export function mountOrders(app: App, flow: Flow): void {
+  const done = (waitSeconds: number, order: () => Promise<Decision>) =>
+    whenAnswered(flow, waitSeconds, order)
+
+  mount(app, {
+    method: 'post',
+    path: '/v1/decisions',
+    summary: 'Block an address',
+    description:
+      'A block by hand of one host or network. It passes the protected networks like any other.',
+    tag: 'decisions',
+    access: 'review',
+    query: waitQuery,
+    body: z.strictObject({
+      target: z.string().meta({ example: '203.0.113.7', description: 'host or network' }),
+      for: Length,
+      reason: Reason,
+      audience: z.array(Audience).min(1).optional(),
+      direction: Direction.optional(),
+    }),
+    bodyExample: { target: '203.0.113.7', for: '4h', reason: 'seen in three incidents' },
+    answer: {
+      status: 201,
+      schema: One.extend({ notice: z.string().optional() }),
+      description: 'signed and sent',
+      example: oneExample,
+    },
+    problems: ['address_invalid', 'too_wide', 'protected_target'],
+    handle: async ({ query, body, caller }) => {
+      const { target, audience, direction } = body
+      const order = { target, lengthMs: body.for, audience, direction }
+      const block = () => flow.orders.block(order, who(caller, body.reason))
+      const shown = await done(query.wait_s, block)
+      const cleared = readAddress(target).cleared
+      const notice = cleared && `host bits were set; the network ${shown.target} is blocked`
+      return { decision: shown, ...(notice && { notice }) }
+    },
+  })
+
+  mount(app, {
+    method: 'post',
+    path: '/v1/decisions/{id}/approve',
+    summary: 'Approve a decision',
+    description: 'Issues what waited for a person, if wished with another length or audience.',
+    tag: 'decisions',
+    access: 'review',
+    params: idParams,
+    query: waitQuery,
+    body: z.strictObject({
+      reason: Reason,
+      for: Length,
+      audience: z.array(Audience).min(1).optional(),
+    }),
+    bodyExample: { reason: 'known bad network' },
+    answer: { status: 200, schema: One, description: 'issued', example: oneExample },
+    problems: ['not_found', 'conflict', 'protected_target'],
+    handle: async ({ params, query, body, caller }) => {
+      const change = { lengthMs: body.for, audience: body.audience }
+      const approve = () => flow.orders.approve(params.id, change, who(caller, body.reason))
+      return { decision: await done(query.wait_s, approve) }
+    },
+  })
+
+  mount(app, {
+    method: 'post',
+    path: '/v1/decisions/{id}/decline',
+    summary: 'Decline a decision',
+    tag: 'decisions',
+    access: 'review',
+    params: idParams,
+    body: z.strictObject({ reason: Reason }),
+    bodyExample: { reason: 'our own scanner' },
+    answer: { status: 200, schema: One, description: 'declined', example: oneExample },
+    problems: ['not_found', 'conflict'],
+    handle: async ({ params, body, caller }) => ({
+      decision: await done(0, () => flow.orders.decline(params.id, who(caller, body.reason))),
+    }),
+  })
+
+  mount(app, {
+    method: 'post',
+    path: '/v1/decisions/{id}/extend',
+    summary: 'Extend a block',
+    description: 'A new end, counted from now, later than the present one.',
+    tag: 'decisions',
+    access: 'review',
+    params: idParams,
+    query: waitQuery,
+    body: z.strictObject({ for: Duration.meta({ type: 'string', example: '7d' }), reason: Reason }),
+    bodyExample: { for: '7d', reason: 'still scanning' },
+    answer: {
+      status: 200,
+      schema: One,
+      description: 'issued again with the new end',
+      example: oneExample,
+    },
+    problems: ['not_found', 'conflict'],
+    handle: async ({ params, query, body, caller }) => {
+      const extend = () => flow.orders.extend(params.id, body.for, who(caller, body.reason))
+      return { decision: await done(query.wait_s, extend) }
+    },
+  })
+
+  mount(app, {
+    method: 'post',
+    path: '/v1/decisions/{id}/lift',
+    summary: 'Lift a block',
+    tag: 'decisions',
+    access: 'review',
+    params: idParams,
+    query: waitQuery,
+    body: z.strictObject({ reason: Reason }),
+    bodyExample: { reason: 'false alarm' },
+    answer: {
+      status: 200,
+      schema: One,
+      description: 'lifted; nodes confirm by receipt',
+      example: oneExample,
+    },
+    problems: ['not_found', 'conflict'],
+    handle: async ({ params, query, body, caller }) => {
+      const lift = () => flow.orders.lift(params.id, who(caller, body.reason))
+      return { decision: await done(query.wait_s, lift) }
+    },
+  })
+}
+
+/** Carries the order out and shows it once all connected nodes that it is for have answered, or after the time. */
+async function whenAnswered(
+  flow: Flow,
+  waitSeconds: number,
+  order: () => Promise<Decision>,
+): Promise<Shown> {
+  const listening = flow.confirmations.listen()
+  try {
+    const decision = await order()
+    const nodes = audienceNodes(decision.audience, await listNodes(flow.store.read))
+    const connected = nodes.filter(({ name }) => flow.hub.connected(name)).length
+    await listening.until(decision.id, connected, waitSeconds * 1_000)
+    const now = (await findDecision(flow.store.read, decision.id)) ?? decision
+    const [shown] = await showDecisions(flow, [now])
+    if (!shown) throw new Problem('internal', `decision ${decision.id} cannot be shown`)
+    return shown
+  } finally {
+    listening.end()
+  }
+}
