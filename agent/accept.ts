@@ -1,9 +1,10 @@
 /** What a signed statement changes in what is wished, and which answers it is owed. Touches no kernel. */
 import { type BlockAction, DecisionId, readAction } from '#contract/action.ts'
-import { readAddress } from '#contract/address.ts'
+import { type Address, readAddress } from '#contract/address.ts'
 import { type EnvelopeClaims, envelopeHash } from '#contract/envelope.ts'
 import { printable } from '#contract/printable.ts'
 import { type Problem, toProblem } from '#contract/problem.ts'
+import type { ReadRow } from '#contract/row.ts'
 import type { Answer, Differences } from './differences.ts'
 import { type Ceilings, type InForce, type Protected, refusal } from './guard.ts'
 import type { Standing } from './memory.ts'
@@ -41,13 +42,14 @@ function acceptAction(on: AcceptOn, entry: unknown, place: Place): void {
 
 function acceptBlock(on: AcceptOn, block: BlockAction, place: Place): void {
   const others = on.wished.size - (on.wished.get(place.audience, block.decision) ? 1 : 0)
-  const answer = judge(on, block, place, others)
+  const target = readAddress(block.target)
+  const answer = judge(on, block, target, place, others)
   if (answer.status !== 'applied') {
     drop(on, answer)
     return
   }
   const claim = claimOf(block, place.audience)
-  on.wished.add(claim, readAddress(claim.target), on.differences.note)
+  on.wished.add(claim, target, on.differences.note)
   on.record.put(claim)
   on.differences.owe(answer)
 }
@@ -96,14 +98,20 @@ export type Load = {
   answers: readonly Answer[]
 }
 
-/** One block of a whole state, into the load that is being gathered. */
+/** One row of a whole state, into the load that is being gathered. */
 export function gather(
   on: AcceptOn,
-  block: BlockAction,
+  row: ReadRow,
   place: Place,
   into: { claims: Claim[]; answers: Answer[] },
 ): void {
-  const answer = judge(on, block, place, into.claims.length)
+  if ('refused' in row) {
+    // Nobody can be told of a row that does not even name its decision.
+    if (row.decision) into.answers.push(refused({ ...place, decision: row.decision }, row.refused))
+    return
+  }
+  const { block, target } = row
+  const answer = judge(on, block, target, place, into.claims.length)
   if (answer.status === 'applied') into.claims.push(claimOf(block, place.audience))
   else into.answers.push(answer)
 }
@@ -130,10 +138,15 @@ export function* acceptLoad(on: AcceptOn, load: Load): Generator<void> {
 }
 
 /** What this node will answer to a block once the kernel has done its part. */
-function judge(on: AcceptOn, block: BlockAction, place: Place, claims: number): Answer {
+function judge(
+  on: AcceptOn,
+  block: BlockAction,
+  target: Address,
+  place: Place,
+  claims: number,
+): Answer {
   const answer = { ...place, decision: block.decision }
   if (block.not_after <= on.now()) return { ...answer, status: 'ended' }
-  const target = readAddress(block.target)
   const inForce: InForce = { claims, rare: on.wished.rareBeside(target) }
   const problem = refusal(block, target, on.here(), on.ceilings, inForce)
   return problem ? refused(answer, problem) : { ...answer, status: 'applied' }

@@ -46,11 +46,11 @@ async function askForState(on: ResyncOn, audience: string): Promise<Load> {
   const place = { audience, epoch: claims.epoch, seq: claims.seq }
   const load = { claims: [], answers: [] }
   let blocks = 0
-  for (const digest of claims.chunks) {
-    const chunk = readChunk(await askForChunk(on.service, digest), digest)
-    blocks += chunk.length
-    for (const block of chunk) gather(on.accept, block, place, load)
-  }
+  for (const digest of claims.chunks)
+    for (const row of readChunk(await askForChunk(on.service, digest), digest)) {
+      blocks++
+      gather(on.accept, row, place, load)
+    }
   if (blocks !== claims.blocks) throw incomplete(`${blocks} of ${claims.blocks} blocks came`)
   const standing = { epoch: claims.epoch, seq: claims.seq, hash: claims.head, statement: manifest }
   return { audience, standing, ...load }

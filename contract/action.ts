@@ -8,10 +8,16 @@ import { EpochMs } from './time.ts'
 export const Direction = z.enum(['in', 'out', 'both']).meta({ id: 'Direction' })
 export type Direction = z.infer<typeof Direction>
 
+const decisionId = /^d-[0-9a-hjkmnp-tv-z]{16}$/
+export const isDecisionId = (text: string): boolean => decisionId.test(text)
+
 export const DecisionId = z
   .string()
-  .regex(/^d-[0-9a-hjkmnp-tv-z]{16}$/)
+  .regex(decisionId)
   .meta({ description: 'decision id', example: 'd-4x7k2m9qz1hb0wfa' })
+
+/** Characters of the reason in an action. */
+export const longestReason = 200
 
 /** Already canonical: the signer wrote it, and a node obeys only what reads back to the same text. */
 const CanonicalAddress = z
@@ -34,7 +40,7 @@ const Block = z.strictObject({
   issued: EpochMs,
   /** Every block ends. A newer action on the same decision replaces this end, also by a sooner one. */
   not_after: EpochMs,
-  reason: z.string().max(200),
+  reason: z.string().max(longestReason),
 })
 
 const Lift = z.strictObject({
@@ -42,7 +48,7 @@ const Lift = z.strictObject({
   decision: DecisionId,
   target: CanonicalAddress,
   issued: EpochMs,
-  reason: z.string().max(200),
+  reason: z.string().max(longestReason),
 })
 
 export const Action = z.discriminatedUnion('action', [Block, Lift])

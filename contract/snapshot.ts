@@ -4,9 +4,10 @@
  */
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import { type BlockAction, readAction } from './action.ts'
+import type { BlockAction } from './action.ts'
 import { Audience } from './audience.ts'
 import { Problem } from './problem.ts'
+import { printRow, type ReadRow, readRow } from './row.ts'
 
 /** Blocks in one chunk; also what one kernel transaction takes at most. */
 export const chunkSize = 5_000
@@ -27,24 +28,16 @@ export const SnapshotClaims = z.strictObject({
 })
 export type SnapshotClaims = z.infer<typeof SnapshotClaims>
 
-/** One line a block: a JSON array of these, which is a third of the size of the objects. */
-type Row = [...Plain, Scope?]
-type Plain = [
-  decision: string,
-  target: string,
-  direction: string,
-  issued: number,
-  not_after: number,
-  reason: string,
-]
-type Scope = Pick<BlockAction, 'interface' | 'protocol' | 'ports'>
-
 export function printChunk(blocks: readonly BlockAction[]): string {
-  return JSON.stringify(blocks.map(toRow))
+  return JSON.stringify(blocks.map(printRow))
 }
 
-/** Throws `snapshot_incomplete` when the text is not the one that was promised, `unsupported` when it is no chunk. */
-export function readChunk(text: string, digest: string): BlockAction[] {
+/**
+ * Row by row, as they are asked for. A row that this version does not understand is refused by itself, so that an older
+ * node can follow a newer service. Throws `snapshot_incomplete` when the text is not the one that was promised, and
+ * `unsupported` when it is no chunk.
+ */
+export function readChunk(text: string, digest: string): Generator<ReadRow> {
   if (chunkDigest(text) !== digest)
     throw new Problem(
       'snapshot_incomplete',
@@ -54,7 +47,11 @@ export function readChunk(text: string, digest: string): BlockAction[] {
           'the node asks for a new snapshot by itself; if this repeats, look at what relays the traffic',
       },
     )
-  return readRows(text).map(fromRow)
+  return readRows(parseRows(text))
+}
+
+function* readRows(rows: readonly unknown[]): Generator<ReadRow> {
+  for (const row of rows) yield readRow(row)
 }
 
 /** Hex SHA-256 of the chunk's text; also its name in the URL. */
@@ -62,39 +59,15 @@ export function chunkDigest(text: string): string {
   return createHash('sha256').update(text).digest('hex')
 }
 
-function toRow(block: BlockAction): Row {
-  const { decision, target, direction, issued, not_after, reason, ...rest } = block
-  const { action: _, ...scope } = rest
-  const row: Plain = [decision, target, direction, issued, not_after, reason]
-  return Object.keys(scope).length === 0 ? row : [...row, scope]
-}
-
-/** Only that they are rows: what stands in them is read as an action each. */
-function readRows(text: string): unknown[][] {
+function parseRows(text: string): unknown[] {
   try {
     const rows: unknown = JSON.parse(text)
-    if (Array.isArray(rows) && rows.every(Array.isArray)) return rows
-    throw new TypeError('it is no array of arrays')
+    if (Array.isArray(rows)) return rows
+    throw new TypeError('it is no array')
   } catch (error) {
     throw new Problem('unsupported', 'a chunk of the snapshot is not understood', {
       remedy: 'upgrade the agent of this node to the version of the service',
       cause: error,
     })
   }
-}
-
-function fromRow(row: readonly unknown[]): BlockAction {
-  const [decision, target, direction, issued, not_after, reason, scope] = row
-  const action = readAction({
-    action: 'block',
-    decision,
-    target,
-    direction,
-    issued,
-    not_after,
-    reason,
-    ...(typeof scope === 'object' && scope),
-  })
-  if (action.action !== 'block') throw new Problem('unsupported', 'a snapshot holds blocks only')
-  return action
 }

@@ -24,5 +24,8 @@ export const TimeText = z
   .refine((text) => !Number.isNaN(Date.parse(text)), 'no day or hour of any calendar')
   .meta({ description: 'RFC 3339, UTC, milliseconds', example: '2026-03-01T01:02:03.456Z' })
 
+/** The last moment that a date can be. */
+export const latestMs = 8.64e15
+
 /** Milliseconds since 1970-01-01 UTC. (The JWT's own `iat` and `exp` are seconds, as RFC 7519 says.) */
-export const EpochMs = z.int().nonnegative().max(8.64e15)
+export const EpochMs = z.int().nonnegative().max(latestMs)

@@ -99,6 +99,21 @@ describe('a node', () => {
     assert.deepEqual(firewall.keys(), hosts(2, 3, 4, 5))
   })
 
+  test('refuses of the whole state only what it does not understand, and says so', {
+    timeout: 6_000,
+  }, async () => {
+    const { service, firewall } = await start({
+      all: [block(1), block(2, JSON.parse('{"direction":"forward"}')), block(3)],
+    })
+    await service.until(() => service.receipts.length === 3)
+    assert.deepEqual(firewall.keys(), hosts(1, 3))
+    assert.deepEqual(service.receipts.map((one) => [one.decision, one.status, one.code]).sort(), [
+      [decision(1), 'applied', undefined],
+      [decision(2), 'refused', 'unsupported'],
+      [decision(3), 'applied', undefined],
+    ])
+  })
+
   test('shows a restored service what it signed last, and takes the new epoch', {
     timeout: 6_000,
   }, async () => {

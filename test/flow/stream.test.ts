@@ -495,6 +495,10 @@ async function wholeState(service: TestService, token: string) {
   const texts = await Promise.all(
     claims.chunks.map((digest) => service.ask('GET', `/v1/snapshot/${digest}`, { token })),
   )
-  const blocks = texts.flatMap(({ text }, n) => readChunk(text, claims.chunks[n] ?? ''))
+  const blocks = texts.flatMap(({ text }, n) =>
+    [...readChunk(text, claims.chunks[n] ?? '')].flatMap((row) =>
+      'block' in row ? [row.block] : [],
+    ),
+  )
   return { claims, blocks }
 }
