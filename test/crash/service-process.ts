@@ -1,9 +1,11 @@
 /** The decision service in a process of its own, which dies where a test says. Its parts are the product's. */
 import { randomBytes } from 'node:crypto'
 import { pino } from 'pino'
+import type { Action } from '#contract/action.ts'
 import { Problem } from '#contract/problem.ts'
 import { inviteNode } from '../../actions/flow/enrol.ts'
 import { prune } from '../../actions/flow/expire.ts'
+import { issue } from '../../actions/flow/issue.ts'
 import { type Service, startService } from '../../actions/service.ts'
 import { ServiceSettings } from '../../actions/settings.ts'
 import { answerOrders, die } from './orders.ts'
@@ -22,6 +24,8 @@ export type ServiceOrder =
   /** What the hourly clock does, at this time. */
   | { do: 'prune'; now: number }
   | { do: 'loseLastChunk'; lose: boolean }
+  /** Signs and sends what no judgement would: as whoever stole the key could. */
+  | { do: 'sign'; audience: string; action: Action }
   | { do: 'stop' }
 
 let service: Service | undefined
@@ -37,6 +41,7 @@ answerOrders<ServiceOrder>(async (order) => {
   if (order.do === 'die') dieAt(flow, order.at)
   if (order.do === 'prune') await prune(flow.store, order.now)
   if (order.do === 'loseLastChunk') lose = order.lose
+  if (order.do === 'sign') await sign(flow, order.audience, order.action)
   if (order.do === 'stop') await stop()
   return null
 })
@@ -67,6 +72,11 @@ function dieAt({ store, hub, recorder }: Service['flow'], at: 'commit' | 'send' 
     if (at === 'answer') publish(envelopes)
     die()
   }
+}
+
+async function sign({ store, keys, hub, now }: Service['flow'], to: string, action: Action) {
+  const orders = [{ audience: [to], action }]
+  hub.publish(await store.write((tx) => issue(tx, keys, orders, now())))
 }
 
 /** The chunk that was asked for first is the first; every other one is gone while it is so ordered. */

@@ -34,10 +34,9 @@ export type StageNode = {
 
 export async function makeNode(
   name: string,
-  settings: { state_dir: string },
-  networks: readonly string[],
+  settings: { state_dir: string; enforce: true },
 ): Promise<StageNode> {
-  const place = await placeOf(name, networks)
+  const place = await placeOf(name)
   let agent: Running<NodeOrder> | undefined
   const alive = () => agent ?? missing(name)
   const ended = async () => {
@@ -81,8 +80,8 @@ export async function makeNode(
 }
 
 /** With its addresses on its interface, as a machine has them, so that the agent finds them to be its own. */
-async function placeOf(name: string, networks: readonly string[]): Promise<Host> {
-  const place = await host(name, networks)
+async function placeOf(name: string): Promise<Host> {
+  const place = await host(name, [])
   await place.run('ip', 'addr', 'add', `${place.address4}/32`, 'dev', 'eth0')
   await place.run('ip', '-6', 'addr', 'add', `${place.address6}/128`, 'dev', 'eth0', 'nodad')
   return place

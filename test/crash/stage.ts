@@ -89,8 +89,8 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     await service.start()
     web.trust(join(service.dir, 'tls.crt'), service.adminToken())
     for (const [name, groups] of Object.entries(options.nodes)) {
-      const settings = { ...options.agent, state_dir: join(dir, name), enforce: true }
-      nodes.push(await makeNode(name, settings, []))
+      const settings = { ...options.agent, state_dir: join(dir, name), enforce: true as const }
+      nodes.push(await makeNode(name, settings))
       await node(name).start({ token: await invite(service, groups) })
     }
     for (const one of nodes) await one.connected()
