@@ -7,7 +7,7 @@ import { type Problem, toProblem } from '#contract/problem.ts'
 import type { ReadRow } from '#contract/row.ts'
 import type { Answer, Differences } from './differences.ts'
 import { type Ceilings, type InForce, type Protected, refusal } from './guard.ts'
-import type { Standing } from './memory.ts'
+import type { Remembered, Standing } from './memory.ts'
 import type { Recorder } from './record.ts'
 import type { Claim, Wished } from './wished.ts'
 
@@ -65,7 +65,12 @@ function drop(on: AcceptOn, answer: Answer): void {
  * What the memory held. The answers are given once more: those of the time before the restart may have been
  * lost on their way, and the same answer twice does no harm.
  */
-export function acceptRemembered(on: AcceptOn, claims: readonly Claim[]): void {
+export function acceptRemembered(
+  on: AcceptOn,
+  { claims, dropped }: Pick<Remembered, 'claims' | 'dropped'>,
+): void {
+  for (const [audience, decision] of dropped)
+    on.differences.owe({ ...placeOf(on, audience), decision, status: 'ended' })
   for (const claim of claims) {
     on.wished.add(claim, readAddress(claim.target), on.differences.note)
     on.differences.owe({

@@ -76,7 +76,7 @@ async function end(parts: Parts, following: Promise<void>): Promise<void> {
   await Promise.race([following, sleep(1_000, undefined, { ref: false })])
   await parts.healer.stop()
   await parts.enforcer.stop()
-  parts.record.mark()
+  parts.courses.mark()
   parts.memory.close()
   await parts.reporter.stop()
 }

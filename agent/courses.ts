@@ -26,9 +26,14 @@ export function coursesOf(parts: () => Parts, say: (line: string) => void) {
     }
   }
 
+  const mark = () => {
+    const { record, reporter, enforcer } = parts()
+    record.mark(reporter.idle && enforcer.idle)
+  }
+
   const beat = () => {
-    const { record, reporter } = parts()
-    record.mark()
+    const { reporter } = parts()
+    mark()
     reporter.heartbeat().catch(() => {
       // The stream's own trouble says it; the next heartbeat carries the same events.
     })
@@ -68,6 +73,7 @@ export function coursesOf(parts: () => Parts, say: (line: string) => void) {
 
   return {
     look,
+    mark,
     beat,
     measured,
     follow,

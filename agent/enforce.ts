@@ -54,6 +54,11 @@ export class Enforcer {
     return this.#settler.problem
   }
 
+  /** The kernel holds what is wished, and every answer was given to the report. */
+  get idle(): boolean {
+    return this.#working === undefined && this.problem === undefined
+  }
+
   get accepting(): AcceptOn {
     return this.#accept
   }

@@ -20,13 +20,18 @@ export type Step = {
   clock: ClockMark
   standings?: readonly (readonly [audience: string, standing: Standing])[]
   put?: readonly Claim[]
-  drop?: readonly (readonly [audience: string, decision: string])[]
+  drop?: readonly Dropped[]
+  /** The service has every answer to the steps before this one. */
+  told?: true
 }
+export type Dropped = readonly [audience: string, decision: string]
 
 export type Remembered = {
   clock: ClockMark | undefined
   standings: Map<string, Standing>
   claims: Claim[]
+  /** What is enforced no longer, of which the service may not have heard. */
+  dropped: Dropped[]
   /** A line within the file could not be read: the claims hold, but every position has to be asked for anew. */
   damaged: boolean
 }
@@ -44,6 +49,7 @@ const Line = z.strictObject({
     .optional(),
   put: z.array(Row).optional(),
   drop: z.array(z.tuple([Audience, DecisionId])).optional(),
+  told: z.literal(true).optional(),
 })
 type Line = z.infer<typeof Line>
 
@@ -107,10 +113,12 @@ export class Memory {
 
 function replay(text: string): Remembered {
   const claims = new Map<string, Claim>()
+  const dropped = new Map<string, Dropped>()
   const remembered: Remembered = {
     clock: undefined,
     standings: new Map(),
     claims: [],
+    dropped: [],
     damaged: false,
   }
   for (const piece of text.split('\n')) {
@@ -123,11 +131,16 @@ function replay(text: string): Remembered {
     remembered.clock = line.clock
     for (const [audience, standing] of line.standings ?? [])
       remembered.standings.set(audience, standing)
-    for (const [audience, decision] of line.drop ?? []) claims.delete(`${audience} ${decision}`)
+    if (line.told) dropped.clear()
+    for (const pair of line.drop ?? []) {
+      claims.delete(pair.join(' '))
+      dropped.set(pair.join(' '), pair)
+    }
     for (const row of line.put ?? []) claims.set(`${row[0]} ${row[1]}`, fromRow(row))
   }
   if (remembered.damaged) remembered.standings.clear()
   remembered.claims = [...claims.values()]
+  remembered.dropped = [...dropped].flatMap(([key, pair]) => (claims.has(key) ? [] : [pair]))
   return remembered
 }
 
@@ -141,8 +154,8 @@ function readLine(piece: string): Line | undefined {
   }
 }
 
-function printStep({ clock, standings, put, drop }: Step): string {
-  return `${JSON.stringify({ clock, standings, put: put?.map(toRow), drop })}\n`
+function printStep({ put, ...step }: Step): string {
+  return `${JSON.stringify({ ...step, put: put?.map(toRow) })}\n`
 }
 
 const claimsInLine = 1_000

@@ -16,14 +16,14 @@ import { bearer, makeIdentity } from './identity.ts'
 import type { Firewall } from './kernel/firewall.ts'
 import { Keyring } from './keys.ts'
 import { Lookout } from './lookout.ts'
-import { Memory } from './memory.ts'
+import { Memory, type Remembered } from './memory.ts'
 import { Recorder } from './record.ts'
 import { Reporter } from './report.ts'
 import { wholeState } from './resync.ts'
 import type { AgentSettings } from './settings.ts'
 import { Troubles } from './troubles.ts'
 import { verifyHead } from './verify.ts'
-import { type Claim, Wished } from './wished.ts'
+import { Wished } from './wished.ts'
 
 export type Parts = Ground & {
   service: Service
@@ -49,7 +49,7 @@ export type Ground = {
   record: Recorder
   wished: Wished
   /** What the memory held at the start. */
-  remembered: readonly Claim[]
+  remembered: Remembered
 }
 
 function makeGround(folder: string, on: AgentOn): Ground {
@@ -57,10 +57,11 @@ function makeGround(folder: string, on: AgentOn): Ground {
   const trouble = (error: unknown) => troubles.set('disk', toProblem(error))
   const belonging = new Belonging(folder, trouble)
   const memory = new Memory(folder)
-  const { clock: mark, standings, claims: remembered } = memory.load()
-  const clock = new Clock(on.monotonic, timeAtStart(mark, on.local()))
+  const remembered = memory.load()
+  const clock = new Clock(on.monotonic, timeAtStart(remembered.clock, on.local()))
   const wished = new Wished()
-  const record = new Recorder({ memory, wished, clock, local: on.local, trouble }, standings)
+  const recording = { memory, wished, clock, local: on.local, trouble }
+  const record = new Recorder(recording, remembered.standings)
   return { belonging, clock, troubles, memory, record, wished, remembered }
 }
 

@@ -51,9 +51,9 @@ export class Recorder {
     if (this.#on.memory.grown) this.rewrite()
   }
 
-  /** What time it is now, for a node that boots without a clock. */
-  mark(): void {
-    this.#append()
+  /** What time it is now, for a node that boots without a clock, and whether the service was told all until now. */
+  mark(told: boolean): void {
+    this.#append(told)
   }
 
   /** The audience's claims become these, in one step that is on the disk when this returns. */
@@ -76,7 +76,7 @@ export class Recorder {
     this.#try(() => this.#on.memory.rewrite(this.#clockMark(), this.#standings, claims))
   }
 
-  #append(): void {
+  #append(told = false): void {
     const last = new Map(this.#put.map((claim) => [`${claim.audience} ${claim.decision}`, claim]))
     const put = [...last.values()].filter(
       (claim) => this.#on.wished.get(claim.audience, claim.decision) === claim,
@@ -86,7 +86,7 @@ export class Recorder {
       return standing ? [[audience, standing] as const] : []
     })
     const step = { clock: this.#clockMark(), standings, put, drop: this.#drop }
-    this.#try(() => this.#on.memory.append(step))
+    this.#try(() => this.#on.memory.append(told ? { ...step, told } : step))
     this.#moved = new Set()
     this.#put = []
     this.#drop = []

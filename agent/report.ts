@@ -42,6 +42,11 @@ export class Reporter {
     return { waiting: this.#receipts.length, givenUp: this.#givenUp }
   }
 
+  /** The service has everything that was to be said. */
+  get idle(): boolean {
+    return this.#receipts.length === 0 && this.#sending === undefined
+  }
+
   answers(answers: readonly Answer[]): void {
     const at = this.#on.now()
     for (const answer of answers) this.#receipts.push({ ...answer, at })
@@ -117,6 +122,12 @@ export class Reporter {
 }
 
 /** Of several receipts about one decision only the last is news. */
-function latest(batch: readonly Receipt[]): Receipt[] {
-  return [...new Map(batch.map((one) => [`${one.audience} ${one.decision}`, one])).values()]
+function latest(batch: readonly Receipt[]): readonly Receipt[] {
+  const last = new Map<string, Map<string, Receipt>>()
+  for (const one of batch) {
+    const known = last.get(one.audience)
+    if (known) known.set(one.decision, one)
+    else last.set(one.audience, new Map([[one.decision, one]]))
+  }
+  return [...last.values()].flatMap((ofAudience) => [...ofAudience.values()])
 }

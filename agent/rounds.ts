@@ -4,12 +4,12 @@ import type { Parts } from './parts.ts'
 const lookAgainMs = 30_000
 
 /** Returns the way to stop. */
-export function beginRounds({ courses, record, troubles }: Parts, heartbeatMs: number): () => void {
+export function beginRounds({ courses, troubles }: Parts, heartbeatMs: number): () => void {
   const timers = [
     setInterval(courses.look, lookAgainMs).unref(),
     setInterval(() => {
-      record.mark()
-      if (!troubles.get('service')) courses.beat()
+      if (troubles.get('service')) courses.mark()
+      else courses.beat()
     }, heartbeatMs).unref(),
   ]
   return () => {

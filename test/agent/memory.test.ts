@@ -59,6 +59,22 @@ test('a damaged line keeps the other claims, and every position is asked for ane
   assert.equal(held.standings.size, 0)
 })
 
+test('what was let go of is remembered until the service was told', () => {
+  rmSync(path, { force: true })
+  const memory = new Memory(folder)
+  const drop = (n: number) => ({ clock, drop: [['all', decision(n)] as const] })
+  memory.append({ clock, put: [claim(1), claim(2), claim(3), claim(4)] })
+  memory.append(drop(1))
+  memory.append({ clock, told: true })
+  memory.append(drop(2))
+  memory.append(drop(3))
+  memory.append({ clock, put: [claim(3)] })
+  assert.deepEqual(new Memory(folder).load().dropped, [['all', decision(2)]])
+  memory.append({ ...drop(4), told: true })
+  memory.close()
+  assert.deepEqual(new Memory(folder).load().dropped, [['all', decision(4)]])
+})
+
 test('rewriting keeps everything and nothing else, with the proof for each position', () => {
   rmSync(path, { force: true })
   const memory = new Memory(folder)

@@ -4,6 +4,7 @@ import { after, before, describe, test } from 'node:test'
 import { delivers, type Host, host, ownNamespace } from '../namespace.ts'
 import type { Death } from './node-process.ts'
 import { openStage, type Stage } from './stage.ts'
+import { until } from './until.ts'
 import { allReported, checkWhole } from './whole.ts'
 
 const kernel = await ownNamespace(import.meta.url)
@@ -91,6 +92,20 @@ describe('a kill -9', { skip: kernel.skip }, () => {
       assert.equal(await reaches(), false, 'enforced before the service is asked')
       await whole()
     })
+
+  test('of the agent between lifting and the receipt: the lift is reported at the next start', async () => {
+    const node = stage.node('web-01')
+    const { id } = await stage.block('203.0.113.200')
+    await node.tell({ do: 'die', at: 'applied' })
+    await stage.ask('POST', `/v1/decisions/${id}/lift`, { reason: 'test' })
+    await node.ended()
+    await node.start()
+    await until('the lift is reported', async () => {
+      const { body } = await stage.ask('GET', `/v1/decisions/${id}`)
+      return body.decision?.nodes.ended !== 1 && JSON.stringify(body.decision?.nodes)
+    })
+    await stage.settled()
+  })
 
   test('of the agent and the service at once, with the block in between', async () => {
     const node = stage.node('web-01')
