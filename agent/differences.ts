@@ -5,7 +5,7 @@
 import type { Address } from '#contract/address.ts'
 import type { Receipt } from '#contract/receipt.ts'
 import type { Change } from './kernel/firewall.ts'
-import { type Element, elementKey, plan } from './plan.ts'
+import { type Element, elementKey, plan, puts } from './plan.ts'
 import type { BeforeChange, Wished } from './wished.ts'
 
 /** A receipt but for its time, which is that of the kernel's confirmation. */
@@ -35,14 +35,16 @@ export class Differences {
   take(now: number): { changes: Change[]; answers: Answer[] } {
     const held = new Map<string, Element>()
     const wished = new Map<string, Element>()
+    const news: Element[] = []
     for (const { address, elements } of this.#held.values()) {
       for (const element of elements) held.set(elementKey(element.set, element.address), element)
       for (const element of this.#wished.elementsOf(address))
-        wished.set(elementKey(element.set, element.address), element)
+        if (elements.length === 0) news.push(element)
+        else wished.set(elementKey(element.set, element.address), element)
     }
     const answers = this.#answers
     this.#held.clear()
     this.#answers = []
-    return { changes: plan(held, wished, now), answers }
+    return { changes: [...plan(held, wished, now), ...puts(news, now)], answers }
   }
 }

@@ -22,17 +22,24 @@ export function elementKey(set: SetName, address: Address): string {
  */
 export function plan(held: Elements, wished: Elements, now: number): Change[] {
   const removals: Remove[] = []
-  const puts: Put[] = []
+  const changed: Element[] = []
   for (const [key, { set, address }] of held)
     if (!((wished.get(key)?.end ?? 0) > now)) removals.push({ op: 'remove', set, address })
   for (const [key, element] of wished) {
     const there = held.get(key)?.end ?? 0
-    if (element.end > now && there !== element.end) puts.push(put(element, now))
+    if (there !== element.end) changed.push(element)
   }
-  return [...removals, ...puts]
+  return [...removals, ...puts(changed, now)]
 }
 
-export function put({ set, address, end }: Element, now: number): Put {
+/** What has not ended yet, where nothing of it is held. */
+export function puts(elements: Iterable<Element>, now: number): Put[] {
+  const found: Put[] = []
+  for (const element of elements) if (element.end > now) found.push(put(element, now))
+  return found
+}
+
+function put({ set, address, end }: Element, now: number): Put {
   return { op: 'put', set, address, timeoutMs: Math.ceil(end - now) }
 }
 

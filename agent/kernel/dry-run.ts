@@ -19,6 +19,7 @@ export function dryRunFirewall(print: (script: string) => void, now: () => numbe
     enforcing: false,
     async prepare() {
       print(makeTable())
+      return ends.size === 0
     },
     async apply(changes: readonly Change[]) {
       for (const steps of transactions(changes, can)) commit(steps)

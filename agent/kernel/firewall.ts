@@ -34,9 +34,9 @@ export interface Firewall {
   /**
    * Makes or mends table, chains and sets, and keeps the elements that are there. A table whose sets are of
    * another version stays in force untouched; the next `replace` then makes all anew in one transaction, and
-   * `apply` throws until then.
+   * `apply` throws until then. True when there was no table, so that nothing is in it.
    */
-  prepare(): Promise<void>
+  prepare(): Promise<boolean>
   /**
    * Applies the changes in transactions of at most 5,000, each wholly or not at all; of several changes to one
    * element the last counts. A put whose time is over removes. Throws `unsupported` for an address that does not

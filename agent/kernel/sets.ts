@@ -47,11 +47,17 @@ export function setSpec(name: SetName | NeverName): SetSpec {
   throw new Problem('unsupported', `there is no set ${name}`)
 }
 
+const lengthsOf = (family: 4 | 6) =>
+  new Map(
+    setKinds
+      .filter((kind) => kinds[kind].family === family && kinds[kind].prefix !== undefined)
+      .map((kind) => [kinds[kind].prefix, kind] as const),
+  )
+const kindOfLength = { 4: lengthsOf(4), 6: lengthsOf(6) }
+
 /** Where a host or network belongs. */
 export function setKind(address: Address): SetKind {
-  const exact = setKinds.find(
-    (kind) => kinds[kind].family === address.family && kinds[kind].prefix === address.prefix,
-  )
+  const exact = kindOfLength[address.family].get(address.prefix)
   return exact ?? (address.family === 4 ? 'rare4' : 'rare6')
 }
 

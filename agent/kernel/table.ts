@@ -49,6 +49,7 @@ export function kernelFirewall(
       const listing = await nft.list('-j', '-t', 'list', 'table', 'inet', tableName)
       foreign = listing !== undefined && !structureMatches(JSON.parse(listing))
       if (!foreign) await nft.run(makeTable())
+      return listing === undefined
     },
 
     async apply(changes: readonly Change[]) {

@@ -19,8 +19,9 @@ export class MemoryFirewall implements Firewall {
   closed = false
   readonly #watchers = new Set<(what: string) => void>()
 
-  async prepare(): Promise<void> {
+  async prepare(): Promise<boolean> {
     this.prepared++
+    return this.held.size === 0
   }
 
   async apply(changes: readonly Change[]): Promise<void> {
