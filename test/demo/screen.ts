@@ -71,12 +71,12 @@ export function printLeft({ processes, mounts }: Left): void {
 }
 
 export function who(name: string, address: string, role: string): string {
-  return `  ${paint('bold', name.padEnd(8))} ${address.padEnd(32)} ${role}`
+  return `  ${paint('bold', name.padEnd(8))} ${address.padEnd(33)} ${role}`
 }
 
 export const heads = {
   1: `Wazuh posts an alert: ssh brute force (rule 5763) by ${attacker.address4}`,
-  2: `Suricata appends to eve.json: an exploit by ${attacker.address6}`,
+  2: `Suricata appends to eve.json: an exploit by ${attacker.address6}, which hops within its /64`,
 } as const
 const starts = {
   1: 'alert sent',
@@ -108,13 +108,9 @@ function actLines(number: 1 | 2, act: Act): string[] {
 /** From the decision to the answer. */
 export function judgement(act: Judged): string[] {
   const { target, decision, judged, signed, answered } = act
-  const wide = target.includes(':') ? ', as its owner hops within it' : ''
   return [
-    moment(
-      judged,
-      `decided: block ${target} for ${printDuration(decision.length_s * 1_000)}${wide}`,
-    ),
-    note(`rule ${printable(reasonOf(act))}`),
+    moment(judged, `decided: block ${target} for ${printDuration(decision.length_s * 1_000)}`),
+    ...decision.because.map((sentence) => note(printable(brief(sentence), 88))),
     moment(signed, `signed, once for all nodes: ${decision.id}`),
     ...(answered === undefined
       ? []
@@ -123,8 +119,9 @@ export function judgement(act: Judged): string[] {
 }
 type Judged = Pick<Act, 'target' | 'judged' | 'signed' | 'answered' | 'decision'>
 
-function reasonOf({ decision }: Judged): string {
-  return (decision.because[0] ?? '').replace(/^The rule (".*") matched: (.*)\.$/, '$1: $2')
+/** The service's own sentence, in fewer words where it names the rule. */
+function brief(sentence: string): string {
+  return sentence.replace(/^The rule (".*") matched: /, 'rule $1: ')
 }
 
 function killLines(at: number): string[] {
@@ -148,7 +145,7 @@ function endLines(facts: Facts): string[] {
     heading('=', 'What it comes to'),
     result(
       'alert to kernel',
-      `${print(last(wazuh.inKernel))} ms from Wazuh, ${print(last(suricata.inKernel))} ms from Suricata's file, to the last of 3 kernels`,
+      `${bold(print(last(wazuh.inKernel)))} ms from Wazuh, ${bold(print(last(suricata.inKernel)))} ms from Suricata's file, to the last of 3 kernels`,
     ),
     result(
       'length',
@@ -185,9 +182,9 @@ function flowLines({ flows }: Facts): string[] {
     return [
       result(
         'TCP flow',
-        `the attacker's was silent for ${print(seen.longestSilence / 1e6)} ms, then the same flow went on:`,
+        `the attacker's was silent for ${print(seen.longestSilence / 1e6)} ms (TCP retries ever more slowly),`,
       ),
-      result('', 'its packets were dropped, its sockets were not freed'),
+      result('', 'then the same flow went on: its packets were dropped, its sockets not freed'),
     ]
   const back =
     seen.again === undefined
