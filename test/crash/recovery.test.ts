@@ -137,6 +137,44 @@ describe('by itself', { skip: kernel.skip }, () => {
     await stage.settled()
   })
 
+  test('a service that hangs and goes on loses and doubles nothing, and the nodes enforce meanwhile', async () => {
+    const before = next()
+    await stage.block(before)
+    stage.service.signal('SIGSTOP')
+    const addresses = [next(), next(), next()]
+    const alerts = addresses.map((address) => stage.alert(record(address)))
+    assert.equal(await reaches(before), false)
+    assert.equal((await stage.node('web-01').status()).enforcing, true)
+    stage.service.signal('SIGCONT')
+    await Promise.all(alerts)
+    await stage.settled()
+    for (const address of addresses) assert.equal(await reaches(address), false)
+    await allReported(stage)
+  })
+
+  test('an agent killed in the midst of a large load goes on with it, and none of 12,000 blocks is lost', {
+    skip: kernel.skipLarge,
+  }, async () => {
+    const node = stage.node('db-01')
+    await node.kill()
+    const many = Array.from({ length: 12_000 }, (_, index) =>
+      record(`198.18.${index >> 8}.${index & 255}`),
+    )
+    await stage.alert(...many.slice(0, 6_000))
+    await stage.alert(...many.slice(6_000))
+    await stage.service.tell({ do: 'prune', now: Date.now() + 25 * 3_600_000 })
+    await node.start({ dieAt: 'applied' })
+    await node.ended()
+    const held = (await node.kernel()).blocks.size
+    assert.ok(held < 12_000, `${held} were in the kernel`)
+    await node.start()
+    await node.connected()
+    await stage.settled()
+    assert.ok((await node.kernel()).blocks.size >= 12_000)
+    await stage.ask('POST', '/v1/addresses/lift', { target: '198.18.0.0/16', reason: 'test' })
+    await stage.settled()
+  })
+
   test('a node that was away for longer than envelopes are kept takes the whole state', async () => {
     const node = stage.node('db-01')
     const [gone, stays, came] = [next(), next(), next()]
@@ -163,7 +201,7 @@ describe('by itself', { skip: kernel.skip }, () => {
     const before = next()
     await stage.block(before)
     const brief = next()
-    await stage.block(brief, { for: '2s' })
+    await stage.block(brief, { for: '1s' })
     await stage.service.kill()
     assert.deepEqual([await reaches(before), await reaches(brief)], [false, false])
     await until('the block ends by its time', async () =>
@@ -234,6 +272,20 @@ describe('by itself', { skip: kernel.skip }, () => {
     const later = next()
     await blocked(later, { audience: ['group/edge'] })
     assert.equal(await reaches(later), false)
+  })
+
+  test('a node that is regrouped while it is away does the same when it comes back', async () => {
+    const node = stage.node('web-01')
+    const [edge, web] = [next(), next()]
+    await blocked(edge, { audience: ['group/edge'] })
+    await node.kill()
+    await stage.ask('POST', '/v1/nodes/web-01/groups', { groups: ['web'] })
+    await stage.block(web, { audience: ['group/web'], for: '10m' })
+    assert.equal(await reaches(edge), false)
+    await node.start()
+    await node.connected()
+    await stage.settled()
+    assert.deepEqual([await reaches(edge), await reaches(web)], [true, false])
   })
 
   test('a revoked node enforces until the ends and gets nothing new', async () => {
