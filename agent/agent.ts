@@ -6,6 +6,8 @@ import type { LocalClock } from './clock.ts'
 import type { ConnectTo, Service } from './connect.ts'
 import { describeForPerson } from './describe.ts'
 import type { Firewall } from './kernel/firewall.ts'
+import { lockFolder } from './lock.ts'
+import { requireMembership } from './membership.ts'
 import { makeParts, type Parts } from './parts.ts'
 import { beginRounds } from './rounds.ts'
 import type { AgentSettings } from './settings.ts'
@@ -37,9 +39,20 @@ export type Agent = {
 
 /**
  * Resolves when the kernel holds what the node remembers; the network comes after. Throws `conflict` when the node
- * is not enrolled, and what the settings, the state folder and the choice of the firewall throw.
+ * is not enrolled or another agent works with its state folder, and what the settings, the state folder and the choice of the firewall throw.
  */
 export async function runAgent(settings: AgentSettings, on: AgentOn): Promise<Agent> {
+  requireMembership(settings.state_dir)
+  const unlock = lockFolder(settings.state_dir)
+  try {
+    return await begin(settings, on, unlock)
+  } catch (error) {
+    unlock()
+    throw error
+  }
+}
+
+async function begin(settings: AgentSettings, on: AgentOn, unlock: () => void): Promise<Agent> {
   const parts = await makeParts(settings, on)
   const { enforcer, remembered, firewall, healer, belonging, record, catchUp, follower } = parts
   acceptRemembered(enforcer.accepting, remembered)
@@ -64,6 +77,7 @@ export async function runAgent(settings: AgentSettings, on: AgentOn): Promise<Ag
       await end(parts, following)
       closeStatus()
       await firewall.close()
+      unlock()
     },
   }
 }
@@ -71,6 +85,7 @@ export async function runAgent(settings: AgentSettings, on: AgentOn): Promise<Ag
 /** What is under way is finished; what is remembered and in the kernel stays. */
 async function end(parts: Parts, following: Promise<void>): Promise<void> {
   parts.heads.stop()
+  parts.heart.stop()
   parts.follower.stop()
   parts.service.close()
   await Promise.race([following, sleep(1_000, undefined, { ref: false })])

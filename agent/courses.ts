@@ -39,6 +39,12 @@ export function coursesOf(parts: () => Parts, say: (line: string) => void) {
     })
   }
 
+  /** A heartbeat, or only a mark while nobody would hear it: events wait for the service. */
+  const tell = () => {
+    if (parts().troubles.get('service')) mark()
+    else beat()
+  }
+
   /** The audience's whole state is asked for, and the stream begins anew after it. */
   const need = (audience: string, lostPast: boolean) => {
     const { catchUp, enforcer, follower } = parts()
@@ -74,7 +80,7 @@ export function coursesOf(parts: () => Parts, say: (line: string) => void) {
   return {
     look,
     mark,
-    beat,
+    tell,
     measured,
     follow,
     lastHealing: () => lastHealing,

@@ -12,6 +12,7 @@ import { Enforcer } from './enforce.ts'
 import { Follower } from './follow.ts'
 import { Heads } from './heads.ts'
 import { Healer } from './heal.ts'
+import { Heart } from './heart.ts'
 import { bearer, makeIdentity } from './identity.ts'
 import type { Firewall } from './kernel/firewall.ts'
 import { Keyring } from './keys.ts'
@@ -36,6 +37,7 @@ export type Parts = Ground & {
   heads: Heads
   follower: Follower
   healer: Healer
+  heart: Heart
   described: Described
   courses: Courses
 }
@@ -100,12 +102,14 @@ export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<P
   // Before the firewall is touched: a protect file that cannot be read is no start.
   lookout.look()
   const firewall = await on.firewall()
+  const heart = new Heart({ beat: courses.tell, monotonic })
   const reporter = new Reporter({
     service,
     now,
     monotonic,
     measured: courses.measured,
     state: () => describeForService(described),
+    happened: () => heart.soon(),
   })
   const enforcer = new Enforcer({
     firewall,
@@ -161,7 +165,7 @@ export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<P
   const parts: Parts = {
     ...ground,
     ...{ service, lookout, keyring, firewall, reporter, enforcer, catchUp, heads },
-    ...{ follower, healer, described, courses },
+    ...{ follower, healer, heart, described, courses },
   }
   return parts
 }

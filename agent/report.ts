@@ -14,6 +14,8 @@ export type ReportOn = {
   state(): Omit<Heartbeat, 'events'>
   /** The service's clock at some moment of the last `roundTripMs`. */
   measured(time: number, roundTripMs: number): void
+  /** There is an event to be told. */
+  happened(): void
 }
 
 const receiptsInRequest = 5_000
@@ -61,6 +63,7 @@ export class Reporter {
   event(kind: NodeEvent['kind'], detail: string): void {
     this.#events.push({ kind, at: this.#on.now(), detail: detail.slice(0, 500) })
     if (this.#events.length > mostEvents) this.#events.shift()
+    this.#on.happened()
   }
 
   /** The service is there (again): what waited goes at once. */

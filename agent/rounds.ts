@@ -4,13 +4,10 @@ import type { Parts } from './parts.ts'
 const lookAgainMs = 30_000
 
 /** Returns the way to stop. */
-export function beginRounds({ courses, troubles }: Parts, heartbeatMs: number): () => void {
+export function beginRounds({ courses }: Parts, heartbeatMs: number): () => void {
   const timers = [
     setInterval(courses.look, lookAgainMs).unref(),
-    setInterval(() => {
-      if (troubles.get('service')) courses.mark()
-      else courses.beat()
-    }, heartbeatMs).unref(),
+    setInterval(courses.tell, heartbeatMs).unref(),
   ]
   return () => {
     for (const timer of timers) clearInterval(timer)

@@ -198,6 +198,32 @@ describe('a node', () => {
     assert.equal(agent.status().last_healing?.why, 'the ruleset was flushed by process 4711')
   })
 
+  test('lets a person hear of a healing within a second, not with the next interval', {
+    timeout: 6_000,
+  }, async () => {
+    const { service, firewall } = await start()
+    await service.until(() => service.streams === 1)
+    const healed = () =>
+      service.heartbeats.findIndex((one) => one.events.some(({ kind }) => kind === 'healed'))
+    firewall.disturb('the ruleset was flushed by process 4711')
+    const began = performance.now()
+    await service.until(() => healed() >= 0)
+    assert.ok(performance.now() - began < 1_500)
+  })
+
+  test('is not started a second time on the same state folder, and says which process holds it', {
+    timeout: 6_000,
+  }, async () => {
+    const { path, firewall, agent } = await start()
+    await assert.rejects(run(path, firewall), {
+      code: 'conflict',
+      message: new RegExp(`process ${process.pid}\\b`),
+      remedy: /stop it first/,
+    })
+    await agent.stop()
+    await (await run(path, firewall)).stop()
+  })
+
   test('tells the truth over its status socket', { timeout: 6_000 }, async () => {
     const { service, firewall, agent, path } = await start()
     await service.until(() => service.streams === 1)
