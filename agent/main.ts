@@ -13,6 +13,7 @@ import { connect } from './connect.ts'
 import { enrol } from './enrol.ts'
 import { chooseFirewall } from './kernel/choose.ts'
 import { type AgentSettings, readAgentSettings } from './settings.ts'
+import { readAgentSection } from './settings-file.ts'
 import { type AgentStatus, askStatus } from './status.ts'
 import { linuxPlaces } from './surroundings.ts'
 
@@ -64,7 +65,7 @@ export const commands: Record<'enrol' | 'run' | 'check' | 'status', Command> = {
 function command(act: (asked: Asked, io: Io) => Promise<number>): Command {
   return async (args, io) => {
     try {
-      return await act(readAsked(args, io.environment), io)
+      return await act(await readAsked(args, io.environment), io)
     } catch (error) {
       const problem = toProblem(error)
       const cause = problem.cause instanceof Error ? ` (${printable(problem.cause.message)})` : ''
@@ -75,8 +76,8 @@ function command(act: (asked: Asked, io: Io) => Promise<number>): Command {
   }
 }
 
-function readAsked(args: string[], environment: Environment): Asked {
-  const settings = readAgentSettings(environment)
+async function readAsked(args: string[], environment: Environment): Promise<Asked> {
+  const settings = readAgentSettings(environment, await readAgentSection(environment))
   try {
     const options = { json: { type: 'boolean' }, name: { type: 'string' } } as const
     const { values, positionals } = parseArgs({ args, options, allowPositionals: true })

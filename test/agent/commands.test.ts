@@ -1,6 +1,6 @@
 /** The agent's commands as a person at the machine sees them. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -38,6 +38,25 @@ test('a mistyped setting fails with what was expected', async () => {
   assert.match(err, /setting backend/)
   const typo = await call('status', [], { CORDON_AGENT_ADMIN_NETWORK: '192.0.2.0/24' })
   assert.match(typo.err, /hint: did you mean CORDON_AGENT_ADMIN_NETWORKS\?/)
+})
+
+test('the section agent of the shared settings file is read, and the environment stands over it', async () => {
+  const path = join(folder, 'cordon.yaml')
+  const state = join(folder, 'elsewhere')
+  const given = { CORDON_SETTINGS: path, CORDON_AGENT_STATE_DIR: undefined }
+  writeFileSync(path, `service:\n  listen: 127.0.0.1:1\nagent:\n  state_dir: ${state}\n`)
+  assert.match((await call('status', [], given)).err, new RegExp(`no agent answers at ${state}/`))
+  const over = { ...given, CORDON_AGENT_STATE_DIR: folder }
+  assert.match((await call('status', [], over)).err, new RegExp(`no agent answers at ${folder}/s`))
+  for (const [text, words] of [
+    ['agent:\n  state_dri: x\n', /hint: did you mean state_dir\?/],
+    ['agnet: {}\n', /has a section agnet/],
+    ['agent: [1]\n', /the section agent holds no keys/],
+    ['agent: {', /cannot be read as YAML/],
+  ] as const) {
+    writeFileSync(path, text)
+    assert.match((await call('status', [], given)).err, words)
+  }
 })
 
 test('check tells what works, what does not, and what is never blocked', async () => {
@@ -102,7 +121,7 @@ test('status is yes only for a node that enforces, is connected, and has no prob
 async function call(
   name: keyof typeof commands,
   args: string[] = [],
-  environment: Record<string, string> = {},
+  environment: Record<string, string | undefined> = {},
 ) {
   let [out, err] = ['', '']
   const code = await commands[name](args, {
