@@ -6,7 +6,7 @@ import type { Watcher } from './watch.ts'
 const pollMs = 5_000
 
 /** Sees table, chains, rules and sets; not elements, and not who it was. */
-export function watchListing(nft: Nft, changed: (what: string) => void): Watcher {
+export function watchListing(nft: Nft, changed: (what: string) => void, everyMs = pollMs): Watcher {
   let stopped = false
   let known: string | undefined
   const look = async (first: boolean) => {
@@ -19,7 +19,7 @@ export function watchListing(nft: Nft, changed: (what: string) => void): Watcher
     look(first)
       .catch((error: unknown) => changed(`the table cannot be listed: ${String(error)}`))
       .finally(() => {
-        if (!stopped) timer = setTimeout(lookAgain, pollMs, false).unref()
+        if (!stopped) timer = setTimeout(lookAgain, everyMs, false).unref()
       })
   }
   let timer: NodeJS.Timeout | undefined
