@@ -210,7 +210,7 @@ describe('what ails the peers', { skip: kernel.skip }, () => {
     const folder = join(stage.dir, 'twin')
     cpSync(join(stage.dir, 'db-01'), folder, {
       recursive: true,
-      filter: (path) => !path.endsWith('.sock'),
+      filter: (path) => !/\.(sock|lock)$/.test(path),
     })
     const twin = await makeNode('twin', { state_dir: folder, enforce: true })
     try {
