@@ -57,6 +57,7 @@ async function begin(settings: AgentSettings, on: AgentOn, unlock: () => void): 
   const { enforcer, remembered, firewall, healer, belonging, record, catchUp, follower } = parts
   acceptRemembered(enforcer.accepting, remembered)
   await enforcer.replace()
+  parts.tidy.after(remembered.claims.length)
   const unwatch = firewall.watch((what) => healer.disturbed(what))
   const endRounds = beginRounds(parts, settings.heartbeat)
   const status = () => describe(parts)
@@ -86,6 +87,7 @@ async function begin(settings: AgentSettings, on: AgentOn, unlock: () => void): 
 async function end(parts: Parts, following: Promise<void>): Promise<void> {
   parts.heads.stop()
   parts.heart.stop()
+  parts.tidy.stop()
   parts.follower.stop()
   parts.service.close()
   await Promise.race([following, sleep(1_000, undefined, { ref: false })])

@@ -121,6 +121,7 @@ export function coursesOf(parts: () => Parts, say: (line: string) => void) {
       const where = `${standing?.epoch}:${standing?.seq}`
       const detail = `${audience} is at ${where} with ${claims.length} blocks`
       parts().reporter.event('resynchronised', detail)
+      parts().tidy.after(claims.length)
     },
     trusted(): void {
       parts().troubles.set('trust', undefined)

@@ -22,6 +22,7 @@ import { Recorder } from './record.ts'
 import { Reporter } from './report.ts'
 import { wholeState } from './resync.ts'
 import type { AgentSettings } from './settings.ts'
+import { collectGarbage, Tidy } from './tidy.ts'
 import { Troubles } from './troubles.ts'
 import { verifyHead } from './verify.ts'
 import { Wished } from './wished.ts'
@@ -38,6 +39,7 @@ export type Parts = Ground & {
   follower: Follower
   healer: Healer
   heart: Heart
+  tidy: Tidy
   described: Described
   courses: Courses
 }
@@ -158,6 +160,8 @@ export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<P
     random: on.random,
   })
   const healer = new Healer({ heal: courses.heal, healed: courses.healed, monotonic })
+  const idle = () => enforcer.idle && reporter.idle
+  const tidy = new Tidy({ idle, collect: collectGarbage })
   const started = now()
   const described: Described = {
     ...{ version, started, firewall, enforcer, wished, clock, local, troubles, cursor },
@@ -165,7 +169,7 @@ export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<P
   const parts: Parts = {
     ...ground,
     ...{ service, lookout, keyring, firewall, reporter, enforcer, catchUp, heads },
-    ...{ follower, healer, heart, described, courses },
+    ...{ follower, healer, heart, tidy, described, courses },
   }
   return parts
 }

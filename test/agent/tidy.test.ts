@@ -1,0 +1,29 @@
+/** The garbage of a large load goes once the node is quiet, and never while something waits. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { collectGarbage, Tidy } from '../../agent/tidy.ts'
+
+test('after a large load garbage is collected once, as soon as nothing waits', (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout'] })
+  let [idle, collected] = [false, 0]
+  const collect = async () => void collected++
+  const tidy = new Tidy({ idle: () => idle, collect })
+  tidy.after(100_000)
+  for (let n = 0; n < 5; n++) context.mock.timers.tick(2_000)
+  assert.equal(collected, 0)
+  idle = true
+  for (let n = 0; n < 5; n++) context.mock.timers.tick(2_000)
+  assert.equal(collected, 1)
+  tidy.after(5)
+  context.mock.timers.tick(10_000)
+  assert.equal(collected, 1, 'a small load leaves nothing worth a pause')
+})
+
+test('collecting gives back what nobody holds', async () => {
+  const ballast = Array.from({ length: 300_000 }, (_, n) => ({ n, text: `block ${n}` }))
+  const full = process.memoryUsage().heapUsed
+  assert.equal(ballast.length, 300_000)
+  ballast.length = 0
+  await collectGarbage()
+  assert.ok(process.memoryUsage().heapUsed < full - 10_000_000)
+})
