@@ -23,11 +23,12 @@ const Manifest = z.object({ manifest: z.string() })
  * and what verifyManifest and the connection throw.
  */
 export async function wholeState(on: ResyncOn, audience: string, lostPast: boolean): Promise<Load> {
-  if (lostPast) await prove(on, audience)
+  const disowned = lostPast ? await prove(on, audience) : undefined
   try {
     return await askForState(on, audience)
   } catch (error) {
-    if (lostPast || !showsLostPast(toProblem(error))) throw error
+    if (!showsLostPast(toProblem(error))) throw error
+    if (lostPast) throw disowned ?? error
     return wholeState(on, audience, true)
   }
 }
@@ -36,9 +37,21 @@ function showsLostPast({ code }: Problem): boolean {
   return code === 'envelope_epoch' || code === 'envelope_fork' || code === 'envelope_replayed'
 }
 
-async function prove(on: ResyncOn, audience: string): Promise<void> {
+/**
+ * Returns why the service does not know its own signature: it lost the key as well. A person may have begun a new
+ * epoch, so its state is asked for all the same.
+ */
+async function prove(on: ResyncOn, audience: string): Promise<Problem | undefined> {
   const statement = on.accept.record.standing(audience)?.statement
-  if (statement) await on.service.ask('POST', '/v1/proof', { body: { statement } })
+  if (!statement) return undefined
+  try {
+    await on.service.ask('POST', '/v1/proof', { body: { statement } })
+    return undefined
+  } catch (error) {
+    const problem = toProblem(error)
+    if (problem.code === 'invalid_input') return problem
+    throw problem
+  }
 }
 
 async function askForState(on: ResyncOn, audience: string): Promise<Load> {

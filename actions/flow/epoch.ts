@@ -114,7 +114,8 @@ function readStatement(keys: SigningKeys, jws: string): Statement {
 
 function untrusted(cause: unknown): Problem {
   return new Problem('invalid_input', 'this is no statement of this service', {
-    remedy: 'send the last envelope or snapshot manifest exactly as it was received',
+    remedy:
+      'when the service was put back to before its newest signing key, order "cordon epoch begin"',
     cause,
   })
 }

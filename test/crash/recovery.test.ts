@@ -1,6 +1,7 @@
 /** Nodes and service find together again after outages, restored databases, new keys and long absences, by themselves. */
 import assert from 'node:assert/strict'
-import { copyFileSync, rmSync } from 'node:fs'
+import { copyFileSync, cpSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { delivers, type Host, host, ownNamespace } from '../namespace.ts'
 import { openStage, type Stage } from './stage.ts'
@@ -96,6 +97,33 @@ describe('by itself', { skip: kernel.skip }, () => {
     await stage.settled()
     assert.equal(await reaches(others[0] ?? ''), false)
     assert.equal(await reaches(lost[0] ?? ''), true)
+    await goesOn()
+  })
+
+  test('a service that also lost a rotated key comes back with one order: a new epoch', async () => {
+    await stage.service.stop()
+    const { dir } = stage.service
+    const backup = join(stage.dir, 'backup')
+    cpSync(dir, backup, { recursive: true })
+    await stage.service.start()
+    await connected()
+    await stage.ask('POST', '/v1/keys/rotate')
+    const lost = next()
+    await stage.block(lost)
+    assert.equal(await reaches(lost), false)
+    await stage.service.kill()
+    rmSync(dir, { recursive: true })
+    cpSync(backup, dir, { recursive: true })
+    await stage.service.start()
+    await until('the node says what to do', async () => {
+      const { problems } = await stage.node('web-01').status()
+      const told = problems.some(({ remedy }) => remedy?.includes('cordon epoch begin'))
+      return !told && JSON.stringify(problems)
+    })
+    assert.equal((await stage.ask('POST', '/v1/epoch')).status, 200)
+    await connected()
+    await stage.settled()
+    assert.equal(await reaches(lost), true)
     await goesOn()
   })
 
