@@ -124,12 +124,13 @@ export function gather(
 /** Written to the disk as one step, then taken claim by claim, so that a caller can do other things between. */
 export function* acceptLoad(on: AcceptOn, load: Load): Generator<void> {
   const { audience, standing, claims } = load
-  if (standing) on.record.replace(audience, standing, claims)
-  else on.record.forget(audience)
   const { epoch, seq } = standing ?? { epoch: 1, seq: 0 }
   const kept = new Set(claims.map((claim) => claim.decision))
-  for (const { decision } of [...on.wished.audience(audience)]) {
-    if (kept.has(decision)) continue
+  const gone = [...on.wished.audience(audience)].filter(({ decision }) => !kept.has(decision))
+  for (const { decision } of gone) on.record.drop(audience, decision)
+  if (standing) on.record.replace(audience, standing, claims)
+  else on.record.forget(audience)
+  for (const { decision } of gone) {
     on.wished.remove(audience, decision, on.differences.note)
     on.differences.owe({ audience, decision, epoch, seq, status: 'ended' })
     yield

@@ -97,9 +97,11 @@ export class Memory {
     clock: ClockMark,
     standings: Iterable<readonly [string, Standing]>,
     claims: Iterable<Claim>,
+    dropped: readonly Dropped[] = [],
   ): void {
     const size = { written: 0 }
-    writeState(this.#path, counted(printWhole(clock, standings, claims), size))
+    const pieces = printWhole(clock, standings, claims, dropped)
+    writeState(this.#path, counted(pieces, size))
     this.close()
     this.#base = size.written
     this.#appended = 0
@@ -165,7 +167,9 @@ function* printWhole(
   clock: ClockMark,
   standings: Iterable<readonly [string, Standing]>,
   claims: Iterable<Claim>,
+  drop: readonly Dropped[],
 ): Generator<string> {
+  if (drop.length > 0) yield printStep({ clock, drop })
   let put: Claim[] = []
   for (const claim of claims) {
     put.push(claim)

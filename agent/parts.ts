@@ -65,7 +65,7 @@ function makeGround(folder: string, on: AgentOn): Ground {
   const clock = new Clock(on.monotonic, timeAtStart(remembered.clock, on.local()))
   const wished = new Wished()
   const recording = { memory, wished, clock, local: on.local, trouble }
-  const record = new Recorder(recording, remembered.standings)
+  const record = new Recorder(recording, remembered.standings, remembered.dropped)
   return { belonging, clock, troubles, memory, record, wished, remembered }
 }
 

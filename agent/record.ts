@@ -1,7 +1,10 @@
 /** Keeps the memory in step with what is wished: each round is written before the kernel hears of it. */
 import type { Clock, ClockMark, LocalClock } from './clock.ts'
-import type { Memory, Standing } from './memory.ts'
+import type { Dropped, Memory, Standing } from './memory.ts'
 import type { Claim, Wished } from './wished.ts'
+
+/** More than this waits for a service that is away only after a mass lift; the oldest is given up first. */
+const mostUntold = 100_000
 
 export type RecordOn = {
   memory: Memory
@@ -17,11 +20,14 @@ export class Recorder {
   readonly #standings: Map<string, Standing>
   #moved = new Set<string>()
   #put: Claim[] = []
-  #drop: [audience: string, decision: string][] = []
+  #drop: Dropped[] = []
+  /** What was let go of since the service was last told all: a rewrite must not forget it. */
+  #untold: Map<string, Dropped>
 
-  constructor(on: RecordOn, standings: Map<string, Standing>) {
+  constructor(on: RecordOn, standings: Map<string, Standing>, untold: readonly Dropped[] = []) {
     this.#on = on
     this.#standings = standings
+    this.#untold = byName(untold)
   }
 
   get standings(): ReadonlyMap<string, Standing> {
@@ -43,6 +49,9 @@ export class Recorder {
 
   drop(audience: string, decision: string): void {
     this.#drop.push([audience, decision])
+    this.#untold.set(`${audience} ${decision}`, [audience, decision])
+    if (this.#untold.size > mostUntold)
+      for (const first of this.#untold.keys()) return void this.#untold.delete(first)
   }
 
   /** One step of the log with all that was said since the last. Drops are read before puts. */
@@ -73,7 +82,8 @@ export class Recorder {
   }
 
   #save(claims: Iterable<Claim>): void {
-    this.#try(() => this.#on.memory.rewrite(this.#clockMark(), this.#standings, claims))
+    const untold = [...this.#untold.values()]
+    this.#try(() => this.#on.memory.rewrite(this.#clockMark(), this.#standings, claims, untold))
   }
 
   #append(told = false): void {
@@ -87,6 +97,7 @@ export class Recorder {
     })
     const step = { clock: this.#clockMark(), standings, put, drop: this.#drop }
     this.#try(() => this.#on.memory.append(told ? { ...step, told } : step))
+    if (told) this.#untold = byName(this.#drop)
     this.#moved = new Set()
     this.#put = []
     this.#drop = []
@@ -103,6 +114,10 @@ export class Recorder {
       this.#on.trouble(error)
     }
   }
+}
+
+function byName(dropped: readonly Dropped[]): Map<string, Dropped> {
+  return new Map(dropped.map((one) => [one.join(' '), one]))
 }
 
 function* replaced(

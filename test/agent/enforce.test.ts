@@ -200,7 +200,12 @@ describe('a whole state', () => {
       node.firewall.keys(),
       [2, 3].map((n) => `in_hosts4 203.0.113.${n}`),
     )
-    const { claims, standings } = new Memory(node.folder).load()
+    const { claims, standings, dropped } = new Memory(node.folder).load()
+    assert.deepEqual(
+      dropped.map(([, id]) => id),
+      [decision(1), decision(4)],
+      'answered once more after a crash',
+    )
     assert.deepEqual(claims.map((one) => one.decision).sort(), [decision(2), decision(3)])
     assert.equal(standings.get('all')?.seq, 10)
   })

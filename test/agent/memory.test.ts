@@ -117,3 +117,13 @@ function claim(n: number, end = 1): Claim {
 function standing(seq: number): Standing {
   return { epoch: 1, seq, hash: `h${seq}`, statement: `s${seq}` }
 }
+
+test('a rewrite forgets nothing that the service was not told, and a block that came again is none of it', () => {
+  rmSync(path, { force: true })
+  const memory = new Memory(folder)
+  const untold = [1, 2].map((n) => ['all', decision(n)] as const)
+  memory.rewrite(clock, [['all', standing(4)]], [claim(2)], untold)
+  const held = new Memory(folder).load()
+  assert.deepEqual(held.dropped, [['all', decision(1)]])
+  assert.deepEqual(held.claims, [claim(2)])
+})
