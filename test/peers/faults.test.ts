@@ -288,6 +288,7 @@ describe('what ails the peers', { skip: kernel.skip }, () => {
   test('a lifted block is out of every kernel when the answer says so', async () => {
     const address = next()
     const { id } = await stage.block(address)
+    for (const { name } of stage.nodes) assert.equal(await reaches(address, name), false)
     const { state, nodes } = await stage.lift(id)
     assert.deepEqual([state, nodes.ended], ['ended', 2])
     for (const { name } of stage.nodes) assert.equal(await reaches(address, name), true)
