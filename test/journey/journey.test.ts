@@ -19,6 +19,7 @@ rules:
   - { name: rest, because: test, when: 'true', verdict: watch }
 `
 const folder = mkdtempSync(join(tmpdir(), 'cordon-journey-'))
+after(() => rmSync(folder, { recursive: true }))
 const files = {
   alerts: join(folder, 'alerts.json'),
   eve: join(folder, 'eve.json'),
@@ -56,7 +57,6 @@ describe('a record of a vendor becomes a block that ends by its time', {
   after(async () => {
     await stage.close()
     await attacker.close()
-    rmSync(folder, { recursive: true })
   })
 
   const both = ['web-01', 'db-01']
