@@ -59,6 +59,11 @@ export class Enforcer {
     return this.#working === undefined && this.problem === undefined
   }
 
+  /** A whole state is being enforced, step by step. */
+  get loading(): boolean {
+    return this.#loading !== undefined || this.#loads.length > 0
+  }
+
   get accepting(): AcceptOn {
     return this.#accept
   }

@@ -112,6 +112,7 @@ export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<P
     measured: courses.measured,
     state: () => describeForService(described),
     happened: () => heart.soon(),
+    loading: () => enforcer.loading,
   })
   const enforcer = new Enforcer({
     firewall,

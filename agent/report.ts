@@ -16,11 +16,16 @@ export type ReportOn = {
   measured(time: number, roundTripMs: number): void
   /** There is an event to be told. */
   happened(): void
+  /** A whole state is being enforced: what can wait waits, so that both machines have their time for that. */
+  loading(): boolean
 }
 
 const receiptsInRequest = 5_000
 /** What a long outage may pile up; the oldest is given up first, and said so. */
 const mostReceipts = 200_000
+/** What waits at most for the end of a load, and how often it is looked whether it has ended. */
+const mostDuringLoad = 150_000
+const loadingMs = 50
 const mostEvents = 100
 const retryMs = { first: 500, longest: 30_000 }
 const HeartbeatAnswer = z.object({ time: z.number() })
@@ -94,6 +99,10 @@ export class Reporter {
 
   #send(): void {
     if (this.#sending || this.#retry || this.#stopped || this.#receipts.length === 0) return
+    if (this.#receipts.length < mostDuringLoad && this.#on.loading()) {
+      this.#sendIn(loadingMs)
+      return
+    }
     this.#sending = this.#sendAll().finally(() => {
       this.#sending = undefined
     })
@@ -116,11 +125,15 @@ export class Reporter {
   #failed(batch: Receipt[], status: number): void {
     if (status === 400 || status === 422) this.#givenUp += batch.length
     else this.#receipts = [...batch, ...this.#receipts]
+    this.#sendIn(this.#wait)
+    this.#wait = Math.min(retryMs.longest, this.#wait * 2)
+  }
+
+  #sendIn(ms: number): void {
     this.#retry = setTimeout(() => {
       this.#retry = undefined
       this.#send()
-    }, this.#wait).unref()
-    this.#wait = Math.min(retryMs.longest, this.#wait * 2)
+    }, ms).unref()
   }
 }
 

@@ -1,0 +1,50 @@
+/** Receipts wait for the end of a load, and then all of them go. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Answer } from '../../agent/differences.ts'
+import { Reporter } from '../../agent/report.ts'
+import { decision, today } from './signer.ts'
+
+test('receipts wait while a whole state is enforced, and go 5,000 in a request when it is', async (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout'] })
+  let loading = true
+  const sizes: number[] = []
+  const unused = () => assert.fail('not asked for here')
+  const reporter = new Reporter({
+    service: {
+      ask: async (_method, _path, more) => {
+        const body: unknown = JSON.parse(JSON.stringify(more?.body))
+        assert.ok(typeof body === 'object' && body !== null && 'receipts' in body)
+        assert.ok(Array.isArray(body.receipts))
+        sizes.push(body.receipts.length)
+      },
+      text: unused,
+      stream: unused,
+      close: () => {},
+    },
+    now: () => today,
+    monotonic: () => 0,
+    state: unused,
+    measured: unused,
+    happened: unused,
+    loading: () => loading,
+  })
+  for (let n = 0; n < 12_000; n += 1_000) reporter.answers(answers(n, 1_000))
+  context.mock.timers.tick(1_000)
+  assert.deepEqual(sizes, [])
+  loading = false
+  context.mock.timers.tick(100)
+  await reporter.stop()
+  assert.deepEqual(sizes.slice(0, 1), [5_000])
+  assert.equal(reporter.backlog.waiting, 7_000, 'a stop waits only for what is on its way')
+})
+
+function answers(from: number, count: number): Answer[] {
+  return Array.from({ length: count }, (_, n) => ({
+    decision: decision(from + n),
+    status: 'applied',
+    audience: 'all',
+    epoch: 1,
+    seq: 1,
+  }))
+}
