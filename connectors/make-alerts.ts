@@ -89,7 +89,7 @@ function printableVictim({ address, host, port, protocol }: Victim): Pick<Alert,
     ...(goodPort ? { port } : {}),
     ...(protocol ? { protocol: printable(protocol.toLowerCase(), 20) } : {}),
   }
-  return address || host ? { victim } : {}
+  return Object.keys(victim).length > 0 ? { victim } : {}
 }
 
 function keep(record: unknown) {
