@@ -19,7 +19,7 @@ export type ItemAnswer =
   | { index: number; status: 'ignored' }
   | { index: number; status: 'refused'; problem: ProblemBody }
 
-/** Answers are in the order of the records. Rejects only when nothing was stored and all may be sent again. */
+/** Answers are in the order of the records. When it rejects all may be sent again: what was stored is a repeat then. */
 export async function receive(
   recorder: Recorder,
   running: RunningConnector,

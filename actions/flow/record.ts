@@ -1,4 +1,5 @@
 /** Takes alerts from all senders and records them in batches: what comes during one commit is the next batch. */
+import { setImmediate as turn } from 'node:timers/promises'
 import type { Alert } from '#contract/alert.ts'
 import { Problem } from '#contract/problem.ts'
 import type { Outcome } from '../decide/verdict.ts'
@@ -23,7 +24,8 @@ export type Recorded = {
 export type Recorder = {
   /**
    * Resolves, in the order of the alerts, when they, their decisions and the signed envelopes are on the disk. An
-   * idle recorder begins at once. Rejects with `overloaded`, or with what the store says; then nothing was stored.
+   * idle recorder begins at once. Rejects with `overloaded`, when nothing was stored, or with what the store says: then
+   * the first thousands of a long list may be stored already, and all may be sent again, for those are repeats.
    */
   record(alerts: readonly Alert[]): Promise<Recorded[]>
   waiting(): number
@@ -31,9 +33,16 @@ export type Recorder = {
 
 type Job = {
   alerts: readonly Alert[]
+  /** Of the first alerts, which are on the disk. */
+  recorded: Recorded[]
+  /** How many alerts were taken into batches. */
+  taken: number
   done: (recorded: Recorded[]) => void
   failed: (error: unknown) => void
 }
+
+/** What one batch takes of one job. */
+type Part = { job: Job; alerts: readonly Alert[] }
 
 export function openRecorder(parts: JudgeParts): Recorder {
   let jobs: Job[] = []
@@ -44,9 +53,11 @@ export function openRecorder(parts: JudgeParts): Recorder {
     busy = true
     while (jobs.length > 0) {
       const batch = takeBatch(jobs)
-      jobs = jobs.slice(batch.length)
-      await recordJobs(parts, batch)
-      for (const job of batch) waiting -= job.alerts.length
+      const failed = await recordParts(parts, batch)
+      jobs = jobs.filter((job) => !failed.has(job) && job.taken < job.alerts.length)
+      waiting = jobs.reduce((sum, job) => sum + job.alerts.length - job.taken, 0)
+      // Without this a backlog would be recorded to its end before anybody else is served.
+      if (jobs.length > 0) await turn()
     }
     busy = false
   }
@@ -57,37 +68,42 @@ export function openRecorder(parts: JudgeParts): Recorder {
       new Promise((done, failed) => {
         if (waiting + alerts.length > queueLimit) return failed(overloaded(waiting))
         if (alerts.length === 0) return done([])
-        jobs.push({ alerts, done, failed })
+        jobs.push({ alerts, recorded: [], taken: 0, done, failed })
         waiting += alerts.length
         if (!busy) void work()
       }),
   }
 }
 
-/** Never rejects: each job hears of its own failure. */
-async function recordJobs(parts: JudgeParts, jobs: readonly Job[]): Promise<void> {
+/** Never rejects: each job hears of its own failure. Returns the jobs that failed. */
+async function recordParts(parts: JudgeParts, batch: readonly Part[]): Promise<Set<Job>> {
   try {
-    const alerts = jobs.flatMap((job) => job.alerts)
+    const alerts = batch.flatMap((part) => part.alerts)
     const { recorded, envelopes } = await parts.store.write((tx) => judgeBatch(tx, parts, alerts))
     parts.hub.publish(envelopes)
     let next = 0
-    for (const job of jobs) {
-      job.done(recorded.slice(next, next + job.alerts.length))
-      next += job.alerts.length
+    for (const { job, alerts } of batch) {
+      job.recorded.push(...recorded.slice(next, next + alerts.length))
+      next += alerts.length
+      if (job.recorded.length === job.alerts.length) job.done(job.recorded)
     }
+    return new Set()
   } catch (error) {
-    for (const job of jobs) job.failed(error)
+    for (const { job } of batch) job.failed(error)
+    return new Set(batch.map(({ job }) => job))
   }
 }
 
-/** The first job always, then as many as fit. */
-function takeBatch(jobs: readonly Job[]): Job[] {
-  const batch: Job[] = []
-  let alerts = 0
+/** The first jobs as far as they fit, the last of them perhaps in part. */
+function takeBatch(jobs: readonly Job[]): Part[] {
+  const batch: Part[] = []
+  let room = batchLimit
   for (const job of jobs) {
-    alerts += job.alerts.length
-    if (batch.length > 0 && alerts > batchLimit) break
-    batch.push(job)
+    if (room === 0) break
+    const alerts = job.alerts.slice(job.taken, job.taken + room)
+    job.taken += alerts.length
+    room -= alerts.length
+    batch.push({ job, alerts })
   }
   return batch
 }

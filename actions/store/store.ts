@@ -1,4 +1,5 @@
 /** Opens the store. Readers never wait; all writes go through one queue, so that transactions do not mix. */
+import { setImmediate as turn } from 'node:timers/promises'
 import { type Dialect, Kysely, sql, type Transaction } from 'kysely'
 import { Migrator } from 'kysely/migration'
 import * as first from './migrations/0001.ts'
@@ -62,6 +63,8 @@ function openQueue(writer: Kysely<Tables>, setDurability: SetDurability) {
       const jobs = waiting
       waiting = []
       await commit(writer, jobs, setDurability)
+      // SQLite answers without ever giving the event loop a turn; who waits for nothing must not wait for a backlog.
+      if (waiting.length > 0) await turn()
     }
     busy = false
   }

@@ -1,0 +1,103 @@
+/** Recording: a backlog keeps nobody else waiting, and what was stored of it is never stored twice. */
+import assert from 'node:assert/strict'
+import { describe, type TestContext, test } from 'node:test'
+import type { Alert } from '#contract/alert.ts'
+import { Problem } from '#contract/problem.ts'
+import { readRecord } from '../../actions/flow/receive.ts'
+import { openSqlite } from '../../actions/store/sqlite.ts'
+import { openStore } from '../../actions/store/store.ts'
+import { openTestService, record, type TestService } from '../service.ts'
+
+describe('a backlog of alerts', () => {
+  test('leaves the event loop a turn between its commits', async (t) => {
+    const service = await open(t)
+    const alerts = alertsOf(service, 3_500)
+    const turns = countTurns()
+    const recorded = await service.flow.recorder.record(alerts)
+    assert.ok(turns.stop() >= 3)
+    assert.deepEqual(
+      recorded.map(({ alert }) => alert),
+      alerts.map(({ id }) => id),
+    )
+    assert.ok(recorded.every(({ result }) => result === 'stored'))
+  })
+
+  test('whose second thousand the store refuses is refused, and sent again gives repeats for the first', async (t) => {
+    const service = await open(t)
+    const alerts = alertsOf(service, 2_500)
+    const refused = service.flow.recorder.record(alerts)
+    const other = service.flow.recorder.record(alertsOf(service, 1))
+    await service.flow.store.write((tx) =>
+      tx.schema.alterTable('alerts').renameTo('elsewhere').execute(),
+    )
+    await assert.rejects(refused)
+    await assert.rejects(other)
+    assert.equal(service.flow.recorder.waiting(), 0)
+    await service.flow.store.write((tx) =>
+      tx.schema.alterTable('elsewhere').renameTo('alerts').execute(),
+    )
+    const again = await service.flow.recorder.record(alerts)
+    assert.deepEqual(
+      again.map(({ result }) => result),
+      alerts.map((_, n) => (n < 1_000 ? 'repeat' : 'stored')),
+    )
+  })
+})
+
+describe('the queue of writers', () => {
+  test('leaves the event loop a turn between its commits', async (t) => {
+    const store = await openStore(openSqlite(':memory:'))
+    t.after(() => store.close())
+    const turns = countTurns()
+    const next = async (left: number): Promise<unknown> => {
+      const more: Promise<unknown>[] = []
+      await store.note(async () => {
+        if (left > 0) more.push(next(left - 1))
+      })
+      return Promise.all(more)
+    }
+    await next(5)
+    assert.ok(turns.stop() >= 5)
+  })
+
+  test('gives no turn away to write one thing alone', async (t) => {
+    const store = await openStore(openSqlite(':memory:'))
+    t.after(() => store.close())
+    const turns = countTurns()
+    await store.note(async () => {})
+    assert.equal(turns.stop(), 0)
+  })
+})
+
+/** Counts the turns of the event loop until it is stopped. */
+function countTurns(): { stop(): number } {
+  let count = 0
+  let next = setImmediate(function again() {
+    count++
+    next = setImmediate(again)
+  })
+  return {
+    stop: () => {
+      clearImmediate(next)
+      return count
+    },
+  }
+}
+
+function alertsOf(service: TestService, count: number): Alert[] {
+  const webhook = service.flow.connectors.get('webhook')
+  assert.ok(webhook)
+  return Array.from({ length: count }, (_, n) => {
+    const read = readRecord(webhook, record(`203.0.${n >> 8}.${n & 255}`), service.clock.now)
+    if (read instanceof Problem) throw read
+    const [alert] = read
+    assert.ok(alert)
+    return alert
+  })
+}
+
+async function open(t: TestContext): Promise<TestService> {
+  const service = await openTestService()
+  t.after(() => service.close())
+  return service
+}
