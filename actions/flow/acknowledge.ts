@@ -1,24 +1,27 @@
 /** Receipts and heartbeats of the nodes into the store: the only arrow back. */
+import { audiencesOf } from '#contract/audience.ts'
 import type { Heartbeat, Receipt } from '#contract/receipt.ts'
-import { markApplied } from '../store/decisions.ts'
+import { audiencesById, markApplied } from '../store/decisions.ts'
 import { appendJournal } from '../store/journal.ts'
-import { putHeartbeat } from '../store/nodes.ts'
-import { putReceipts } from '../store/receipts.ts'
-import type { Store } from '../store/store.ts'
+import { findNodeIdentity, putHeartbeat } from '../store/nodes.ts'
+import { answeredBefore, putReceipts } from '../store/receipts.ts'
+import type { Store, Writer } from '../store/store.ts'
 
-/** Refusals and failures go into the journal too: they are what somebody will ask about. */
-export async function acknowledge(
+/**
+ * Takes what the node may speak of and returns it; the rest is left out, since a node that lies must not say for others.
+ * Refusals and failures go into the journal too: they are what somebody will ask about.
+ */
+export function acknowledge(
   store: Store,
   node: string,
   receipts: readonly Receipt[],
   now: number,
-): Promise<void> {
-  const applied = receipts.filter((receipt) => receipt.status === 'applied')
-  const unwell = receipts.filter(
-    (receipt) => receipt.status === 'refused' || receipt.status === 'failed',
-  )
-  await store.note(async (tx) => {
-    await putReceipts(tx, node, receipts)
+): Promise<Receipt[]> {
+  return store.note(async (tx) => {
+    const taken = await ofThisNode(tx, node, receipts)
+    const applied = taken.filter(({ status }) => status === 'applied')
+    const unwell = taken.filter(({ status }) => status === 'refused' || status === 'failed')
+    await putReceipts(tx, node, taken)
     await markApplied(
       tx,
       applied.map((receipt) => receipt.decision),
@@ -33,7 +36,24 @@ export async function acknowledge(
         after: { code: receipt.code, detail: receipt.detail },
       })),
     )
+    return taken
   })
+}
+
+/** About decisions that are for the node, or were before it changed its groups: of those it still says that they ended. */
+async function ofThisNode(
+  tx: Writer,
+  node: string,
+  receipts: readonly Receipt[],
+): Promise<Receipt[]> {
+  const ids = [...new Set(receipts.map(({ decision }) => decision))]
+  const known = await findNodeIdentity(tx, node)
+  const own = new Set(audiencesOf(node, known?.groups ?? []))
+  const audiences = await audiencesById(tx, ids)
+  const mine = new Set(ids.filter((id) => audiences.get(id)?.some((name) => own.has(name))))
+  const others = ids.filter((id) => !mine.has(id))
+  for (const id of await answeredBefore(tx, node, others)) mine.add(id)
+  return receipts.filter(({ decision }) => mine.has(decision))
 }
 
 /** What the node did of its own accord (healing, resynchronising) is journalled. */

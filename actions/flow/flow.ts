@@ -68,8 +68,7 @@ export function openFlow(parts: FlowParts): Flow {
     snapshots: openSnapshots(store, keys),
     sources: [],
     acknowledge: async (node, receipts) => {
-      await acknowledge(store, node, receipts, now())
-      confirmations.hear(node, receipts)
+      confirmations.hear(node, await acknowledge(store, node, receipts, now()))
     },
     takeHeartbeat: (node, heartbeat) => takeHeartbeat(store, node, heartbeat, now()),
     startClock: () => {

@@ -1,11 +1,14 @@
 /** Decisions: verdicts that were recorded, and what became of them. */
 import { createHash } from 'node:crypto'
 import { type Selectable, sql } from 'kysely'
+import { z } from 'zod'
 import { Direction } from '#contract/action.ts'
 import { base32 } from '#contract/id.ts'
 import type { Outcome, Reason } from '../decide/verdict.ts'
 import type { Reader, Writer } from './store.ts'
 import type { Tables } from './tables.ts'
+
+const Audiences = z.array(z.string())
 
 /** `noted`: nothing to enforce (watch, ignore, or covered by a block that goes on). */
 export const decisionStates = [
@@ -74,6 +77,23 @@ export async function decisionsById(
       .where('id', 'in', ids.slice(i, i + 500))
       .execute()
     for (const row of rows) found.set(row.id, fromRow(row))
+  }
+  return found
+}
+
+/** Whom each decision is for; nothing for an id that is none. */
+export async function audiencesById(
+  db: Reader | Writer,
+  ids: readonly string[],
+): Promise<Map<string, string[]>> {
+  const found = new Map<string, string[]>()
+  for (let i = 0; i < ids.length; i += 500) {
+    const rows = await db
+      .selectFrom('decisions')
+      .select(['id', 'audience'])
+      .where('id', 'in', ids.slice(i, i + 500))
+      .execute()
+    for (const { id, audience } of rows) found.set(id, Audiences.parse(JSON.parse(audience)))
   }
   return found
 }
@@ -239,7 +259,7 @@ function fromRow(row: Row): Decision {
     target: row.target,
     offender: row.offender,
     direction: row.direction === null ? null : Direction.parse(row.direction),
-    audience: JSON.parse(row.audience) as string[],
+    audience: Audiences.parse(JSON.parse(row.audience)),
     lengthMs: row.length_ms,
     created: row.created,
     issued: row.issued,

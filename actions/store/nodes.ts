@@ -28,7 +28,7 @@ export async function findNode(db: Reader | Writer, name: string): Promise<Node 
 export type NodeIdentity = Pick<Node, 'name' | 'groups' | 'revoked'> & { keyText: string }
 
 export async function findNodeIdentity(
-  db: Reader,
+  db: Reader | Writer,
   name: string,
 ): Promise<NodeIdentity | undefined> {
   const row = await db

@@ -32,6 +32,25 @@ export async function putReceipts(
       .execute()
 }
 
+/** Those of the decisions that the node has answered for already. */
+export async function answeredBefore(
+  db: Reader | Writer,
+  node: string,
+  decisions: readonly string[],
+): Promise<string[]> {
+  const found: string[] = []
+  for (let i = 0; i < decisions.length; i += 500) {
+    const rows = await db
+      .selectFrom('receipts')
+      .select('decision')
+      .where('decision', 'in', decisions.slice(i, i + 500))
+      .where('node', '=', node)
+      .execute()
+    found.push(...rows.map(({ decision }) => decision))
+  }
+  return found
+}
+
 export async function receiptsOf(db: Reader, decisions: readonly string[]): Promise<NodeReceipt[]> {
   const found: NodeReceipt[] = []
   for (let i = 0; i < decisions.length; i += 500)
