@@ -102,6 +102,8 @@ function verifyNodeToken(
     if (header.typ !== tokenType.node) throw new Error(`its type is ${header.typ}`)
     const claims = NodeTokenClaims.parse(payload)
     if (claims.exp - claims.iat > nodeTokenLife) throw new Error('it lives too long')
+    if (claims.iat > Math.floor(now / 1_000) + clockToleranceSeconds)
+      throw new Error('it was made in the future')
     return claims
   } catch (error) {
     throw new Problem('unauthenticated', 'the token of this node is not valid', {

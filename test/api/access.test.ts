@@ -136,6 +136,7 @@ describe('the token that a node signs', () => {
       ['the type of an envelope', node.bearer({}, { typ: 'cordon-actions+jwt' })],
       ['longer than a minute', node.bearer({ exp: iat + 3_600 })],
       ['ended', node.bearer({ iat: iat - 300, exp: iat - 240 })],
+      ['made for a day to come', node.bearer({ iat: iat + 86_400, exp: iat + 86_460 })],
       ['another node by kid', node.bearer({}, { kid: 'web-02' })],
       ['another node by name', node.bearer({ iss: 'web-02' })],
       ['another node by both', node.bearer({ iss: 'web-02' }, { kid: 'web-02' })],
