@@ -35,6 +35,7 @@ const Body = z.looseObject({
   recent: z.array(DecisionShape).default([]),
   lifted: z.array(DecisionShape).default([]),
   still_covered_by: z.array(DecisionShape).default([]),
+  ordered: z.boolean().optional(),
   blocked: z.boolean().optional(),
   until: z.string().nullable().optional(),
   nodes: z.array(z.union([NodeShape, z.looseObject({ node: z.string() })])).default([]),

@@ -57,7 +57,8 @@ export function mountAddresses(app: App, flow: Flow): void {
     method: 'get',
     path: '/v1/why',
     summary: 'Why is an address blocked',
-    description: 'Whether it is blocked, by what, until when, and on which nodes.',
+    description:
+      'Whether it is ordered to be blocked and whether a kernel has confirmed it, by what, until when, and on which nodes.',
     tag: 'addresses',
     access: 'read',
     query: z.strictObject({ address: z.string().meta({ example: '203.0.113.7' }) }),
@@ -66,8 +67,12 @@ export function mountAddresses(app: App, flow: Flow): void {
       schema: z.object({
         success: z.literal(true),
         address: z.string(),
-        blocked: z.boolean(),
-        until: z.string().nullable(),
+        ordered: z.boolean().meta({ description: 'a decision in force covers it as a whole' }),
+        blocked: z.boolean().meta({
+          description:
+            'the kernel of at least one node confirmed such a decision; a dry run is none',
+        }),
+        until: z.string().nullable().meta({ description: 'end of what is ordered' }),
         decisions: z.array(DecisionShape),
         nodes: z.array(
           z.object({
@@ -85,6 +90,7 @@ export function mountAddresses(app: App, flow: Flow): void {
       example: {
         success: true,
         address: '203.0.113.7',
+        ordered: true,
         blocked: true,
         until: '2026-03-01T05:02:03.456Z',
         decisions: [decisionExample],
@@ -97,7 +103,7 @@ export function mountAddresses(app: App, flow: Flow): void {
   })
 }
 
-/** A network is blocked when it is blocked as a whole, not when something within it is. */
+/** A network is blocked when it is blocked as a whole, not when something within it is; and only a kernel blocks. */
 async function why(flow: Flow, text: string) {
   const address = readAddress(text)
   const { within, covering } = await decisionsOn(flow.store.read, address, flow.now())
@@ -111,11 +117,15 @@ async function why(flow: Flow, text: string) {
   )
   const ends = whole.map(({ notAfter }) => notAfter ?? 0)
   const recent = await listDecisions(flow.store.read, { target: address.text, limit: 10 })
+  const shown = await showDecisions(flow, holding)
   return {
     address: address.text,
-    blocked: whole.length > 0,
+    ordered: whole.length > 0,
+    blocked: shown.some(
+      (decision) => decision.nodes.applied > 0 && whole.some(({ id }) => id === decision.id),
+    ),
     until: ends.length === 0 ? null : printTime(Math.max(...ends)),
-    decisions: await showDecisions(flow, holding),
+    decisions: shown,
     nodes: receipts.map(({ node, decision, status, detail }) => ({
       node,
       decision,

@@ -11,6 +11,7 @@ import { paint, printAgo, printColumns, printWhen } from './paint.ts'
 const Decisions = z.array(DecisionAnswer)
 const Why = z.looseObject({
   address: z.string(),
+  ordered: z.boolean(),
   blocked: z.boolean(),
   until: z.string().nullable(),
   decisions: Decisions,
@@ -91,15 +92,10 @@ function printBlocked(decisions: readonly DecisionAnswer[], io: Io): string {
 }
 
 function printWhy(found: Why, io: Io): string {
-  const { address, blocked, until, decisions, nodes, recent } = found
-  const headline = blocked
-    ? `${address} is blocked until ${printWhen(until, io.now())}`
-    : decisions.length > 0
-      ? `${address} is not blocked as a whole, but parts of it are`
-      : `${address} is not blocked`
+  const { decisions, nodes, recent } = found
   const trouble = nodes.filter(({ status }) => status === 'refused' || status === 'failed')
   return [
-    `${paint(io, 'out', 'bold', printable(headline))}\n`,
+    `${paint(io, 'out', 'bold', printable(headline(found, io)))}\n`,
     ...decisions.flatMap((decision) => [
       `\n${printOutcome(decision, io)}`,
       ...decision.because.map((sentence) => `  ${printable(sentence)}\n`),
@@ -112,4 +108,13 @@ function printWhy(found: Why, io: Io): string {
     ),
     ...(recent.length > 0 ? ['\nbefore:\n', printDecisions(recent, io)] : []),
   ].join('')
+}
+
+function headline({ address, ordered, blocked, until, decisions }: Why, io: Io): string {
+  const end = printWhen(until, io.now())
+  if (blocked) return `${address} is blocked until ${end}`
+  if (ordered) return `${address} is ordered to be blocked until ${end}; no kernel has confirmed it`
+  return decisions.length > 0
+    ? `${address} is not blocked as a whole, but parts of it are`
+    : `${address} is not blocked`
 }

@@ -205,7 +205,7 @@ const addresses: readonly Command[] = [
     arguments: [address],
     options: [],
     example: 'why 203.0.113.7',
-    more: 'Exit code 3 when it is not blocked.',
+    more: 'Exit code 3 when no kernel has confirmed that it is blocked.',
     load: async () => (await import('./address.ts')).why,
   },
   {

@@ -144,7 +144,7 @@ describe('an alert', () => {
     const shown = await show(service, decision)
     assert.deepEqual([shown.would, shown.target, shown.length_s], ['block', '203.0.113.7', 3_600])
     assert.equal((await envelopes(service)).length, 0)
-    assert.equal((await why(service, '203.0.113.7')).blocked, false)
+    assert.equal((await why(service, '203.0.113.7')).ordered, false)
   })
 })
 
@@ -224,7 +224,7 @@ describe('a block by hand', () => {
       [first],
     )
     const asked = await why(service, '203.0.113.7')
-    assert.deepEqual([asked.blocked, asked.until], [true, '2026-03-01T04:00:00.000Z'])
+    assert.deepEqual([asked.ordered, asked.until], [true, '2026-03-01T04:00:00.000Z'])
     assert.deepEqual(
       (await envelopes(service)).flat().map(({ action, decision }) => [action, decision]),
       [
@@ -428,7 +428,7 @@ describe('lifting an address', () => {
       [wide.body.decision?.id],
     )
     assert.equal(answer.body.message, '2 lifted, 1 wider still cover it')
-    assert.equal((await why(service, '203.0.113.7')).blocked, true)
+    assert.equal((await why(service, '203.0.113.7')).ordered, true)
   })
 
   test('of a network lifts what lies in it, and nothing beside it, in one envelope', async (t) => {
@@ -471,18 +471,38 @@ describe('the question why', () => {
     const service = await open(t)
     const { body } = await block(service, '203.0.113.0/24')
     const asked = await why(service, '203.0.113.77')
-    assert.equal(asked.blocked, true)
+    assert.equal(asked.ordered, true)
     assert.deepEqual(
       asked.decisions.map(({ id }) => id),
       [body.decision?.id],
     )
   })
 
+  test('says that an address is blocked only when a kernel has confirmed it', async (t) => {
+    const service = await open(t)
+    const { decision } = (await block(service, '203.0.113.7')).body
+    const said = async () => {
+      const { ordered, blocked } = await why(service, '203.0.113.7')
+      return [ordered, blocked]
+    }
+    assert.deepEqual(await said(), [true, false], 'there is no node')
+    const node = await service.enrol('web-01')
+    const answer = (status: string, seq: number) => {
+      const place = { audience: 'all', epoch: 1, seq, at: service.clock.now }
+      const body = { receipts: [{ decision: decision?.id, status, ...place }] }
+      return service.ask('POST', '/v1/receipts', { token: node.bearer(), body })
+    }
+    await answer('planned', 1)
+    assert.deepEqual(await said(), [true, false], 'the node is in dry run')
+    await answer('applied', 1)
+    assert.deepEqual(await said(), [true, true])
+  })
+
   test('of a network of which one host is blocked does not say that the network is', async (t) => {
     const service = await open(t)
     await block(service, '203.0.113.7')
     const asked = await why(service, '203.0.113.0/24')
-    assert.deepEqual([asked.blocked, asked.until, asked.decisions.length], [false, null, 1])
+    assert.deepEqual([asked.ordered, asked.until, asked.decisions.length], [false, null, 1])
   })
 
   test('of an address whose block has ended says what was', async (t) => {
@@ -491,7 +511,7 @@ describe('the question why', () => {
     service.clock.now += hour
     await expire(service.flow.store, service.clock.now)
     const asked = await why(service, '203.0.113.7')
-    assert.equal(asked.blocked, false)
+    assert.equal(asked.ordered, false)
     assert.deepEqual(
       asked.recent.map(({ id, message }) => [id, message]),
       [[decision, 'ended by its time']],

@@ -90,7 +90,9 @@ describe('cordon start', () => {
       nodes.map(({ name }: { name: string }) => name),
       [first.node],
     )
-    assert.equal((await type(['why', '203.0.113.7'], { environment })).code, 0)
+    const why = await type(['why', '203.0.113.7'], { environment })
+    assert.equal(why.code, 3, 'a dry run blocks nothing')
+    assert.match(why.out, /^203\.0\.113\.7 is ordered to be blocked until /)
     signals.send('SIGINT')
     assert.equal((await ended).code, 0)
   })
