@@ -15,6 +15,7 @@ import { type Service, startService } from './actions/service.ts'
 import { type Agent, runAgent } from './agent/agent.ts'
 import { enrol } from './agent/enrol.ts'
 import { chooseFirewall } from './agent/kernel/choose.ts'
+import { freeingSockets } from './agent/kernel/free-sockets.ts'
 import { machine } from './agent/main.ts'
 import { readMembership, writeMembership } from './agent/membership.ts'
 import { AgentSettings, readAgentSettings } from './agent/settings.ts'
@@ -39,7 +40,7 @@ export const start: Handler = async (asked, io) => {
     await belong(service, settings, io)
     agent = await runAgent(settings, {
       ...machine(settings, io),
-      firewall: async () => firewall,
+      firewall: async () => freeingSockets(firewall),
       say: (text) => log.info({ part: 'node' }, printable(text, 1_000)),
     })
     announce(asked, io, service, agent, {

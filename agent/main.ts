@@ -12,6 +12,7 @@ import type { LocalClock } from './clock.ts'
 import { connect } from './connect.ts'
 import { enrol } from './enrol.ts'
 import { chooseFirewall } from './kernel/choose.ts'
+import { freeingSockets } from './kernel/free-sockets.ts'
 import { type AgentSettings, readAgentSettings } from './settings.ts'
 import { readAgentSection } from './settings-file.ts'
 import { type AgentStatus, askStatus } from './status.ts'
@@ -97,7 +98,8 @@ export function machine(settings: AgentSettings, io: Io): AgentOn {
   const print = (script: string) => io.err(line(`would do: ${script.trimEnd()}`))
   return {
     version: version(),
-    firewall: () => chooseFirewall({ enforce, backend, print, now: Date.now }),
+    firewall: async () =>
+      freeingSockets(await chooseFirewall({ enforce, backend, print, now: Date.now })),
     connect,
     places: linuxPlaces,
     local,

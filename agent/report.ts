@@ -26,6 +26,11 @@ const mostReceipts = 200_000
 /** What waits at most for the end of a load, and how often it is looked whether it has ended. */
 const mostDuringLoad = 150_000
 const loadingMs = 50
+/**
+ * The first receipt goes at once; those of the next moments go together, so that a fleet under a stream of orders does not
+ * keep the service busy with as many small requests as there are nodes times orders.
+ */
+const paceMs = 50
 const mostEvents = 100
 const retryMs = { first: 500, longest: 30_000 }
 const HeartbeatAnswer = z.object({ time: z.number() })
@@ -38,6 +43,7 @@ export class Reporter {
   #sending: Promise<void> | undefined
   #retry: NodeJS.Timeout | undefined
   #wait = retryMs.first
+  #lastSent = Number.NEGATIVE_INFINITY
   #stopped = false
 
   constructor(on: ReportOn) {
@@ -103,13 +109,21 @@ export class Reporter {
       this.#sendIn(loadingMs)
       return
     }
+    const early = this.#lastSent + paceMs - this.#on.monotonic()
+    if (early > 0 && this.#receipts.length < receiptsInRequest) {
+      this.#sendIn(early)
+      return
+    }
+    this.#lastSent = this.#on.monotonic()
     this.#sending = this.#sendAll().finally(() => {
       this.#sending = undefined
+      this.#send()
     })
   }
 
+  /** What waits now, in as many requests as it needs. */
   async #sendAll(): Promise<void> {
-    while (this.#receipts.length > 0 && !this.#stopped) {
+    for (let left = this.#receipts.length; left > 0 && !this.#stopped; left -= receiptsInRequest) {
       const batch = this.#receipts.splice(0, receiptsInRequest)
       try {
         await this.#on.service.ask('POST', '/v1/receipts', { body: { receipts: latest(batch) } })

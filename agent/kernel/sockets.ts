@@ -2,7 +2,8 @@
 import { spawn } from 'node:child_process'
 import type { Address } from '#contract/address.ts'
 
-const waitMs = 100
+/** A socket of a cut flow does no harm; looking for one costs some ms of CPU. */
+const waitMs = 1_000
 /** Addresses in one call, and waiting at most: after a mass block the sockets end by their own timeouts. */
 const callLimit = 100
 const waitingLimit = 1_000
