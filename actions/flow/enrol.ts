@@ -13,6 +13,7 @@ import {
   setRevoked,
   useEnrolment,
 } from '../store/nodes.ts'
+import { dropReceipts } from '../store/receipts.ts'
 import type { Store } from '../store/store.ts'
 import { eventFrame, type Hub } from './hub.ts'
 import type { SigningKeys } from './keys.ts'
@@ -90,6 +91,7 @@ export async function enrolNode(parts: EnrolParts, request: EnrolmentRequest): P
       key: request.key,
       enrolled: now,
     }
+    if (known) await dropReceipts(tx, request.name)
     await putNode(tx, node)
     await useEnrolment(tx, hash, request.name, now)
     const after = { groups: node.groups, key: thumbprint(request.key) }

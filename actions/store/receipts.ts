@@ -51,6 +51,11 @@ export async function answeredBefore(
   return found
 }
 
+/** The words of whoever had this name before. */
+export async function dropReceipts(tx: Writer, node: string): Promise<void> {
+  await tx.deleteFrom('receipts').where('node', '=', node).execute()
+}
+
 export async function receiptsOf(db: Reader, decisions: readonly string[]): Promise<NodeReceipt[]> {
   const found: NodeReceipt[] = []
   for (let i = 0; i < decisions.length; i += 500)

@@ -49,6 +49,19 @@ describe('a receipt', () => {
       ['ended'],
     )
   })
+
+  test('of a revoked node is not inherited by the next node of its name', async (t) => {
+    const service = await open(t)
+    await service.enrol('web-01')
+    await service.enrol('web-02')
+    const id = await block(service, ['all'])
+    for (const node of ['web-01', 'web-02'])
+      await service.flow.acknowledge(node, [receipt(id, 'applied')])
+    await service.ask('POST', '/v1/nodes/web-01/revoke')
+    assert.deepEqual(await receipts(service), ['web-01', 'web-02'])
+    await service.enrol('web-01')
+    assert.deepEqual(await receipts(service), ['web-02'])
+  })
 })
 
 function receipt(decision: string, status: Receipt['status']): Receipt {
