@@ -18,6 +18,7 @@ import { ownAddresses } from './own-addresses.ts'
 import { defaultPolicyFile, openPolicy } from './policy-in-force.ts'
 import type { ServiceSettings } from './settings.ts'
 import { appendJournal } from './store/journal.ts'
+import { holdLock } from './store/lock.ts'
 import { openSqlite, openSqliteReader } from './store/sqlite.ts'
 import { openStore, type Store } from './store/store.ts'
 import { listTokens, putToken } from './store/tokens.ts'
@@ -81,9 +82,16 @@ export async function startService(settings: ServiceSettings, deps: ServiceDeps)
   }
 }
 
-function openDataStore(dir: string): Promise<Store> {
-  const file = join(dir, 'cordon.db')
-  return openStore(openSqlite(file), () => openSqliteReader(file))
+async function openDataStore(dir: string): Promise<Store> {
+  const release = holdLock(join(dir, 'lock.db'))
+  try {
+    const file = join(dir, 'cordon.db')
+    const store = await openStore(openSqlite(file), () => openSqliteReader(file))
+    return { ...store, close: () => store.close().finally(release) }
+  } catch (error) {
+    release()
+    throw error
+  }
 }
 
 async function pauseUnlessStopped(ms: number, signal: AbortSignal): Promise<void> {

@@ -103,7 +103,8 @@ const remedies: Record<number, [what: string, remedy: string]> = {
   26: ['is no SQLite database', 'restore the last backup, or move the file away to start anew'],
 }
 
-function explained<T>(work: () => T): T {
+/** What SQLite says as a Problem with what to do about it. */
+export function explained<T>(work: () => T): T {
   try {
     return work()
   } catch (error) {
