@@ -193,8 +193,9 @@ function flowLines({ flows }: Facts): string[] {
   return [
     result(
       'TCP flow',
-      `the attacker's was cut, its socket on web-1 freed at ${at(seen.freed)} ms; ${back}`,
+      `the attacker's was cut and its socket on web-1 freed at ${at(seen.freed)} ms;`,
     ),
+    result('', back),
   ]
 }
 
