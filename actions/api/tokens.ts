@@ -6,7 +6,15 @@ import { printTime } from '#contract/time.ts'
 import type { Flow } from '../flow/flow.ts'
 import { makeToken } from '../flow/secret.ts'
 import { appendJournal } from '../store/journal.ts'
-import { listTokens, putToken, revokeToken, scopes, type Token } from '../store/tokens.ts'
+import type { Writer } from '../store/store.ts'
+import {
+  listTokens,
+  putToken,
+  revokeToken,
+  scopes,
+  type Token,
+  tokensInForce,
+} from '../store/tokens.ts'
 import { type App, mount } from './route.ts'
 
 const TokenShape = z
@@ -58,11 +66,13 @@ export function mountTokens(app: App, flow: Flow): void {
       description: 'the secret is shown once',
       example: { success: true, secret: 'cordon_…', token: tokenExample },
     },
+    problems: ['conflict'],
     handle: async ({ body, caller }) => {
       const wanted = { name: body.name, scopes: body.scopes, lifeMs: body.for }
       const { secret, token } = makeToken(flow.random, flow.now(), wanted)
       const shown = showToken(token)
       await flow.store.write(async (tx) => {
+        await refuseTaken(tx, token.name, flow.now())
         await putToken(tx, token)
         await appendJournal(tx, [
           {
@@ -91,9 +101,10 @@ export function mountTokens(app: App, flow: Flow): void {
       description: 'of no use from now on',
       example: { success: true, message: 't-4x7k2m9q is revoked' },
     },
-    problems: ['not_found'],
+    problems: ['not_found', 'conflict'],
     handle: async ({ params, caller }) => {
       await flow.store.write(async (tx) => {
+        await keepAnAdmin(tx, params.id, flow.now())
         if (!(await revokeToken(tx, params.id, flow.now())))
           throw new Problem('not_found', `there is no token ${params.id} in force`, {
             remedy: 'see "cordon token list"',
@@ -105,6 +116,24 @@ export function mountTokens(app: App, flow: Flow): void {
       return { message: `${params.id} is revoked` }
     },
   })
+}
+
+/** The journal names a caller by the name of the token: two of one name could not be told apart. */
+async function refuseTaken(tx: Writer, name: string, now: number): Promise<void> {
+  const taken = (await tokensInForce(tx, now)).find((token) => token.name === name)
+  if (taken)
+    throw new Problem('conflict', `the token ${taken.id} has the name ${name} and is in force`, {
+      remedy: `take another name, or first: cordon token revoke ${taken.id}`,
+    })
+}
+
+/** Without an admin nobody could make another. */
+async function keepAnAdmin(tx: Writer, id: string, now: number): Promise<void> {
+  const admins = (await tokensInForce(tx, now)).filter((token) => token.scopes.includes('admin'))
+  if (admins.length === 1 && admins[0]?.id === id)
+    throw new Problem('conflict', `${id} is the last admin token in force`, {
+      remedy: 'first make another: cordon token create NAME --scope admin',
+    })
 }
 
 function showToken({

@@ -38,6 +38,17 @@ export async function listTokens(db: Reader): Promise<Token[]> {
   return (await db.selectFrom('tokens').selectAll().orderBy('created').execute()).map(fromRow)
 }
 
+/** What opens a door now: neither revoked nor past its end. */
+export async function tokensInForce(db: Reader, now: number): Promise<Token[]> {
+  const rows = await db
+    .selectFrom('tokens')
+    .selectAll()
+    .where('revoked', 'is', null)
+    .where((row) => row.or([row('expires', 'is', null), row('expires', '>', now)]))
+    .execute()
+  return rows.map(fromRow)
+}
+
 export async function revokeToken(tx: Writer, id: string, at: number): Promise<boolean> {
   const result = await tx
     .updateTable('tokens')

@@ -97,6 +97,34 @@ describe('a token', () => {
       assert.equal((await ask(null, { authorization })).body.code, 'unauthenticated', authorization)
   })
 
+  test('does not take a name that is in force, and takes that of a revoked one', async (t) => {
+    const service = await open(t)
+    const make = () =>
+      service.ask('POST', '/v1/tokens', { body: { name: 'wazuh', scopes: ['ingest'] } })
+    const { id } = JSON.parse((await make()).text).token
+    const again = await make()
+    assert.deepEqual([again.status, again.body.code], [409, 'conflict'])
+    assert.match(again.body.remedy ?? '', new RegExp(`cordon token revoke ${id}`))
+    await service.ask('POST', `/v1/tokens/${id}/revoke`)
+    assert.equal((await make()).status, 201)
+  })
+
+  test('that is the last admin in force cannot be revoked, and can once there is another', async (t) => {
+    const service = await open(t)
+    await service.token(['admin'], 60_000)
+    service.clock.now += 60_000
+    const listed: { id: string; scopes: string[] }[] = JSON.parse(
+      (await service.ask('GET', '/v1/tokens')).text,
+    ).tokens
+    const [first] = listed
+    const revoke = () => service.ask('POST', `/v1/tokens/${first?.id}/revoke`)
+    const refused = await revoke()
+    assert.deepEqual([refused.status, refused.body.code], [409, 'conflict'])
+    const body = { name: 'second-admin', scopes: ['admin'] }
+    assert.equal((await service.ask('POST', '/v1/tokens', { body })).status, 201)
+    assert.equal((await revoke()).status, 200)
+  })
+
   test('for a time that no calendar has is refused and not made', async (t) => {
     const service = await open(t)
     const body = { name: 'long', scopes: ['read'], for: '99999999999999w' }
