@@ -6,27 +6,26 @@ import type { Logger } from 'pino'
 import { base32 } from '#contract/id.ts'
 import { Problem } from '#contract/problem.ts'
 import type { Environment } from '#contract/settings.ts'
+import { makeWayIn } from './admin-token.ts'
 import { makeApp } from './api/app.ts'
 import { chooseCertificate } from './certificate.ts'
 import { type Flow, openFlow } from './flow/flow.ts'
 import { openKeys } from './flow/keys.ts'
 import { followSources } from './flow/pull.ts'
-import { makeToken, type Randomness } from './flow/secret.ts'
+import type { Randomness } from './flow/secret.ts'
 import { isLoopback, listen, reachableHost, readListen } from './listen.ts'
 import { loadConnectors } from './load-connectors.ts'
 import { ownAddresses } from './own-addresses.ts'
 import { defaultPolicyFile, openPolicy } from './policy-in-force.ts'
 import type { ServiceSettings } from './settings.ts'
-import { appendJournal } from './store/journal.ts'
 import { holdLock } from './store/lock.ts'
 import { openSqlite, openSqliteReader } from './store/sqlite.ts'
 import { openStore, type Store } from './store/store.ts'
-import { listTokens, putToken } from './store/tokens.ts'
 
 export type Service = {
   flow: Flow
   url: string
-  /** Only at the very first start: the secret of the first admin token. */
+  /** The secret of the admin token that was made at this start. */
   adminToken?: string
   /** Streams end, what is being recorded is finished, the store is closed. */
   stop(): Promise<void>
@@ -39,6 +38,8 @@ export type ServiceDeps = {
   connectorSections: Readonly<Record<string, Record<string, unknown>>>
   now(): number
   random: Randomness
+  /** Makes an admin token also when one is in force: for who lost his. */
+  newAdminToken?: boolean
 }
 
 /** Throws a Problem when it cannot start; what can be wrong in files is found before anything is made. */
@@ -61,7 +62,7 @@ export async function startService(settings: ServiceSettings, deps: ServiceDeps)
     const keys = openKeys(join(settings.data_dir, 'keys.json'), () => `cordon-${base32(random(5))}`)
     const own = ownAddresses(now)
     const flow = openFlow({ store, keys, log, now, random, connectors, policy, own, reachable })
-    const adminToken = await firstToken(store, random, now())
+    const adminToken = await makeWayIn(store, random, now(), deps.newAdminToken ?? false)
     const listening = await listen(makeApp(flow), where, certificate)
     port = listening.port
     const stopClock = flow.startClock()
@@ -108,22 +109,4 @@ function prepareDirectory(dir: string): void {
       cause: error,
     })
   }
-}
-
-/** There is no other way in at the first start; whoever sees the screen makes better tokens with it. */
-async function firstToken(
-  store: Store,
-  random: Randomness,
-  now: number,
-): Promise<string | undefined> {
-  if ((await listTokens(store.read)).length > 0) return undefined
-  const { secret, token } = makeToken(random, now, { name: 'first-admin', scopes: ['admin'] })
-  const { id, name } = token
-  await store.write(async (tx) => {
-    await putToken(tx, token)
-    await appendJournal(tx, [
-      { at: now, actor: 'service', action: 'token.create', subject: id, after: { name } },
-    ])
-  })
-  return secret
 }

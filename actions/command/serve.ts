@@ -10,7 +10,9 @@ import { stay } from './stay.ts'
 export const serve: Handler = async (asked, io) => {
   const startup = await readStartup(asked, io.environment)
   const log = openLog(io, startup.service.log_level)
-  const service = await startService(startup.service, serviceDeps(startup, io, log))
+  const newAdminToken = asked.flag('new-admin-token')
+  const deps = { ...serviceDeps(startup, io, log), newAdminToken }
+  const service = await startService(startup.service, deps)
   const { url, adminToken } = service
   io.out(
     asked.json

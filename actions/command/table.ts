@@ -54,7 +54,10 @@ const running: readonly Command[] = [
     words: ['serve'],
     summary: 'Run the decision service alone',
     arguments: [],
-    options: serviceOptions,
+    options: [
+      ...serviceOptions,
+      { name: 'new-admin-token', description: 'make one more admin token: for who lost his' },
+    ],
     example: 'serve --listen 192.0.2.10:8055 --data-dir /var/lib/cordon',
     more: 'Logs JSON lines to standard error. SIGHUP reads the policy again.',
     load: async () => (await import('./serve.ts')).serve,

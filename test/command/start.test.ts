@@ -145,6 +145,33 @@ describe('cordon serve', () => {
     assert.match(err, /the policy file is refused, the one in force stays/)
   })
 
+  test('gives who lost the admin token a new one when asked to, and the journal has it', async () => {
+    const line = `serve --listen 127.0.0.1:0 --data-dir ${join(folder.path, 'lost')}`
+    const turn = async (more: string) => {
+      const running = await run(`${line}${more}`)
+      const stop = async () => {
+        running.signals.send('SIGTERM')
+        assert.equal((await running.ended).code, 0)
+      }
+      return { ...running.first, stop }
+    }
+    const first = await turn('')
+    await first.stop()
+    const second = await turn('')
+    assert.equal(second.admin_token, null)
+    await second.stop()
+    const third = await turn(' --new-admin-token')
+    const environment = { CORDON_URL: third.url, CORDON_TOKEN: third.admin_token ?? '' }
+    const tokens = JSON.parse((await type(['token', 'list', '--json'], { environment })).out)
+    const journal = (await type(['journal', 'list'], { environment })).out
+    await third.stop()
+    assert.deepEqual(
+      tokens.map(({ name }: { name: string }) => name),
+      ['first-admin', 'admin-2'],
+    )
+    assert.match(journal, new RegExp(`service +token\\.create +${tokens[1].id}`))
+  })
+
   test('ends at once at the second signal', async () => {
     const { signals, ended } = await run(
       `serve --listen 127.0.0.1:0 --data-dir ${join(folder.path, 'twice')}`,
