@@ -1,7 +1,10 @@
 /** What is known about an attacker when its alert is judged. Gathered before, so that judging is pure. */
 
 export type Facts = {
-  /** Earlier alerts of the same attacker, newest first, without the one that is judged. At most 1,000. */
+  /**
+   * Earlier alerts of the same attacker, newest first, without the one that is judged. At most 1,000. Attackers in one
+   * network of the length that the policy blocks by default (an IPv6 /64) are the same.
+   */
   history: readonly PastAlert[]
   /** Blocks that were decided before for the same target and have begun, ended or not: repeat offences. */
   offences: number

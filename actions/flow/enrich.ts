@@ -3,7 +3,7 @@ import { type Address, maybeAddress, widen } from '#contract/address.ts'
 import type { Alert } from '#contract/alert.ts'
 import { type Facts, historyLimit, type PastAlert } from '../decide/facts.ts'
 import type { Policy } from '../decide/policy.ts'
-import { attackerHistory } from '../store/alerts.ts'
+import { offenderHistory } from '../store/alerts.ts'
 import { type Decision, standingDecisions } from '../store/decisions.ts'
 import type { Reader, Writer } from '../store/store.ts'
 import { countOffences } from '../store/tallies.ts'
@@ -17,7 +17,7 @@ export type Gathered = {
   remember(alert: Alert, decision: Decision): void
 }
 
-/** One query for each attacker's history, one for all offences, one for all standing decisions. */
+/** One query for each offender's history, one for all offences, one for all standing decisions. */
 export async function gather(
   db: Reader | Writer,
   alerts: readonly Alert[],
@@ -26,8 +26,9 @@ export async function gather(
   blocks: BlockCount,
   now: number,
 ): Promise<Gathered> {
-  const histories = await readHistories(db, alerts, now - policy.historyMs)
   const offenders = new Map(alerts.map((alert) => [alert.id, offender(alert, policy)]))
+  const span = { since: now - policy.historyMs, until: now + policy.maxClockAheadMs }
+  const histories = await readHistories(db, unique([...offenders.values()]), span)
   const targets = unique([...offenders.values(), ...alerts.map((alert) => alert.attacker)])
   const offences = await countOffences(db, unique([...offenders.values()]))
   const standing = groupByTarget(await standingDecisions(db, targets, now))
@@ -38,26 +39,28 @@ export async function gather(
     factsOf: (alert) => {
       const key = offenderOf(alert)
       return {
-        history: (alert.attacker && histories.get(alert.attacker)) || [],
+        history: (key !== null && histories.get(key)) || [],
         offences: key === null ? 0 : (offences.get(key) ?? 0) - inForce(standing, key),
         own,
         ...blocks.now(),
       }
     },
     remember: (alert, decision) => {
-      if (alert.attacker) histories.get(alert.attacker)?.unshift(toPast(alert))
-      if (alert.attacker) histories.get(alert.attacker)?.splice(historyLimit)
+      const key = offenderOf(alert)
+      const past = toPast(alert)
+      const history = past.at <= span.until && key !== null ? histories.get(key) : undefined
+      history?.unshift(past)
+      history?.splice(historyLimit)
       if (decision.target === null || decision.state === 'noted') return
       const others = (standing.get(decision.target) ?? []).filter(({ id }) => id !== decision.id)
       standing.set(decision.target, [...others, decision])
-      const key = offenderOf(alert)
       const first = key !== null && decision.alerts === 1 && decision.state === 'issued'
       if (first) offences.set(key, (offences.get(key) ?? 0) + 1)
     },
   }
 }
 
-/** What offences are counted under: the attacker as wide as the policy blocks by default. */
+/** What alerts and offences are counted under: the attacker as wide as the policy blocks by default. */
 export function offender(alert: Alert, policy: Policy): string | null {
   const address = alert.attacker === undefined ? undefined : maybeAddress(alert.attacker)
   return address ? widen(address, defaultPrefix(address, policy)).text : null
@@ -67,10 +70,13 @@ function defaultPrefix(address: Address, policy: Policy): number {
   return policy.defaults.prefix[address.family]
 }
 
-async function readHistories(db: Reader | Writer, alerts: readonly Alert[], since: number) {
+async function readHistories(
+  db: Reader | Writer,
+  offenders: readonly string[],
+  span: { since: number; until: number },
+): Promise<Map<string, PastAlert[]>> {
   const histories = new Map<string, PastAlert[]>()
-  for (const attacker of unique(alerts.map((alert) => alert.attacker)))
-    histories.set(attacker, await attackerHistory(db, attacker, since))
+  for (const key of offenders) histories.set(key, await offenderHistory(db, key, span))
   return histories
 }
 

@@ -4,7 +4,7 @@ import type { Alert } from '#contract/alert.ts'
 import { Problem } from '#contract/problem.ts'
 import { decide } from '../decide/decide.ts'
 import type { Policy } from '../decide/policy.ts'
-import { insertAlerts, knownAlerts, type StoredAlert } from '../store/alerts.ts'
+import { insertAlerts, knownAlerts, type NewAlert } from '../store/alerts.ts'
 import {
   type Decision,
   decisionsById,
@@ -48,8 +48,10 @@ export async function judgeBatch(
   for (const alert of fresh) {
     const verdict = decide({ alert, facts: facts.factsOf(alert), policy, now })
     const standing = facts.standingOn(verdict.order?.target ?? '')
-    const settlement = settle(alert, verdict, facts.offenderOf(alert), standing, now)
+    const offender = facts.offenderOf(alert)
+    const settlement = settle(alert, verdict, offender, standing, now)
     const decision = addSettlement(changes, alert, settlement, now)
+    changes.alerts.push({ alert, decision: decision.id, offender })
     if (settlement.kind === 'new' && decision.state === 'issued') parts.blocks.add()
     facts.remember(alert, decision)
     recorded.set(alert.id, toRecorded(alert, decision, 'stored'))
@@ -60,7 +62,7 @@ export async function judgeBatch(
 
 /** What one batch adds to the store, gathered so that each table is written once. */
 type Changes = {
-  alerts: StoredAlert[]
+  alerts: NewAlert[]
   /** Decisions of this batch, as they stand at its end. */
   made: Map<string, Decision>
   /** Decisions of earlier batches that gained evidence or time. */
@@ -85,7 +87,6 @@ function addSettlement(
   const table =
     settlement.kind === 'new' || changes.made.has(decision.id) ? changes.made : changes.changed
   table.set(decision.id, decision)
-  changes.alerts.push({ alert, decision: decision.id })
   const entry = journalEntry(alert, settlement, decision, now)
   if (entry) changes.journal.push(entry)
   if (entry && decision.state !== 'waiting') changes.orders.add(decision.id)

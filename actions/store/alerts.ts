@@ -1,4 +1,5 @@
 /** Alerts as they were received, each with the decision that it led to. */
+import { maybeAddress, widen } from '#contract/address.ts'
 import type { Alert } from '#contract/alert.ts'
 import { historyLimit, type PastAlert } from '../decide/facts.ts'
 import type { Reader, Writer } from './store.ts'
@@ -22,7 +23,10 @@ export async function knownAlerts(
   return known
 }
 
-export async function insertAlerts(tx: Writer, alerts: readonly StoredAlert[]): Promise<void> {
+/** With whom each alert is counted: the attacker, as wide as the policy blocks by default. */
+export type NewAlert = StoredAlert & { offender: string | null }
+
+export async function insertAlerts(tx: Writer, alerts: readonly NewAlert[]): Promise<void> {
   for (let i = 0; i < alerts.length; i += 200)
     await tx
       .insertInto('alerts')
@@ -30,17 +34,18 @@ export async function insertAlerts(tx: Writer, alerts: readonly StoredAlert[]): 
       .execute()
 }
 
-/** Newest first, at most historyLimit, observed at or after `since`. */
-export async function attackerHistory(
+/** Newest first, at most historyLimit; an alert from the future would take the place of a true one. */
+export async function offenderHistory(
   tx: Reader | Writer,
-  attacker: string,
-  since: number,
+  offender: string,
+  { since, until }: { since: number; until: number },
 ): Promise<PastAlert[]> {
   const rows = await tx
     .selectFrom('alerts')
     .select(['observed', 'rule', 'count', 'port', 'user'])
-    .where('attacker', '=', attacker)
+    .where('offender', '=', offender)
     .where('observed', '>=', since)
+    .where('observed', '<=', until)
     .orderBy('observed', 'desc')
     .limit(historyLimit)
     .execute()
@@ -78,19 +83,30 @@ export async function listAlerts(
   filter: { attacker?: string; before?: number; limit: number },
 ): Promise<StoredAlert[]> {
   let query = db.selectFrom('alerts').select(['body', 'decision'])
-  if (filter.attacker !== undefined) query = query.where('attacker', '=', filter.attacker)
+  if (filter.attacker !== undefined)
+    query = query
+      .where('offender', 'in', around(filter.attacker))
+      .where('attacker', '=', filter.attacker)
   if (filter.before !== undefined) query = query.where('received', '<', filter.before)
   const rows = await query.orderBy('received', 'desc').limit(filter.limit).execute()
   return rows.map((row) => ({ alert: JSON.parse(row.body) as Alert, decision: row.decision }))
 }
 
-function toRow({ alert, decision }: StoredAlert) {
+/** The index is by offender, which is the attacker or one of the networks around it. */
+function around(attacker: string): string[] {
+  const address = maybeAddress(attacker)
+  if (!address) return [attacker]
+  return Array.from({ length: address.prefix + 1 }, (_, prefix) => widen(address, prefix).text)
+}
+
+function toRow({ alert, decision, offender }: NewAlert) {
   return {
     id: alert.id,
     source: alert.source,
     observed: Date.parse(alert.observed),
     received: Date.parse(alert.received),
     attacker: alert.attacker ?? null,
+    offender,
     rule: alert.rule.id,
     severity: alert.rule.severity,
     user: alert.user ?? null,

@@ -11,6 +11,8 @@ export type Tables = {
     observed: number
     received: number
     attacker: string | null
+    /** Alerts are counted under this: the attacker widened as the policy's default said then. */
+    offender: string | null
     rule: string
     severity: number
     user: string | null

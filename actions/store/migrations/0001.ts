@@ -8,9 +8,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
 const statements = [
   `create table alerts (
      id text primary key, source text not null, observed bigint not null, received bigint not null,
-     attacker text, rule text not null, severity integer not null, "user" text, port integer,
+     attacker text, offender text, rule text not null, severity integer not null, "user" text, port integer,
      count integer not null, decision text not null, body text not null)`,
-  'create index alerts_by_attacker on alerts (attacker, observed)',
+  'create index alerts_by_offender on alerts (offender, observed)',
   'create index alerts_by_decision on alerts (decision)',
   'create index alerts_by_received on alerts (received)',
   `create table decisions (
