@@ -13,13 +13,11 @@ export type LocalNode = {
   table: string | undefined
 }
 
-export function printServeScreen(io: Io, { url, adminToken }: Service): string {
-  const bold = (text: string) => paint(io, 'out', 'bold', text)
-  return [
-    bold(`Cordon serves at ${url}`),
-    ...(adminToken === undefined ? [] : ['', ...tokenLines(io, adminToken)]),
-    '',
-  ].join('\n')
+/** `tokenFile` holds the admin token when one was made: what is printed here may end in the journal of the machine. */
+export function printServeScreen(io: Io, url: string, tokenFile: string | undefined): string {
+  const lines = [paint(io, 'out', 'bold', `Cordon serves at ${url}`)]
+  if (tokenFile !== undefined) lines.push(`The admin token is in ${printable(tokenFile, 1_000)}`)
+  return `${lines.join('\n')}\n`
 }
 
 export function printStartScreen(io: Io, service: Service, node: LocalNode): string {

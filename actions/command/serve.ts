@@ -1,5 +1,7 @@
 /** `cordon serve`: the decision service alone, logging as the settings say. */
 import { randomBytes } from 'node:crypto'
+import { rmSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { type Logger, pino } from 'pino'
 import { startService } from '../service.ts'
 import type { Handler, Io } from './command.ts'
@@ -17,7 +19,7 @@ export const serve: Handler = async (asked, io) => {
   io.out(
     asked.json
       ? `${JSON.stringify({ url, admin_token: adminToken ?? null })}\n`
-      : printServeScreen(io, service),
+      : printServeScreen(io, url, adminToken && keepToken(startup.service.data_dir, adminToken)),
   )
   await stay(io.signals, service, log, () => service.stop())
   return 0
@@ -30,4 +32,12 @@ export function serviceDeps({ connectorSections, environment }: Startup, io: Io,
 /** Lines of JSON to standard error, so that they never mix with results. */
 export function openLog(io: Io, level: Startup['service']['log_level']): Logger {
   return pino({ level, base: null }, { write: (line: string) => io.err(line) })
+}
+
+/** Where CORDON_TOKEN_FILE can name it. A file that was there is not written into: others may have it open. */
+function keepToken(dataDir: string, token: string): string {
+  const path = join(resolve(dataDir), 'admin-token')
+  rmSync(path, { force: true })
+  writeFileSync(path, `${token}\n`, { mode: 0o600, flag: 'wx' })
+  return path
 }

@@ -59,7 +59,7 @@ const running: readonly Command[] = [
       { name: 'new-admin-token', description: 'make one more admin token: for who lost his' },
     ],
     example: 'serve --listen 192.0.2.10:8055 --data-dir /var/lib/cordon',
-    more: 'Logs JSON lines to standard error. SIGHUP reads the policy again.',
+    more: 'Logs JSON lines to standard error; a first admin token goes to DIR/admin-token. SIGHUP reads the policy again.',
     load: async () => (await import('./serve.ts')).serve,
   },
 ]

@@ -1,6 +1,6 @@
 /** `cordon start` and `cordon serve`: from the first start to the last signal. */
 import assert from 'node:assert/strict'
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { readMembership } from '../../agent/membership.ts'
@@ -143,6 +143,29 @@ describe('cordon serve', () => {
     assert.equal(code, 0)
     assert.match(err, /the policy was read again/)
     assert.match(err, /the policy file is refused, the one in force stays/)
+  })
+
+  test('prints no secret: the admin token is in a file that only its user can read', async () => {
+    const signals = silent()
+    started.push(signals)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    let said = ''
+    const heard = (text: string) => {
+      said += text
+      resolve()
+    }
+    const dir = join(folder.path, 'quiet')
+    const ended = type(words(`serve --listen 127.0.0.1:0 --data-dir ${dir}`), { signals, heard })
+    await Promise.race([promise, ended])
+    signals.send('SIGTERM')
+    const { code, err } = await ended
+    assert.equal(code, 0, err)
+    const path = join(dir, 'admin-token')
+    assert.match(said, /^Cordon serves at http:\/\/127\.0\.0\.1:\d+\n/)
+    assert.ok(said.endsWith(`The admin token is in ${path}\n`), said)
+    assert.match(readFileSync(path, 'utf8'), /^cordon_\w+\n$/)
+    assert.equal(statSync(path).mode & 0o777, 0o600)
+    assert.doesNotMatch(said + err, /cordon_/)
   })
 
   test('gives who lost the admin token a new one when asked to, and the journal has it', async () => {
