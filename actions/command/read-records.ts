@@ -25,11 +25,7 @@ export function sizeOf(path: string): number | undefined {
 /** Throws `not_found`, `malformed_json` for what begins as JSON and is none, `too_large`. */
 export async function* readRecords(path: string, io: Io): AsyncGenerator<FileRecord> {
   const input = path === '-' ? Readable.from(io.stdin()) : createReadStream(path)
-  let broken: unknown
-  input.once('error', (error) => {
-    broken = error
-  })
-  const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })
+  const lines = readLines(path, input)
   let whole: string[] | undefined
   let [first, end, held] = [true, 0, 0]
   for await (const line of lines) {
@@ -44,8 +40,21 @@ export async function* readRecords(path: string, io: Io): AsyncGenerator<FileRec
       first = false
     }
   }
-  if (broken !== undefined) throw cannotRead(path, broken)
   if (whole) for (const record of parseWhole(path, whole.join('\n'))) yield { record, end }
+}
+
+/** What fails while it is read fails with its name, whether the lines end then or throw. */
+async function* readLines(path: string, input: Readable): AsyncGenerator<string> {
+  let broken: unknown
+  input.once('error', (error) => {
+    broken = error
+  })
+  try {
+    yield* createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })
+  } catch (error) {
+    broken ??= error
+  }
+  if (broken !== undefined) throw cannotRead(path, broken)
 }
 
 /** An array, or an object that goes on in the next line. */

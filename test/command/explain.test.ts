@@ -33,6 +33,19 @@ for (const name of connectorNames())
       }
     })
 
+for (const verb of ['explain', 'send --connector webhook'])
+  for (const [what, path] of [
+    ['is not there', join(folder.path, 'nofile')],
+    ['is a folder', folder.path],
+  ] as const)
+    test(`"alert ${verb}" of a file that ${what} says which file cannot be read`, async () => {
+      const environment = { CORDON_TOKEN: 'x', CORDON_URL: 'http://127.0.0.1:1' }
+      const { code, err } = await type(['alert', ...verb.split(' '), path], { environment })
+      assert.equal(code, 1)
+      assert.equal(err.split('\n')[0], `error: cannot read ${path}`)
+      assert.match(err, /\nhint: check the path/)
+    })
+
 describe('without a named connector', () => {
   for (const [name, file] of [
     ['wazuh', 'connectors/wazuh/sample/sshd.in.log'],
