@@ -49,7 +49,7 @@ export type Orders = {
     who: Who,
   ): Promise<Decision>
   decline(id: string, who: Who): Promise<Decision>
-  /** A new end, `lengthMs` from now, later than the present one. */
+  /** A new end, `lengthMs` from now, later than the present one. The protected networks are checked again. */
   extend(id: string, lengthMs: number, who: Who): Promise<Decision>
   lift(id: string, who: Who): Promise<Decision>
   /** Lifts all decisions whose target is this address or lies in it; says what still covers it. */
@@ -95,6 +95,11 @@ export function openOrders(parts: OrderParts): Orders {
       })),
     extend: (id, lengthMs, who) =>
       revise(parts, id, who, 'decision.extend', ['issued', 'applied'], (before, now) => {
+        checkOrder({
+          target: before.target ?? '',
+          policy: parts.policy(),
+          facts: { own: parts.own() },
+        })
         const notAfter = now + checkLength(lengthMs)
         if (notAfter <= (before.notAfter ?? 0)) throw sooner(id, (before.notAfter ?? 0) - now)
         return { notAfter }
