@@ -1,10 +1,16 @@
 /** What is in force on an address: on it, within it, and around it. */
-import { type Address, contains, isHost, readAddress, widen } from '#contract/address.ts'
-import { allInForce, type Decision, standingDecisions } from '../store/decisions.ts'
+import { setImmediate as turn } from 'node:timers/promises'
+import { type Address, contains, isHost, maybeAddress, widen } from '#contract/address.ts'
+import {
+  type Decision,
+  decisionsById,
+  standingDecisions,
+  targetsInForce,
+} from '../store/decisions.ts'
 import type { Reader, Writer } from '../store/store.ts'
 
-/** Decisions that are looked through when an address is lifted or asked about. */
-const inForceLimit = 200_000
+/** Targets that are looked at before the event loop gets a turn: about 2 ms. */
+const pageSize = 1_000
 
 /**
  * Decisions in force that lie within the address, and wider ones that cover it. What covers it has one of a few
@@ -19,10 +25,25 @@ export async function decisionsOn(
   const covering = inForce(await standingDecisions(db, around, now))
   if (isHost(address))
     return { within: inForce(await standingDecisions(db, [address.text], now)), covering }
-  const all = await allInForce(db, now, inForceLimit)
-  return {
-    within: all.filter(({ target }) => contains(address, readAddress(target ?? ''))),
-    covering,
+  const found = await decisionsById(db, [...(await idsWithin(db, address, now))])
+  return { within: inForce([...found.values()]), covering }
+}
+
+/** A block that is prolonged during the walk is met twice, and counts once. */
+async function idsWithin(db: Reader | Writer, address: Address, now: number): Promise<Set<string>> {
+  const ids = new Set<string>()
+  // Every id sorts before this letter, so that what ends now is left out.
+  let after = { notAfter: now, id: '~' }
+  for (;;) {
+    const page = await targetsInForce(db, after, pageSize)
+    for (const { id, target } of page) {
+      const read = maybeAddress(target)
+      if (read && contains(address, read)) ids.add(id)
+    }
+    const last = page.at(-1)
+    if (!last || page.length < pageSize) return ids
+    after = last
+    await turn()
   }
 }
 
