@@ -36,6 +36,8 @@ export type Hub = {
   close(): void
 }
 
+type Delivery = { listeners: Listener[]; each: (listener: Listener) => void }
+
 export function openHub(): Hub {
   const rooms = new Map<string, Set<Listener>>()
   const everybody = new Set<Listener>()
@@ -55,9 +57,34 @@ export function openHub(): Hub {
     listener.end()
   }
   const send = (listener: Listener, frame: string): void => {
-    if (listener.write(frame) > maxWaiting) end(listener)
+    if (!ended.has(listener) && listener.write(frame) > maxWaiting) end(listener)
   }
-  const deliver = (listener: Listener, envelope: Envelope): void => {
+  /** What is to be written to whom, in the order in which it was asked for. */
+  const due: Delivery[] = []
+  const deliver = (delivery: Delivery): void => {
+    due.push(delivery)
+    // What waits goes first: the room may be another now, and a listener must not get the later before the earlier.
+    if (due.length === 1) work()
+  }
+  /** Who cannot be written to is let go, as a slow one is: it must not keep the others from what they wait for. */
+  const attempt = (listener: Listener, each: Delivery['each']): void => {
+    try {
+      each(listener)
+    } catch {
+      end(listener)
+    }
+  }
+  const work = (): void => {
+    let room = slice
+    for (let first = due[0]; first && room > 0; first = due[0]) {
+      const now = first.listeners.splice(0, room)
+      room -= now.length
+      for (const listener of now) attempt(listener, first.each)
+      if (first.listeners.length === 0) due.shift()
+    }
+    if (due.length > 0) setImmediate(work)
+  }
+  const sendEnvelope = (listener: Listener, envelope: Envelope): void => {
     const at = listener.cursor.get(envelope.audience)
     // A listener that is not exactly one behind joined in between and gets this one from the store.
     if (at && (at.epoch !== envelope.epoch || at.seq >= envelope.seq)) return
@@ -76,10 +103,13 @@ export function openHub(): Hub {
     },
     leave,
     publish: (envelopes) => {
-      for (const envelope of envelopes)
-        inSlices([...(rooms.get(envelope.audience) ?? [])], (listener) =>
-          deliver(listener, envelope),
-        )
+      for (const [audience, own] of Map.groupBy(envelopes, (envelope) => envelope.audience))
+        deliver({
+          listeners: [...(rooms.get(audience) ?? [])],
+          each: (listener) => {
+            for (const envelope of own) sendEnvelope(listener, envelope)
+          },
+        })
     },
     restart: (head) => {
       const frame = eventFrame('resync', { audience: head.audience, reason: 'epoch' })
@@ -89,7 +119,8 @@ export function openHub(): Hub {
       }
     },
     broadcast: (audience, frame) => {
-      inSlices([...(rooms.get(audience) ?? [])], (listener) => send(listener, frame))
+      const listeners = [...(rooms.get(audience) ?? [])]
+      deliver({ listeners, each: (listener) => send(listener, frame) })
     },
     drop: (node, lastFrame) => {
       for (const listener of [...everybody]) {
@@ -114,10 +145,4 @@ export function envelopeFrame(envelope: Envelope, cursor: ReadonlyMap<string, Po
 
 export function eventFrame(event: string, data: unknown): string {
   return `event: ${event}\ndata: ${typeof data === 'string' ? data : JSON.stringify(data)}\n\n`
-}
-
-/** The order of frames to one listener holds: later slices run in the order in which they were asked for. */
-function inSlices(listeners: readonly Listener[], each: (listener: Listener) => void): void {
-  for (const listener of listeners.slice(0, slice)) each(listener)
-  if (listeners.length > slice) setImmediate(() => inSlices(listeners.slice(slice), each))
 }
