@@ -14,8 +14,12 @@ export function openPolicy(file: string | URL, protect: readonly string[]): Flow
   return {
     current: () => policy,
     text: () => text,
-    reload: () => {
-      ;({ text, policy } = load(file, protect))
+    read: () => {
+      const next = load(file, protect)
+      const use = () => {
+        ;({ text, policy } = next)
+      }
+      return { text: next.text, use }
     },
   }
 }

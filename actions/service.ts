@@ -12,6 +12,7 @@ import { chooseCertificate } from './certificate.ts'
 import { type Flow, openFlow } from './flow/flow.ts'
 import { openKeys } from './flow/keys.ts'
 import { followSources } from './flow/pull.ts'
+import { journalPolicy } from './flow/reload-policy.ts'
 import type { Randomness } from './flow/secret.ts'
 import { isLoopback, listen, reachableHost, readListen } from './listen.ts'
 import { loadConnectors } from './load-connectors.ts'
@@ -62,6 +63,7 @@ export async function startService(settings: ServiceSettings, deps: ServiceDeps)
     const keys = openKeys(join(settings.data_dir, 'keys.json'), () => `cordon-${base32(random(5))}`)
     const own = ownAddresses(now)
     const flow = openFlow({ store, keys, log, now, random, connectors, policy, own, reachable })
+    await journalPolicy(flow)
     const adminToken = await makeWayIn(store, random, now(), deps.newAdminToken ?? false)
     const listening = await listen(makeApp(flow), where, certificate)
     port = listening.port

@@ -107,7 +107,7 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
     now: () => clock.now,
     random,
     connectors: await loadConnectors(['webhook', 'wazuh', 'suricata'], {}, {}),
-    policy: { current: () => policy, text: () => text, reload: () => {} },
+    policy: { current: () => policy, text: () => text, read: () => ({ text, use: () => {} }) },
     own: () => own,
     reachable: () => ({ url: 'http://127.0.0.1:8055', tls: undefined }),
   })

@@ -22,18 +22,19 @@ export function mountKeys(app: App, flow: Flow): void {
     },
     handle: async ({ caller }) => {
       const before = flow.keys.current().kid
-      const kid = flow.keys.rotate(flow.now())
-      await flow.store.write((tx) =>
-        appendJournal(tx, [
-          {
-            at: flow.now(),
-            actor: caller.actor,
-            action: 'key.rotate',
-            subject: kid,
-            before: { kid: before },
-            after: { kid },
-          },
-        ]),
+      const kid = await flow.keys.rotate(flow.now(), (kid) =>
+        flow.store.write((tx) =>
+          appendJournal(tx, [
+            {
+              at: flow.now(),
+              actor: caller.actor,
+              action: 'key.rotate',
+              subject: kid,
+              before: { kid: before },
+              after: { kid },
+            },
+          ]),
+        ),
       )
       return { kid }
     },

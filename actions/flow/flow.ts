@@ -33,8 +33,8 @@ export type FlowParts = {
   now(): number
   random: Randomness
   connectors: ReadonlyMap<string, RunningConnector>
-  /** The policy in force and its text; `reload` reads the file anew and throws `policy_invalid`. */
-  policy: { current(): Policy; text(): string; reload(): void }
+  /** The policy in force and its text; `read` reads the file anew, to be used or not, and throws `policy_invalid`. */
+  policy: { current(): Policy; text(): string; read(): { text: string; use(): void } }
   /** Networks of the service itself. The same array until they change. */
   own(): readonly string[]
   reachable: EnrolParts['reachable']

@@ -30,8 +30,11 @@ export type SigningKeys = {
   published(): PublicKey[]
   /** Every known key set change, signed by the key before it: how a node that knows an old key learns the new. */
   announcements(): string[]
-  /** Makes a new key and announces it under the old one's signature. Returns the new kid. */
-  rotate(now: number): string
+  /**
+   * Makes a new key and announces it under the old one's signature. It signs only after `note` has resolved, so that no key
+   * is in use of which the journal knows nothing. Returns the new kid. Rejects with `store_unavailable` or `conflict`.
+   */
+  rotate(now: number, note: (kid: string) => Promise<unknown>): Promise<string>
 }
 
 const Stored = z.strictObject({
@@ -45,31 +48,43 @@ export function openKeys(path: string, issuer: () => string): SigningKeys {
   const stored = existsSync(path) ? readStored(path) : firstKey(path, issuer())
   let keys: readonly SigningKey[] = stored.keys
   let announcements = stored.announcements
+  let rotating = false
   return {
     issuer: stored.issuer,
     current: () => last(keys),
     published: () => keys.map((key) => key.publicKey),
     announcements: () => announcements,
-    rotate: (now) => {
-      const next = [...keys, toKey(newKey())].slice(-keptKeys)
-      const claims = {
-        iss: stored.issuer,
-        iat: Math.floor(now / 1_000),
-        keys: next.map((key) => key.publicKey),
+    rotate: async (now, note) => {
+      if (rotating) throw atOnce()
+      rotating = true
+      try {
+        const next = [...keys, toKey(newKey())].slice(-keptKeys)
+        const claims = {
+          iss: stored.issuer,
+          iat: Math.floor(now / 1_000),
+          keys: next.map((key) => key.publicKey),
+        }
+        const announcement = sign(last(keys), tokenType.keys, claims)
+        const announced = [...announcements, announcement].slice(-keptKeys)
+        const kept = { issuer: stored.issuer, keys: next.map(privateJwk), announcements: announced }
+        // On the disk before its line and its use: what a key signed that was lost could never be verified.
+        const place = prepare(path, kept)
+        await note(last(next).kid)
+        place()
+        keys = next
+        announcements = announced
+        return last(keys).kid
+      } finally {
+        rotating = false
       }
-      const announcement = sign(last(keys), tokenType.keys, claims)
-      const announced = [...announcements, announcement].slice(-keptKeys)
-      // Written first: what was signed with a key that a full disk lost could never be verified.
-      write(path, {
-        issuer: stored.issuer,
-        keys: next.map(privateJwk),
-        announcements: announced,
-      })
-      keys = next
-      announcements = announced
-      return last(keys).kid
     },
   }
+}
+
+function atOnce(): Problem {
+  return new Problem('conflict', 'the signing key is being rotated already', {
+    remedy: 'wait a moment, and rotate again only if one more new key is wanted',
+  })
 }
 
 type Kept = { issuer: string; keys: SigningKey[]; announcements: string[] }
@@ -116,14 +131,28 @@ function readStored(path: string): Kept {
 }
 
 function write(path: string, stored: z.infer<typeof Stored>): void {
+  prepare(path, stored)()
+}
+
+/** Writes all that may need room; what it returns only puts it in place. */
+function prepare(path: string, stored: z.infer<typeof Stored>): () => void {
   const next = `${path}.new`
-  try {
+  return written(path, () => {
     const file = openSync(next, 'w', 0o600)
     chmodSync(next, 0o600)
     writeFileSync(file, JSON.stringify(stored, null, 1))
     flush(file)
-    renameSync(next, path)
-    flush(openSync(dirname(path), 'r'))
+    return () =>
+      written(path, () => {
+        renameSync(next, path)
+        flush(openSync(dirname(path), 'r'))
+      })
+  })
+}
+
+function written<T>(path: string, work: () => T): T {
+  try {
+    return work()
   } catch (error) {
     throw new Problem('store_unavailable', `the signing keys cannot be written to ${path}`, {
       remedy: 'free some space, and check the owner and mode of the data directory',

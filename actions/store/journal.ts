@@ -57,6 +57,16 @@ export function readJournal(
   return query.orderBy('seq').limit(page.limit).execute()
 }
 
+export function newestLine(db: Reader, subject: string): Promise<JournalLine | undefined> {
+  return db
+    .selectFrom('journal')
+    .selectAll()
+    .where('subject', '=', subject)
+    .orderBy('seq', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+}
+
 /** Walks the whole chain. `broken` is the number of the first line that does not follow. */
 export async function verifyJournal(
   db: Reader,

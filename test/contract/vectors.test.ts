@@ -62,7 +62,7 @@ describe('the signer', () => {
       current: () => ({ ...signer, publicKey: key.public }),
       published: () => [key.public],
       announcements: () => [],
-      rotate: () => '',
+      rotate: async () => '',
     }
     const { actions } = EnvelopeClaims.parse(envelope.claims)
     const sealed = seal(keys, envelope.head, actions.map(readAction), envelope.now)

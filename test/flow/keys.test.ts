@@ -19,6 +19,7 @@ import { readEnvelope } from '../../agent/verify.ts'
 import { openTestService, record, type TestService } from '../service.ts'
 
 const at = Date.UTC(2026, 2, 1)
+const noted = async () => {}
 
 describe('the signing keys', () => {
   test('are made at the first start, in a file that only its owner may read', (t) => {
@@ -28,10 +29,10 @@ describe('the signing keys', () => {
     assert.equal(existsSync(`${path}.new`), false)
   })
 
-  test('stay the same over a restart, after a rotation too, with name and announcements', (t) => {
+  test('stay the same over a restart, after a rotation too, with name and announcements', async (t) => {
     const path = file(t)
     const first = openKeys(path, () => 'cordon-test')
-    first.rotate(at)
+    await first.rotate(at, noted)
     const second = openKeys(path, () => 'cordon-other')
     assert.equal(second.issuer, 'cordon-test')
     assert.equal(second.current().kid, first.current().kid)
@@ -61,22 +62,42 @@ describe('the signing keys', () => {
     }
   })
 
-  test('that cannot be written leave the key in use that was', (t) => {
+  test('that cannot be written leave the key in use that was, and no line in the journal', async (t) => {
     const path = file(t)
     const keys = openKeys(path, () => 'cordon-test')
     const before = keys.current().kid
     mkdirSync(`${path}.new`)
-    assert.throws(() => keys.rotate(at), { code: 'store_unavailable' })
+    const noteNothing = async () => assert.fail('no key was made')
+    await assert.rejects(keys.rotate(at, noteNothing), { code: 'store_unavailable' })
     assert.equal(keys.current().kid, before)
     assert.deepEqual(keys.announcements(), [])
+  })
+
+  test('are exchanged only when the journal has the line, and one at a time', async (t) => {
+    const path = file(t)
+    const keys = openKeys(path, () => 'cordon-test')
+    const before = keys.current().kid
+    const full = new Error('the disk is full')
+    await assert.rejects(
+      keys.rotate(at, () => Promise.reject(full)),
+      full,
+    )
+    assert.equal(keys.current().kid, before)
+    assert.equal(openKeys(path, () => 'cordon-test').current().kid, before)
+    const rotated = keys.rotate(at, async (kid) => {
+      assert.notEqual(kid, before)
+      assert.equal(keys.current().kid, before)
+    })
+    await assert.rejects(keys.rotate(at, noted), { code: 'conflict' })
+    assert.equal(keys.current().kid, await rotated)
   })
 })
 
 describe('a node that knows an old key', () => {
-  test('learns the new one from what the old one signed, over several rotations', (t) => {
+  test('learns the new one from what the old one signed, over several rotations', async (t) => {
     const keys = openKeys(file(t), () => 'cordon-test')
     const trusted = { issuer: 'cordon-test', keys: keys.published(), announced: 0 }
-    for (let n = 1; n <= 3; n++) keys.rotate(at + n * 1_000)
+    for (let n = 1; n <= 3; n++) await keys.rotate(at + n * 1_000, noted)
     const after = takeAnnouncements(trusted, keys.announcements())
     assert.ok(trustOf(after).keys.has(keys.current().kid))
   })
@@ -104,10 +125,10 @@ describe('a node that knows an old key', () => {
     assert.match(journal.text, /key\.rotate/)
   })
 
-  test('learns nothing from a service that is another', (t) => {
+  test('learns nothing from a service that is another', async (t) => {
     const keys = openKeys(file(t), () => 'cordon-test')
     const other = openKeys(file(t), () => 'cordon-test')
-    other.rotate(at)
+    await other.rotate(at, noted)
     const trusted = { issuer: 'cordon-test', keys: keys.published(), announced: 0 }
     assert.equal(takeAnnouncements(trusted, other.announcements()), trusted)
   })

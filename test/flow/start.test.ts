@@ -1,15 +1,17 @@
 /** What a service makes sure of at its start, and journals. */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import pino from 'pino'
 import { Problem } from '#contract/problem.ts'
+import { reloadPolicy } from '../../actions/flow/reload-policy.ts'
 import { type Service, startService } from '../../actions/service.ts'
 import { ServiceSettings } from '../../actions/settings.ts'
-import { startOfTest } from '../service.ts'
+import { readJournal } from '../../actions/store/journal.ts'
+import { plainPolicy, startOfTest } from '../service.ts'
 
 describe('a second service on the same data directory', () => {
   test('is refused while the first one runs, and taken when it has stopped', async (t) => {
@@ -27,6 +29,52 @@ describe('a second service on the same data directory', () => {
     )
     await first.stop()
     await (await start()).stop()
+  })
+})
+
+describe('the policy', () => {
+  test('that is another after a restart has its line in the journal, with both texts', async (t) => {
+    const { dir, start } = directory(t)
+    const policy = join(dir, 'policy.yaml')
+    const lines: unknown[] = []
+    for (const text of [plainPolicy, plainPolicy, `${plainPolicy}\n# tightened\n`]) {
+      writeFileSync(policy, text)
+      const service = await start({ policy })
+      const found = await readJournal(service.flow.store.read, {
+        after: 0,
+        limit: 10,
+        subject: 'policy',
+      })
+      lines.push(
+        found.map(({ actor, before, after }) => [
+          actor,
+          before && JSON.parse(before),
+          JSON.parse(after ?? ''),
+        ]),
+      )
+      await service.stop()
+    }
+    const first = ['service', null, plainPolicy]
+    const second = ['service', plainPolicy, `${plainPolicy}\n# tightened\n`]
+    assert.deepEqual(lines, [[first], [first], [first, second]])
+  })
+
+  test('is exchanged only when the journal has its line', async (t) => {
+    const { dir, start } = directory(t)
+    const policy = join(dir, 'policy.yaml')
+    writeFileSync(policy, plainPolicy)
+    const service = await start({ policy })
+    t.after(() => service.stop())
+    writeFileSync(policy, `${plainPolicy}\n# tightened\n`)
+    const { flow } = service
+    const full = async () => {
+      throw new Problem('store_unavailable', 'the disk is full')
+    }
+    const failing = { ...flow, store: { ...flow.store, write: full } }
+    await assert.rejects(reloadPolicy(failing, 'token/test'), { code: 'store_unavailable' })
+    assert.equal(flow.policy.text(), plainPolicy)
+    assert.equal(await reloadPolicy(flow, 'token/test'), true)
+    assert.notEqual(flow.policy.text(), plainPolicy)
   })
 })
 
