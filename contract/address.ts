@@ -50,6 +50,12 @@ export function maybeAddress(text: string): Address | undefined {
   }
 }
 
+/** What only this machine can reach: 127.0.0.0/8, ::1, or the name localhost; with or without brackets. */
+export function isLoopback(host: string): boolean {
+  const text = maybeAddress(host.replace(/^\[|\]$/g, ''))?.text
+  return text === undefined ? host === 'localhost' : text === '::1' || text.startsWith('127.')
+}
+
 export function isHost(address: Address): boolean {
   return address.prefix === address.bytes.length * 8
 }
@@ -91,10 +97,10 @@ export function compareAddresses(a: Address, b: Address): number {
 /**
  * What the address is by the IANA special-purpose registries: `global`, `private` (RFC 1918, unique
  * local, carrier-grade NAT), `documentation`, or `special` (loopback, link-local, multicast, unspecified,
- * broadcast, reserved: never an attacker that can be blocked). A network that holds any of a stricter
+ * broadcast, translated, reserved: never an attacker that can be blocked). A network that holds any of a stricter
  * range is that range.
  */
-export type AddressScope = 'global' | 'documentation' | 'private' | 'special'
+type AddressScope = 'global' | 'documentation' | 'private' | 'special'
 
 export function addressScope(address: Address): AddressScope {
   for (const scope of ['special', 'private', 'documentation'] as const)
@@ -176,6 +182,9 @@ const ranges = {
     '240.0.0.0/4',
     '::/128',
     '::1/128',
+    // NAT64 (RFC 6052, RFC 8215): each of these is an IPv4 host under another name.
+    '64:ff9b::/96',
+    '64:ff9b:1::/48',
     '100::/64',
     'fe80::/10',
     'ff00::/8',

@@ -1,6 +1,7 @@
 /** `cordon policy …`: check and test a file here, show and reload the one in force there. */
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
+import { contains, readAddress } from '#contract/address.ts'
 import { printable } from '#contract/printable.ts'
 import { Problem, toProblem } from '#contract/problem.ts'
 import { type Policy, readPolicy } from '../decide/policy.ts'
@@ -12,6 +13,11 @@ import type { Asked, Handler, Io } from './command.ts'
 import { paint } from './paint.ts'
 import { printProblem } from './run.ts'
 
+/** RFC 1918 and RFC 4193: where one's own machines are. */
+const privateNetworks = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7'].map(
+  readAddress,
+)
+
 /** Good is what the service would take: a file that reads, and whose own tests pass. */
 export const checkPolicy: Handler = async (asked, io) => {
   const policy = readHere(asked, io)
@@ -19,6 +25,7 @@ export const checkPolicy: Handler = async (asked, io) => {
   const failed = runPolicyTests(policy).filter(({ passed }) => !passed)
   const [rules, tests] = [policy.rules.length, policy.tests.length]
   const file = printable(asked.argument('file'))
+  if (failed.length === 0) tellUnprotected(policy, io)
   answer(
     asked,
     io,
@@ -29,6 +36,15 @@ export const checkPolicy: Handler = async (asked, io) => {
         : `${file} is refused: ${failed.length} of ${tests} tests fail; see cordon policy test\n`,
   )
   return failed.length === 0 ? 0 : 3
+}
+
+/** A wrong alert about an own machine cuts it off; whoever means that has read it here. */
+function tellUnprotected(policy: Policy, io: Io): void {
+  const open = privateNetworks.filter(
+    (network) => !policy.protect.some(({ address }) => contains(address, network)),
+  )
+  if (open.length > 0)
+    io.err(`note: private and not in protect: ${open.map(({ text }) => text).join(', ')}\n`)
 }
 
 export const testPolicy: Handler = async (asked, io) => {

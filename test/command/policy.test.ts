@@ -27,9 +27,18 @@ tests:
 
 test('the default policy is good', async () => {
   const file = fileURLToPath(new URL('actions/default-policy.yaml', root))
-  const { code, out } = await type(['policy', 'check', file])
-  assert.equal(code, 0)
+  const { code, out, err } = await type(['policy', 'check', file])
+  assert.deepEqual([code, err], [0, ''])
   assert.match(out, /is good: \d+ rules, \d+ tests pass\n$/)
+})
+
+test('a policy that leaves private networks open is good, and says which', async () => {
+  const protect =
+    'protect: [{ address: 10.0.0.0/8, why: ours }, { address: "fc00::/6", why: ours }]'
+  const file = policy(`version: 1\n${protect}\nrules: [${rule}]\n`)
+  const { code, err } = await type(['policy', 'check', file])
+  assert.equal(code, 0)
+  assert.equal(err, 'note: private and not in protect: 172.16.0.0/12, 192.168.0.0/16\n')
 })
 
 test('the answer to a broken policy is no, with the place and what to write instead', async () => {

@@ -8,6 +8,7 @@ import {
   compareAddresses,
   contains,
   isHost,
+  isLoopback,
   maybeAddress,
   overlaps,
   readAddress,
@@ -185,6 +186,26 @@ describe('a network', () => {
     assert.ok(compareAddresses(readAddress('255.0.0.0'), readAddress('::')) < 0)
   })
 
+  test('is loopback only when no other machine can be meant', () => {
+    const here = ['127.0.0.1', '127.9.9.9', '::1', '[::1]', '::ffff:127.0.0.1', 'localhost']
+    const elsewhere = [
+      '0.0.0.0',
+      '::',
+      '192.0.2.1',
+      '127.0.0.1.example.org',
+      'localhost.example',
+      '',
+    ]
+    assert.deepEqual(
+      here.map(isLoopback),
+      here.map(() => true),
+    )
+    assert.deepEqual(
+      elsewhere.map(isLoopback),
+      elsewhere.map(() => false),
+    )
+  })
+
   test('that holds any of a stricter range is that range', () => {
     for (const [text, scope] of [
       ['0.0.0.0/0', 'special'],
@@ -193,6 +214,8 @@ describe('a network', () => {
       ['169.254.1.1', 'special'],
       ['fe80::1', 'special'],
       ['ff02::1', 'special'],
+      ['64:ff9b::c000:201', 'special'],
+      ['64:ff9b:1:2::/64', 'special'],
       ['10.0.0.0/7', 'private'],
       ['100.64.0.9', 'private'],
       ['fd00::7', 'private'],
