@@ -4,7 +4,6 @@ import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { hostname } from 'node:os'
 import { serve } from '@hono/node-server'
-import { maybeAddress } from '#contract/address.ts'
 import { Problem } from '#contract/problem.ts'
 import type { App } from './api/route.ts'
 import type { Certificate } from './certificate.ts'
@@ -25,12 +24,6 @@ const closeGraceMs = 1_000
 export function readListen(text: string): Where {
   const colon = text.lastIndexOf(':')
   return { host: text.slice(0, colon).replace(/[[\]]/g, ''), port: Number(text.slice(colon + 1)) }
-}
-
-/** Only there may anybody speak plain HTTP. */
-export function isLoopback(host: string): boolean {
-  const text = maybeAddress(host)?.text
-  return text === undefined ? host === 'localhost' : text === '::1' || text.startsWith('127.')
 }
 
 /** The name or address under which others find what listens here. */

@@ -2,7 +2,7 @@
 import http from 'node:http'
 import https from 'node:https'
 import { z } from 'zod'
-import { addressScope, maybeAddress } from '#contract/address.ts'
+import { isLoopback } from '#contract/address.ts'
 import { Problem, type ProblemCode, problemStatus } from '#contract/problem.ts'
 import { type Environment, readSettings } from '#contract/settings.ts'
 
@@ -140,11 +140,4 @@ function unreachable(base: URL, error: Error): Problem {
     remedy: 'start it with "cordon start", or set CORDON_URL to where it runs',
     cause: error,
   })
-}
-
-export function isLoopback(host: string): boolean {
-  const address = maybeAddress(host.replace(/[[\]]/g, ''))
-  if (!address) return host === 'localhost'
-  if (address.text === '::1') return true
-  return addressScope(address) === 'special' && address.text.startsWith('127.')
 }

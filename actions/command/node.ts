@@ -1,10 +1,11 @@
 /** `cordon node …`: nodes as the service knows them. */
 import { z } from 'zod'
+import { isLoopback } from '#contract/address.ts'
 import { printable } from '#contract/printable.ts'
 import { Problem } from '#contract/problem.ts'
 import { answer } from './answer.ts'
 import { Message, NodeAnswer } from './answers.ts'
-import { isLoopback, openClient } from './client.ts'
+import { openClient } from './client.ts'
 import type { Handler } from './command.ts'
 import { printAgo, printColumns, printWhen } from './paint.ts'
 
