@@ -2,6 +2,7 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
 import { bodyLimit } from 'hono/body-limit'
 import { secureHeaders } from 'hono/secure-headers'
+import { maybeAddress, widen } from '#contract/address.ts'
 import { nearest, Problem, toProblem } from '#contract/problem.ts'
 import type { Flow } from '../flow/flow.ts'
 import { mountAddresses } from './addresses.ts'
@@ -21,11 +22,19 @@ import { openRateLimit } from './rate-limit.ts'
 import type { App, Env } from './route.ts'
 import { mountTokens } from './tokens.ts'
 
-/** Bytes of one request body: 10,000 records of ordinary size. */
+/** Bytes of one request body: 10,000 records of ordinary size, what a node says at most, and what a person orders. */
 export const maxBody = 16 * 1_024 * 1_024
+const bodies = [
+  { path: /^\/v1\/alerts\//, limit: openBodyLimit(maxBody) },
+  { path: /^\/v1\/(receipts|proof)$/, limit: openBodyLimit(4 * 1_024 * 1_024) },
+  { path: /^\/v1\/heartbeat$/, limit: openBodyLimit(1_024 * 1_024) },
+  { path: /^/, limit: openBodyLimit(64 * 1_024) },
+]
 
 /** Requests a second: known callers, and strangers by address. */
 const known = { perSecond: 5_000, burst: 20_000 }
+/** What costs nothing to answer, however often it is asked. */
+const probes = ['/healthz', '/readyz']
 const strangers = { perSecond: 10, burst: 50 }
 
 export function makeApp(flow: Flow): App {
@@ -42,24 +51,20 @@ export function makeApp(flow: Flow): App {
     return context.body(JSON.stringify(problem), statusOf(problem), headers)
   })
   app.use(secureHeaders())
-  app.use(
-    bodyLimit({
-      maxSize: maxBody,
-      onError: () => {
-        throw tooLarge()
-      },
-    }),
-  )
+  app.use(async (context, next) => {
+    const body = bodies.find(({ path }) => path.test(context.req.path))
+    return body ? body.limit(context, next) : next()
+  })
   app.use(async (context, next) => {
     const now = flow.now()
-    const remote = context.env?.incoming?.socket?.remoteAddress ?? 'unknown'
+    const remote = strangerAt(context.env?.incoming?.socket?.remoteAddress)
     const caller = await authenticate(context.req.header('authorization'), now).catch((error) => {
       attempts.take(remote, now)
       throw error
     })
     if (caller.kind !== 'nobody') callers.take(caller.actor, now)
     // A flood from beside a load balancer must not make it think that the service is dead.
-    else if (context.req.path !== '/healthz') attempts.take(remote, now)
+    else if (!probes.includes(context.req.path)) attempts.take(remote, now)
     context.set('caller', caller)
     await next()
   })
@@ -98,10 +103,21 @@ function nothingAt(method: string, path: string, known: readonly string[]): Prob
   })
 }
 
-function tooLarge(): Problem {
-  return new Problem('too_large', `the body is larger than ${maxBody} bytes`, {
-    remedy: 'send fewer records in one request',
+function openBodyLimit(maxSize: number) {
+  return bodyLimit({
+    maxSize,
+    onError: () => {
+      throw new Problem('too_large', `the body is larger than ${maxSize} bytes`, {
+        remedy: 'send less in one request',
+      })
+    },
   })
+}
+
+/** Whoever has one IPv6 address has the /64 around it. */
+function strangerAt(remote: string | undefined): string {
+  const address = maybeAddress(remote?.replace(/%.*/, '') ?? '')
+  return address ? widen(address, address.family === 6 ? 64 : 32).text : 'unknown'
 }
 
 function retryAfter(problem: Problem): Record<string, string> {

@@ -105,15 +105,14 @@ function authorise(caller: Caller, access: Access): void {
           ? 'enrol the node: cordon agent enrol'
           : 'send Authorization: Bearer <token>',
     })
-  if (
-    access === 'node'
-      ? caller.kind === 'node'
-      : caller.kind === 'token' && allows(caller.scopes, access)
-  )
-    return
+  if (access === 'node' ? caller.kind === 'node' : may(caller, access)) return
   throw new Problem('forbidden', `${caller.actor} may not do this; it needs ${access}`, {
     remedy: 'use a token with that scope: cordon token create --scope',
   })
+}
+
+export function may(caller: Caller, wanted: Scope): boolean {
+  return caller.kind === 'token' && allows(caller.scopes, wanted)
 }
 
 function allows(held: readonly Scope[], wanted: Scope): boolean {
@@ -159,7 +158,8 @@ function document<Params extends z.ZodType, Query extends z.ZodType, Body extend
   route: Route<Params, Query, Body>,
 ): RouteConfig {
   const secured: ProblemCode[] = route.access === 'anybody' ? [] : ['unauthenticated', 'forbidden']
-  const problems = [...new Set([...everywhere, ...secured, ...(route.problems ?? [])])]
+  const large: ProblemCode[] = route.body ? ['too_large'] : []
+  const problems = [...new Set([...everywhere, ...secured, ...large, ...(route.problems ?? [])])]
   const { answer } = route
   return {
     method: route.method,

@@ -317,10 +317,46 @@ describe('strangers', () => {
 
   test('with a field name of megabytes are answered at once', async (t) => {
     const service = await open(t)
-    const body = JSON.stringify({ ['k'.repeat(8_000_000)]: 1 })
-    const answer = await service.ask('POST', '/v1/enrol', { token: null, body })
+    const enrol = (length: number) => {
+      const body = JSON.stringify({ ['k'.repeat(length)]: 1 })
+      return service.ask('POST', '/v1/enrol', { token: null, body })
+    }
+    assert.equal((await enrol(8_000_000)).body.code, 'too_large')
+    const answer = await enrol(60_000)
     assert.equal(answer.body.code, 'invalid_input')
     assert.ok(answer.text.length < 2_000)
+  })
+
+  test('may fill 64 KB and no more, while a node reports a thousand receipts at once', async (t) => {
+    const { service, node } = await withNode(t)
+    const note = (reason: string) =>
+      service.ask('POST', '/v1/decisions', { body: { target: '203.0.113.7', for: '1h', reason } })
+    assert.equal((await note('x'.repeat(65_536))).status, 413)
+    assert.equal((await note('x'.repeat(60_000))).status, 400)
+    const place = { audience: 'all', epoch: 1, seq: 1, at: service.clock.now }
+    const receipts = Array.from({ length: 1_000 }, (_, n) => ({
+      decision: `d-${String(n).padStart(16, '0')}`,
+      status: 'applied',
+      ...place,
+    }))
+    const answer = await service.ask('POST', '/v1/receipts', {
+      token: node.bearer(),
+      body: { receipts },
+    })
+    assert.equal(answer.status, 202)
+  })
+
+  test('of one IPv6 network share what strangers may, and their neighbours have their own', async (t) => {
+    const service = await open(t)
+    const from = async (remoteAddress: string) => {
+      const env = { incoming: { socket: { remoteAddress } } }
+      return (await service.app.request('/v1/decisions', {}, env)).status
+    }
+    const codes = []
+    for (let n = 1; n <= 51; n++) codes.push(await from(`2001:db8:1:2::${n.toString(16)}`))
+    assert.deepEqual([codes[49], codes[50]], [401, 429])
+    assert.equal(await from('2001:db8:1:3::1'), 401)
+    assert.equal(await from('::ffff:192.0.2.1'), 401)
   })
 })
 
