@@ -3,14 +3,15 @@ import { z } from '@hono/zod-openapi'
 import { Problem } from '#contract/problem.ts'
 import type { Flow } from '../flow/flow.ts'
 import { listNodes } from '../store/nodes.ts'
-import { probe } from '../store/probe.ts'
 import { countBlocks } from '../store/tallies.ts'
-import { type App, mount } from './route.ts'
+import { openReadiness } from './readiness.ts'
+import { type App, may, mount } from './route.ts'
 import { showNode } from './shapes.ts'
 
 const Fine = z.object({ success: z.literal(true), message: z.string() })
 
 export function mountHealth(app: App, flow: Flow): void {
+  const notReady = openReadiness(flow)
   mount(app, {
     method: 'get',
     path: '/healthz',
@@ -39,18 +40,13 @@ export function mountHealth(app: App, flow: Flow): void {
       description: 'ready',
       example: { success: true, message: 'ready' },
     },
-    handle: async () => {
-      await flow.store.write((tx) => probe(tx, flow.now()))
-      const failing = flow.sources.filter(({ state }) => state === 'failing')
-      if (failing.length > 0)
-        throw new Problem(
-          'store_unavailable',
-          `source ${failing[0]?.source} fails: ${failing[0]?.problem}`,
-          {
-            remedy: 'see "cordon connector list"',
-          },
-        )
-      return { message: 'ready' }
+    handle: async ({ caller }) => {
+      const problem = await notReady()
+      if (problem === undefined) return { message: 'ready' }
+      if (may(caller, 'read')) throw problem
+      throw new Problem('store_unavailable', 'the service cannot work', {
+        remedy: 'ask again with a token that may read, or look at its log',
+      })
     },
   })
 

@@ -208,6 +208,7 @@ describe('a service whose store is locked', () => {
     const ready = await service.ask('GET', '/readyz', { token: null })
     assert.equal(ready.status, 503)
     other.close()
+    service.clock.now += 1_000
     const taken = await service.alert(record('203.0.113.7', { id: 'same' }))
     assert.equal(taken.body.stored, 1)
     assert.equal((await service.ask('GET', '/readyz', { token: null })).status, 200)
