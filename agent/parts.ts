@@ -110,7 +110,7 @@ export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<P
     now,
     monotonic,
     measured: courses.measured,
-    state: () => describeForService(described),
+    state: () => ({ ...describeForService(described), interval_ms: settings.heartbeat }),
     happened: () => heart.soon(),
     loading: () => enforcer.loading,
   })

@@ -59,6 +59,11 @@ export const Heartbeat = z
     elements: z.int().nonnegative().meta({ description: 'set elements in its kernel' }),
     clock_offset_ms: z.number().meta({ description: "service's clock less the node's" }),
     started: EpochMs,
+    interval_ms: z
+      .int()
+      .nonnegative()
+      .optional()
+      .meta({ description: 'the next one comes after this time at the latest' }),
     events: z.array(NodeEvent).max(100),
     problem: z
       .string()

@@ -54,7 +54,9 @@ export const NodeShape = z
   .object({
     name: NodeName,
     groups: z.array(NodeName),
-    state: z.enum(['active', 'silent', 'never_seen', 'revoked']),
+    state: z
+      .enum(['active', 'silent', 'never_seen', 'revoked'])
+      .meta({ description: 'silent: three of its heartbeats did not come' }),
     connected: z.boolean(),
     enrolled: time,
     last_seen: time.nullable(),
@@ -64,11 +66,14 @@ export const NodeShape = z
   .meta({ id: 'Node' })
 export type NodeShape = z.infer<typeof NodeShape>
 
-/** Three heartbeats missed. */
-const silentAfterMs = 45_000
+/** So many heartbeats missed. */
+const missedWhenSilent = 3
+/** Between the heartbeats of a node that does not say how often it sends them. */
+const usualIntervalMs = 30_000
 
 export function showNode(node: Node, connected: boolean, now: number): NodeShape {
-  const silent = node.lastSeen !== null && now - node.lastSeen > silentAfterMs
+  const interval = node.heartbeat?.interval_ms ?? usualIntervalMs
+  const silent = node.lastSeen !== null && now - node.lastSeen > missedWhenSilent * interval
   return {
     name: node.name,
     groups: node.groups,
