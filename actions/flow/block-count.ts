@@ -9,8 +9,8 @@ const windowMs = 60_000
 export type BlockCount = {
   /** Reads the store when the last count is older than a second. Call before a batch. */
   refresh(db: Reader, now: number): Promise<void>
-  /** A block was issued since. */
-  add(): void
+  /** So many blocks were issued since, and are on the disk. */
+  add(blocks: number): void
   now(): Pick<Facts, 'blocksInForce' | 'blocksLastMinute'>
 }
 
@@ -26,9 +26,9 @@ export function openBlockCount(): BlockCount {
       recent = count.recent
       counted = now
     },
-    add: () => {
-      inForce++
-      recent++
+    add: (blocks) => {
+      inForce += blocks
+      recent += blocks
     },
     now: () => ({ blocksInForce: inForce, blocksLastMinute: recent }),
   }

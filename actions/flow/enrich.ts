@@ -15,6 +15,8 @@ export type Gathered = {
   standingOn(target: string): readonly Decision[]
   /** What was just decided belongs to the facts of the next alert of the batch. */
   remember(alert: Alert, decision: Decision): void
+  /** Blocks among what was remembered. They are counted in the facts, and for all once they are on the disk. */
+  blocksMade(): number
 }
 
 /** One query for each offender's history, one for all offences, one for all standing decisions. */
@@ -33,16 +35,20 @@ export async function gather(
   const offences = await countOffences(db, unique([...offenders.values()]))
   const standing = groupByTarget(await standingDecisions(db, targets, now))
   const offenderOf = (alert: Alert) => offenders.get(alert.id) ?? null
+  let made = 0
   return {
     offenderOf,
+    blocksMade: () => made,
     standingOn: (target) => standing.get(target) ?? [],
     factsOf: (alert) => {
       const key = offenderOf(alert)
+      const { blocksInForce, blocksLastMinute } = blocks.now()
       return {
         history: (key !== null && histories.get(key)) || [],
         offences: key === null ? 0 : (offences.get(key) ?? 0) - inForce(standing, key),
         own,
-        ...blocks.now(),
+        blocksInForce: blocksInForce + made,
+        blocksLastMinute: blocksLastMinute + made,
       }
     },
     remember: (alert, decision) => {
@@ -54,8 +60,9 @@ export async function gather(
       if (decision.target === null || decision.state === 'noted') return
       const others = (standing.get(decision.target) ?? []).filter(({ id }) => id !== decision.id)
       standing.set(decision.target, [...others, decision])
-      const first = key !== null && decision.alerts === 1 && decision.state === 'issued'
-      if (first) offences.set(key, (offences.get(key) ?? 0) + 1)
+      const first = decision.alerts === 1 && decision.state === 'issued'
+      if (first) made++
+      if (first && key !== null) offences.set(key, (offences.get(key) ?? 0) + 1)
     },
   }
 }

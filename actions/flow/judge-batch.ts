@@ -37,7 +37,7 @@ export async function judgeBatch(
   tx: Writer,
   parts: JudgeParts,
   alerts: readonly Alert[],
-): Promise<{ recorded: Recorded[]; envelopes: Envelope[] }> {
+): Promise<{ recorded: Recorded[]; envelopes: Envelope[]; blocks: number }> {
   const now = parts.now()
   const policy = parts.policy()
   const recorded = await readRepeats(tx, alerts)
@@ -52,12 +52,11 @@ export async function judgeBatch(
     const settlement = settle(alert, verdict, offender, standing, now)
     const decision = addSettlement(changes, alert, settlement, now)
     changes.alerts.push({ alert, decision: decision.id, offender })
-    if (settlement.kind === 'new' && decision.state === 'issued') parts.blocks.add()
     facts.remember(alert, decision)
     recorded.set(alert.id, toRecorded(alert, decision, 'stored'))
   }
   const envelopes = await store(tx, parts.keys, changes, now)
-  return { recorded: answers(alerts, fresh, recorded), envelopes }
+  return { recorded: answers(alerts, fresh, recorded), envelopes, blocks: facts.blocksMade() }
 }
 
 /** What one batch adds to the store, gathered so that each table is written once. */

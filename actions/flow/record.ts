@@ -79,8 +79,11 @@ export function openRecorder(parts: JudgeParts): Recorder {
 async function recordParts(parts: JudgeParts, batch: readonly Part[]): Promise<Set<Job>> {
   try {
     const alerts = batch.flatMap((part) => part.alerts)
-    const { recorded, envelopes } = await parts.store.write((tx) => judgeBatch(tx, parts, alerts))
+    const { recorded, envelopes, blocks } = await parts.store.write((tx) =>
+      judgeBatch(tx, parts, alerts),
+    )
     parts.hub.publish(envelopes)
+    parts.blocks.add(blocks)
     let next = 0
     for (const { job, alerts } of batch) {
       job.recorded.push(...recorded.slice(next, next + alerts.length))

@@ -6,7 +6,7 @@ import { Problem } from '#contract/problem.ts'
 import { readRecord } from '../../actions/flow/receive.ts'
 import { openSqlite } from '../../actions/store/sqlite.ts'
 import { openStore } from '../../actions/store/store.ts'
-import { openTestService, record, type TestService } from '../service.ts'
+import { openTestService, plainPolicy, record, type TestService } from '../service.ts'
 
 describe('a backlog of alerts', () => {
   test('leaves the event loop a turn between its commits', async (t) => {
@@ -40,6 +40,34 @@ describe('a backlog of alerts', () => {
     assert.deepEqual(
       again.map(({ result }) => result),
       alerts.map((_, n) => (n < 1_000 ? 'repeat' : 'stored')),
+    )
+  })
+})
+
+describe('the ceilings', () => {
+  const policy = plainPolicy.replace('100000', '3')
+
+  test('count no block that the store took back', async (t) => {
+    const service = await openTestService({ policy })
+    t.after(() => service.close())
+    await service.alert(record('192.0.2.1', { severity: 10 }))
+    const rename = (from: 'envelopes' | 'elsewhere', to: string) =>
+      service.flow.store.write((tx) => tx.schema.alterTable(from).renameTo(to).execute())
+    await rename('envelopes', 'elsewhere')
+    for (const n of [1, 2, 3, 4, 5])
+      await assert.rejects(service.flow.recorder.record(alertsOf(service, n)))
+    await rename('elsewhere', 'envelopes')
+    const [recorded] = await service.flow.recorder.record(alertsOf(service, 1))
+    assert.equal(recorded?.outcome, 'block')
+  })
+
+  test('count the blocks of one request as they are made', async (t) => {
+    const service = await openTestService({ policy })
+    t.after(() => service.close())
+    const recorded = await service.flow.recorder.record(alertsOf(service, 5))
+    assert.deepEqual(
+      recorded.map(({ outcome }) => outcome),
+      ['block', 'block', 'block', 'review', 'review'],
     )
   })
 })
