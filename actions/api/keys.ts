@@ -11,18 +11,25 @@ export function mountKeys(app: App, flow: Flow): void {
     path: '/v1/keys/rotate',
     summary: 'Rotate the signing key',
     description:
-      'A new key is announced under the old one and signs from now on; nodes learn it by themselves.',
+      'A new key is announced under the old one and signs from now on; nodes learn it by themselves. With retire it is announced alone, and nodes drop all keys before it.',
     tag: 'administration',
     access: 'admin',
+    query: z.strictObject({
+      retire: z.enum(['true', 'false']).default('false').meta({
+        description: 'the old keys are trusted no longer: for when one may be stolen',
+        example: 'true',
+      }),
+    }),
     answer: {
       status: 200,
       schema: z.object({ success: z.literal(true), kid: z.string() }),
       description: 'the new key',
       example: { success: true, kid: 'NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs' },
     },
-    handle: async ({ caller }) => {
+    handle: async ({ query, caller }) => {
+      const retire = query.retire === 'true'
       const before = flow.keys.current().kid
-      const kid = await flow.keys.rotate(flow.now(), (kid) =>
+      const note = (kid: string) =>
         flow.store.write((tx) =>
           appendJournal(tx, [
             {
@@ -31,12 +38,11 @@ export function mountKeys(app: App, flow: Flow): void {
               action: 'key.rotate',
               subject: kid,
               before: { kid: before },
-              after: { kid },
+              after: { kid, ...(retire && { retired: 'all before' }) },
             },
           ]),
-        ),
-      )
-      return { kid }
+        )
+      return { kid: await flow.keys.rotate(flow.now(), note, retire) }
     },
   })
 

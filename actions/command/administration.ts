@@ -114,8 +114,11 @@ export const showKeys: Handler = async (asked, io) => {
 
 export const rotateKey: Handler = async (asked, io) => {
   const Rotated = z.looseObject({ kid: z.string() })
-  const { kid } = await openClient(io.environment).post('/v1/keys/rotate', {}, Rotated)
-  answer(asked, io, { kid }, () => `${kid} signs from now on; nodes learn it by themselves\n`)
+  const retire = asked.flag('retire')
+  const path = `/v1/keys/rotate?retire=${retire}`
+  const { kid } = await openClient(io.environment).post(path, {}, Rotated)
+  const rest = retire ? 'nodes drop the old keys as they learn it' : 'nodes learn it by themselves'
+  answer(asked, io, { kid }, () => `${kid} signs from now on; ${rest}\n`)
   return 0
 }
 

@@ -32,9 +32,10 @@ export type SigningKeys = {
   announcements(): string[]
   /**
    * Makes a new key and announces it under the old one's signature. It signs only after `note` has resolved, so that no key
-   * is in use of which the journal knows nothing. Returns the new kid. Rejects with `store_unavailable` or `conflict`.
+   * is in use of which the journal knows nothing. With `retire` it is announced alone: who hears that trusts no key before it.
+   * Returns the new kid. Rejects with `store_unavailable` or `conflict`.
    */
-  rotate(now: number, note: (kid: string) => Promise<unknown>): Promise<string>
+  rotate(now: number, note: (kid: string) => Promise<unknown>, retire?: boolean): Promise<string>
 }
 
 const Stored = z.strictObject({
@@ -54,11 +55,11 @@ export function openKeys(path: string, issuer: () => string): SigningKeys {
     current: () => last(keys),
     published: () => keys.map((key) => key.publicKey),
     announcements: () => announcements,
-    rotate: async (now, note) => {
+    rotate: async (now, note, retire = false) => {
       if (rotating) throw atOnce()
       rotating = true
       try {
-        const next = [...keys, toKey(newKey())].slice(-keptKeys)
+        const next = [...(retire ? [] : keys), toKey(newKey())].slice(-keptKeys)
         const claims = {
           iss: stored.issuer,
           iat: Math.floor(now / 1_000),

@@ -40,6 +40,23 @@ describe('the signing keys', () => {
     assert.deepEqual(second.announcements(), first.announcements())
   })
 
+  test('that are retired are dropped by a node that knew them, and not published again', async (t) => {
+    const path = file(t)
+    const keys = openKeys(path, () => 'cordon-test')
+    const trusted = { issuer: 'cordon-test', keys: keys.published(), announced: 0 }
+    await keys.rotate(at, noted)
+    const old = keys.current().kid
+    const kid = await keys.rotate(at + 1_000, noted, true)
+    const now = takeAnnouncements(trusted, keys.announcements())
+    assert.deepEqual([...trustOf(now).keys.keys()], [kid])
+    for (const known of [keys, openKeys(path, () => 'x')])
+      assert.deepEqual(
+        known.published().map((key) => key.kid),
+        [kid],
+      )
+    assert.notEqual(kid, old)
+  })
+
   test('whose file became readable to others is closed to them at the next start', (t) => {
     const path = file(t)
     openKeys(path, () => 'cordon-test')
