@@ -11,6 +11,7 @@ export const ServiceSettings = z.strictObject({
       /^(\[[0-9a-f:]+\]|[^:]+):\d{1,5}$/i,
       'write address:port, such as 127.0.0.1:8055 or [::]:8055',
     )
+    .refine((text) => Number(text.slice(text.lastIndexOf(':') + 1)) <= 65_535, 'ports end at 65535')
     .default('127.0.0.1:8055')
     .meta({ description: 'address and port; TLS is used on every address but loopback' }),
   public_url: z
