@@ -45,6 +45,7 @@ export const start: Handler = async (asked, io) => {
     })
     announce(asked, io, service, agent, {
       dataDir: startup.service.data_dir,
+      stateDir: settings.state_dir,
       table: plan.begin(settings.state_dir),
     })
     await stay(io.signals, service, log, stop)
@@ -109,7 +110,7 @@ function openPlan(asked: Asked, io: Io) {
   }
 }
 
-type Kept = { dataDir: string; table: string | undefined }
+type Kept = { dataDir: string; stateDir: string; table: string | undefined }
 
 function announce(asked: Asked, io: Io, service: Service, agent: Agent, kept: Kept): void {
   const { node, enforcing, backend } = agent.status()

@@ -9,6 +9,8 @@ export type LocalNode = {
   enforcing: boolean
   backend: string
   dataDir: string
+  /** Where its agent keeps its state, for the commands that ask the agent. */
+  stateDir: string
   /** The file that holds the table which the dry run would make. */
   table: string | undefined
 }
@@ -51,6 +53,7 @@ export function printStartScreen(io: Io, service: Service, node: LocalNode): str
     `3. ask why                ${io.self} why 203.0.113.7`,
     `4. let it go              ${io.self} lift 203.0.113.7 --reason "false alarm"`,
     `5. add another node       ${io.self} node enrol`,
+    `6. ask this node          CORDON_AGENT_STATE_DIR=${node.stateDir} ${io.self} agent status`,
     '',
     paint(io, 'out', 'dim', 'Ctrl-C stops it. Blocks stay in the kernel until they end.'),
     '',

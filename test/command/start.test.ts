@@ -118,6 +118,8 @@ describe('cordon start', () => {
       /cordon decision list\n.*cordon why 203\.0\.113\.7\n.*cordon lift 203\.0\.113\.7/,
     )
     assert.match(screen, /cordon node enrol/)
+    const state = join(folder.path, 'screen', 'node')
+    assert.ok(screen.includes(`CORDON_AGENT_STATE_DIR=${state} cordon agent status`), screen)
   })
 })
 
@@ -208,6 +210,14 @@ describe('cordon serve', () => {
 })
 
 describe('settings', () => {
+  test('a port that there is not is refused before anything is made', async () => {
+    const dir = join(folder.path, 'port')
+    const { code, err } = await type(words(`serve --listen 127.0.0.1:70000 --data-dir ${dir}`))
+    assert.equal(code, 2)
+    assert.match(err, /^error: setting listen: ports end at 65535\n/)
+    assert.equal(existsSync(dir), false)
+  })
+
   const refused: [what: string, environment: Record<string, string>, hint: string][] = [
     ['the service', { CORDON_LISTN: 'x' }, 'did you mean CORDON_LISTEN?'],
     ['a connector', { CORDON_SURICATA_FILE: 'x' }, 'did you mean CORDON_SURICATA_FILES?'],
