@@ -2,7 +2,8 @@
 ':' //; n="$(dirname "$(readlink -f "$0")")/node_modules/.bin/node"; [ -x "$n" ] || n=node; exec "$n" "$0" "$@"
 /**
  * The program `cordon`. As a shell script its second line finds the Node that was installed beside it; to Node that
- * line is a string and a comment. What follows can be read by older Nodes too, so that they can say that they are.
+ * line is a string and a comment. Without the shell, Node from 22.18 on reads this file and can say that it is too old;
+ * older ones refuse the ending .ts before any line of it runs.
  */
 import module from 'node:module'
 
