@@ -27,6 +27,8 @@ export type Option = {
   name: string
   /** What stands for the value in the help; a switch has none. */
   value?: string
+  /** All values that it takes, where they are few. */
+  choices?: readonly string[]
   description: string
   required?: boolean
   many?: boolean
@@ -87,6 +89,11 @@ export function nameOf(command: Pick<Command, 'words'>): string {
 /** On every command. */
 export const commonOptions: readonly Option[] = [
   { name: 'json', description: 'print the result as JSON; its fields only ever grow' },
-  { name: 'color', value: 'WHEN', description: 'auto, always or never' },
+  {
+    name: 'color',
+    value: 'WHEN',
+    choices: ['auto', 'always', 'never'],
+    description: 'auto, always or never',
+  },
   { name: 'help', description: 'show this' },
 ]

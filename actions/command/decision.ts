@@ -1,9 +1,11 @@
 /** `cordon decision …`: what was judged, why, and what a person may do about it. */
 import { z } from 'zod'
+import { audiencesOf } from '#contract/audience.ts'
 import { printable } from '#contract/printable.ts'
+import { nearest } from '#contract/problem.ts'
 import { answer, queryOf } from './answer.ts'
-import { AlertAnswer, DecisionAnswer } from './answers.ts'
-import { openClient } from './client.ts'
+import { AlertAnswer, DecisionAnswer, NodeAnswer } from './answers.ts'
+import { type Client, openClient } from './client.ts'
 import type { Asked, Handler, Io } from './command.ts'
 import { paint, printAgo, printColumns, printFields, printWhen } from './paint.ts'
 
@@ -69,7 +71,29 @@ export const block: Handler = async (asked, io) => {
   const { decision, notice } = await client.post(path, body, One)
   if (notice !== undefined) io.err(`note: ${printable(notice)}\n`)
   answer(asked, io, decision, () => printOutcome(decision, io))
-  return 0
+  return reached(client, decision, audience, io)
+}
+
+/** An audience that is named and has no node is most likely a typing error. */
+async function reached(
+  client: Client,
+  { id, nodes }: DecisionAnswer,
+  audience: readonly string[],
+  io: Io,
+): Promise<number> {
+  if (nodes.of > 0 || audience.length === 0 || audience.includes('all')) return 0
+  const Nodes = z.looseObject({ nodes: z.array(NodeAnswer) })
+  const enrolled = await client.get('/v1/nodes', Nodes)
+  const known = enrolled.nodes
+    .filter(({ state }) => state !== 'revoked')
+    .flatMap(({ name, groups }) => audiencesOf(name, groups))
+  const guess = audience.flatMap((wanted) => nearest(wanted, known) ?? [])[0]
+  const hint = guess
+    ? `did you mean ${guess}? "cordon decision lift ${id}" takes this one back`
+    : ''
+  io.err(`note: there is no node in ${printable(audience.join(', '))}\n`)
+  io.err(`hint: ${hint || 'cordon node list shows the nodes and their groups'}\n`)
+  return 3
 }
 
 async function change(asked: Asked, io: Io, verb: string, more: object): Promise<number> {
@@ -79,7 +103,7 @@ async function change(asked: Asked, io: Io, verb: string, more: object): Promise
   const client = openClient(io.environment)
   const { decision } = await client.post(path, body, One)
   answer(asked, io, decision, () => printOutcome(decision, io))
-  return 0
+  return reached(client, decision, 'audience' in more ? asked.options('audience') : [], io)
 }
 
 /** One line: what, until when, and on how many nodes the kernel has confirmed it by now. */

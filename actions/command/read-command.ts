@@ -72,6 +72,7 @@ function readValue(
   }
   if (value === undefined || (!inline && value.startsWith('-') && value !== '-'))
     throw wrong(command, `${name} needs a value: ${name} ${option.value}`)
+  if (option.choices && !option.choices.includes(value)) throw noChoice(command, option, value)
   return value
 }
 
@@ -142,6 +143,13 @@ function unknownOption(command: Command, raw: string, known: readonly Option[]):
   )
   return new Problem('usage', `${nameOf(command)} has no option ${raw}`, {
     remedy: guess ? `did you mean --${guess}?` : `cordon ${nameOf(command)} --help lists them`,
+  })
+}
+
+function noChoice(command: Command, { name, choices = [] }: Option, value: string): Problem {
+  const guess = nearest(value, choices)
+  return new Problem('usage', `${nameOf(command)}: --${name} takes no "${value}"`, {
+    remedy: guess ? `did you mean ${guess}?` : `it takes ${choices.join(', ')}`,
   })
 }
 

@@ -23,6 +23,8 @@ const askedWrongly: readonly ProblemCode[] = [
   'usage',
   'invalid_input',
   'address_invalid',
+  'too_wide',
+  'protected_target',
   'setting_unknown',
   'setting_invalid',
 ]

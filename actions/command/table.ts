@@ -129,6 +129,7 @@ const decisions: readonly Command[] = [
       {
         name: 'state',
         value: 'STATE',
+        choices: ['waiting', 'issued', 'applied', 'ended', 'declined', 'noted'],
         description: 'waiting, issued, applied, ended, declined or noted',
       },
       { name: 'target', value: 'ADDRESS', description: 'only on exactly this host or network' },
@@ -188,10 +189,15 @@ const addresses: readonly Command[] = [
       reason,
       length,
       audience,
-      { name: 'direction', value: 'WAY', description: 'in, out or both' },
+      {
+        name: 'direction',
+        value: 'WAY',
+        choices: ['in', 'out', 'both'],
+        description: 'in, out or both',
+      },
     ],
     example: 'block 203.0.113.7 --for 4h --reason "seen in three incidents"',
-    more: 'Waits up to two seconds and says in how many kernels it is by then.',
+    more: 'Waits up to two seconds and says in how many kernels it is by then. Exit code 3 when the named audience has no node.',
     load: async () => (await import('./decision.ts')).block,
   },
   {
@@ -365,6 +371,7 @@ const administration: readonly Command[] = [
       {
         name: 'scope',
         value: 'SCOPE',
+        choices: ['ingest', 'read', 'review', 'admin'],
         description: 'ingest, read, review or admin',
         required: true,
         many: true,
@@ -415,7 +422,12 @@ const administration: readonly Command[] = [
     words: ['key', 'rotate'],
     summary: 'Sign with a new key from now on',
     arguments: [],
-    options: [],
+    options: [
+      {
+        name: 'retire',
+        description: 'the old keys are trusted no longer: for when one may be stolen',
+      },
+    ],
     example: 'key rotate',
     load: async () => (await import('./administration.ts')).rotateKey,
   },

@@ -3,6 +3,9 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { readEnrolmentToken } from '#contract/enrolment.ts'
+import { enrolNode } from '../../actions/flow/enrol.ts'
+import { makeNode } from '../service.ts'
 import { openService, type } from './terminal.ts'
 
 let open: Awaited<ReturnType<typeof openService>>
@@ -89,14 +92,48 @@ describe('a block by hand', () => {
 
   test('of a protected network is refused with the way out', async () => {
     const { code, out, err } = await open.type('block 10.1.2.3 --for 1h --reason test')
-    assert.deepEqual([code, out], [1, ''])
+    assert.deepEqual([code, out], [2, ''])
     assert.match(err, /^error: 10\.1\.2\.3 overlaps 10\.0\.0\.0\/8.*\nhint: /)
+  })
+
+  test('of everything is asked wrongly', async () => {
+    const { code, err } = await open.type('block 0.0.0.0/0 --for 1h --reason test')
+    assert.equal(code, 2)
+    assert.match(err, /^error: 0\.0\.0\.0\/0 is wider than \/8\nhint: /)
+  })
+
+  test('for a group that no node is in is answered with the nearest and exit code 3', async (t) => {
+    const other = await openService()
+    t.after(other.close)
+    const { token } = JSON.parse((await other.type('node enrol --group web --json')).out)
+    const { key } = makeNode('web-01', 'x', Date.now)
+    const { secret } = readEnrolmentToken(token)
+    await enrolNode(other.service.flow, { secret, name: 'web-01', key })
+    const { code, err } = await other.type(
+      'block 203.0.113.3 --audience group/wep --for 1h --reason test',
+    )
+    assert.equal(code, 3)
+    assert.match(err, /^note: there is no node in group\/wep\nhint: did you mean group\/web\?/)
   })
 
   test('of what is no address is asked wrongly', async () => {
     assert.equal((await open.type('block example.org --for 1h --reason test')).code, 2)
     assert.equal((await open.type('block 203.0.113.2 --for soon --reason test')).code, 2)
   })
+})
+
+describe('a value that an option does not take', () => {
+  for (const [line, hint] of [
+    ['decision list --state wating', 'did you mean waiting?'],
+    ['token create x --scope injest', 'did you mean ingest?'],
+    ['block 203.0.113.2 --reason x --direction sideways', 'it takes in, out, both'],
+    ['node list --color allways', 'did you mean always?'],
+  ] as const)
+    test(`as in "${line}" is asked wrongly, with what it takes`, async () => {
+      const { code, err } = await open.type(line)
+      assert.equal(code, 2)
+      assert.ok(err.endsWith(`hint: ${hint}\n`), err)
+    })
 })
 
 describe('alerts from a file', () => {
@@ -198,12 +235,20 @@ describe('administration', () => {
     assert.equal((await json('epoch begin')).epoch, 2)
   })
 
+  test('a key that may be stolen is retired with the old ones', async () => {
+    assert.ok((await json('key show')).length > 1)
+    const { code, out } = await open.type('key rotate --retire')
+    assert.equal(code, 0)
+    assert.match(out, /signs from now on; nodes drop the old keys/)
+    assert.equal((await json('key show')).length, 1)
+  })
+
   test('the journal is read, and verified by exit code', async () => {
     const { code, out } = await open.type('journal verify')
     assert.equal(code, 0)
     assert.match(out, /^the journal is whole: \d+ lines/)
-    const lines = await json('journal list --limit 1')
-    assert.equal(lines[0].action, 'token.create')
+    const lines: { action: string }[] = await json('journal list')
+    assert.ok(lines.some(({ action }) => action === 'token.create'))
   })
 
   test('the answer about a journal with a changed line is no', async () => {
