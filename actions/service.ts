@@ -62,7 +62,7 @@ export async function startService(settings: ServiceSettings, deps: ServiceDeps)
       tls: certificate?.pin,
     })
     const keys = openKeys(join(settings.data_dir, 'keys.json'), () => `cordon-${base32(random(5))}`)
-    const own = ownAddresses(now)
+    const own = ownAddresses(now, settings.public_url)
     const flow = openFlow({ store, keys, log, now, random, connectors, policy, own, reachable })
     await journalPolicy(flow)
     const adminToken = await makeWayIn(store, random, now(), deps.newAdminToken ?? false)

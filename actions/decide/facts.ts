@@ -8,7 +8,7 @@ export type Facts = {
   history: readonly PastAlert[]
   /** Blocks that were decided before for the same target and have begun, ended or not: repeat offences. */
   offences: number
-  /** Networks that belong to the service itself and to its nodes; never blocked. */
+  /** Addresses of the machine of the service and of where it is reached; never blocked. */
   own: readonly string[]
   /** Blocks in force in the whole fleet now, and those issued in the last minute. */
   blocksInForce: number

@@ -62,7 +62,7 @@ const ownRead = new WeakMap<readonly string[], Protection[]>()
 function ownNetworks(own: readonly string[]): Protection[] {
   const known = ownRead.get(own)
   if (known) return known
-  const why = 'it belongs to this service or to one of its nodes'
+  const why = 'it belongs to the machine of this service'
   const read = own.map((text) => ({ address: readAddress(text), why }))
   ownRead.set(own, read)
   return read
