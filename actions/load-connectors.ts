@@ -47,10 +47,28 @@ export async function importConnector(name: string): Promise<Connector> {
       remedy: guess ? `did you mean ${guess}?` : `there are ${known.join(', ')}`,
     })
   }
-  const module = (await import(new URL(`${name}/connector.ts`, folder).href)) as {
-    connector: Connector
-  }
-  return module.connector
+  const module: unknown = await import(new URL(`${name}/connector.ts`, folder).href)
+  return readConnector(module, name)
+}
+
+/** Anybody may add a folder. Throws `setting_invalid` for a module that exports no connector. */
+export function readConnector(module: unknown, name: string): Connector {
+  const read = Exported.safeParse(module)
+  if (read.success) return read.data.connector
+  throw new Problem('setting_invalid', `connectors/${name}/connector.ts exports no connector`, {
+    remedy:
+      'it must export connector with name, title, settings and read; see contract/connector.ts',
+    cause: read.error,
+  })
+}
+
+const Exported = z.looseObject({ connector: z.custom<Connector>(isConnector) })
+
+function isConnector(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  if (!('name' in value && 'read' in value && 'settings' in value)) return false
+  const { name, read, settings } = value
+  return typeof name === 'string' && typeof read === 'function' && settings instanceof z.ZodType
 }
 
 function readConnectorSettings(

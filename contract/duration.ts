@@ -1,6 +1,6 @@
 /** Lengths of time as people write them: `90s`, `15m`, `4h`, `7d`, `2w`, or several joined (`1d12h`). */
 import { z } from 'zod'
-import { Problem } from './problem.ts'
+import { Problem, toProblem } from './problem.ts'
 
 const unitMs = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const
 const part = /(\d+(?:\.\d+)?)(ms|s|m|h|d|w)/gy
@@ -44,7 +44,7 @@ export const Duration = z
     try {
       return readDuration(text)
     } catch (error) {
-      context.addIssue({ code: 'custom', message: (error as Error).message })
+      context.addIssue({ code: 'custom', message: toProblem(error).message })
       return z.NEVER
     }
   })
