@@ -5,7 +5,7 @@ import { AddressText } from './address.ts'
 import { TimeText } from './time.ts'
 
 /** The vendor's own record is kept up to this many characters; what is cut off is said. */
-export const originalLimit = 16_384
+const originalLimit = 16_384
 
 const Name = z.string().max(300)
 const Port = z.int().min(0).max(65_535)
@@ -59,7 +59,7 @@ export const Alert = z
 export type Alert = z.infer<typeof Alert>
 
 /** `low` < 40 ≤ `medium` < 70 ≤ `high` < 90 ≤ `critical` (the bounds of Elastic's risk score). */
-export type SeverityName = 'low' | 'medium' | 'high' | 'critical'
+type SeverityName = 'low' | 'medium' | 'high' | 'critical'
 
 export function severityName(severity: number): SeverityName {
   if (severity < 40) return 'low'

@@ -8,7 +8,7 @@ import type { Recorded, Recorder } from './record.ts'
 export const maxRecords = 10_000
 
 /** Characters of one record as JSON. */
-export const maxRecordSize = 1_048_576
+const maxRecordSize = 1_048_576
 
 /** A connector with the settings that it runs with. */
 export type RunningConnector = { connector: Connector; settings: unknown }
