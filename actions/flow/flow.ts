@@ -14,6 +14,7 @@ import type { Store } from '../store/store.ts'
 import { acknowledge, takeHeartbeat } from './acknowledge.ts'
 import { openBlockCount } from './block-count.ts'
 import { type Confirmations, openConfirmations } from './confirmations.ts'
+import { type Counts, openCounts } from './counts.ts'
 import type { EnrolParts } from './enrol.ts'
 import { expire, prune } from './expire.ts'
 import { headIntervalMs, publishHeads } from './heads.ts'
@@ -47,6 +48,7 @@ export type Flow = FlowParts & {
   snapshots: Snapshots
   confirmations: Confirmations
   sources: SourceHealth[]
+  counts: Counts
   acknowledge(node: string, receipts: readonly Receipt[]): Promise<void>
   takeHeartbeat(node: string, heartbeat: Heartbeat): Promise<void>
   /** Starts what runs by the clock. Returns the way to stop it. */
@@ -56,6 +58,8 @@ export type Flow = FlowParts & {
 export function openFlow(parts: FlowParts): Flow {
   const hub = openHub()
   const confirmations = openConfirmations()
+  const counts = openCounts()
+  const blocks = openBlockCount()
   const { store, keys, now, own } = parts
   const policy = parts.policy.current
   const newId = () => decisionIdFrom(`manual:${Buffer.from(parts.random(16)).toString('hex')}`)
@@ -63,12 +67,15 @@ export function openFlow(parts: FlowParts): Flow {
     ...parts,
     hub,
     confirmations,
-    recorder: openRecorder({ store, keys, hub, now, own, policy, blocks: openBlockCount() }),
+    recorder: openRecorder({ store, keys, hub, now, own, policy, blocks, counts }),
     orders: openOrders({ store, keys, hub, now, own, policy, newId }),
     snapshots: openSnapshots(store, keys),
     sources: [],
+    counts,
     acknowledge: async (node, receipts) => {
-      confirmations.hear(node, await acknowledge(store, node, receipts, now()))
+      const taken = await acknowledge(store, node, receipts, now())
+      for (const { status } of taken) counts.add('receipts', status)
+      confirmations.hear(node, taken)
     },
     takeHeartbeat: (node, heartbeat) => takeHeartbeat(store, node, heartbeat, now()),
     startClock: () => {

@@ -4,6 +4,7 @@ import type { Alert } from '#contract/alert.ts'
 import { Problem } from '#contract/problem.ts'
 import type { Outcome } from '../decide/verdict.ts'
 import type { DecisionState } from '../store/decisions.ts'
+import type { Counts } from './counts.ts'
 import { type JudgeParts, judgeBatch } from './judge-batch.ts'
 
 /** Alerts in one transaction at most. */
@@ -31,6 +32,8 @@ export type Recorder = {
   waiting(): number
 }
 
+export type RecordParts = JudgeParts & { counts: Counts }
+
 type Job = {
   alerts: readonly Alert[]
   /** Of the first alerts, which are on the disk. */
@@ -44,7 +47,7 @@ type Job = {
 /** What one batch takes of one job. */
 type Part = { job: Job; alerts: readonly Alert[] }
 
-export function openRecorder(parts: JudgeParts): Recorder {
+export function openRecorder(parts: RecordParts): Recorder {
   let jobs: Job[] = []
   let waiting = 0
   let busy = false
@@ -76,7 +79,7 @@ export function openRecorder(parts: JudgeParts): Recorder {
 }
 
 /** Never rejects: each job hears of its own failure. Returns the jobs that failed. */
-async function recordParts(parts: JudgeParts, batch: readonly Part[]): Promise<Set<Job>> {
+async function recordParts(parts: RecordParts, batch: readonly Part[]): Promise<Set<Job>> {
   try {
     const alerts = batch.flatMap((part) => part.alerts)
     const { recorded, envelopes, blocks } = await parts.store.write((tx) =>
@@ -84,6 +87,7 @@ async function recordParts(parts: JudgeParts, batch: readonly Part[]): Promise<S
     )
     parts.hub.publish(envelopes)
     parts.blocks.add(blocks)
+    count(parts.counts, alerts, recorded)
     let next = 0
     for (const { job, alerts } of batch) {
       job.recorded.push(...recorded.slice(next, next + alerts.length))
@@ -94,6 +98,14 @@ async function recordParts(parts: JudgeParts, batch: readonly Part[]): Promise<S
   } catch (error) {
     for (const { job } of batch) job.failed(error)
     return new Set(batch.map(({ job }) => job))
+  }
+}
+
+function count(counts: Counts, alerts: readonly Alert[], recorded: readonly Recorded[]): void {
+  for (const [index, { result, outcome }] of recorded.entries()) {
+    if (result === 'repeat') continue
+    counts.add('alerts', alerts[index]?.source ?? '')
+    counts.add('verdicts', outcome)
   }
 }
 

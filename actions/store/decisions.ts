@@ -215,7 +215,7 @@ export async function endExpired(tx: Writer, now: number, limit: number): Promis
   const due = await tx
     .selectFrom('decisions')
     .select('id')
-    .where('state', 'in', ['issued', 'applied'])
+    .where(sql<boolean>`state in ('issued', 'applied')`)
     .where('not_after', '<=', now)
     .limit(limit)
     .execute()

@@ -1,5 +1,6 @@
 /** The hash-chained record of every change: each line's hash covers the line and the hash before it. */
 import { createHash } from 'node:crypto'
+import { setImmediate as turn } from 'node:timers/promises'
 import type { Selectable } from 'kysely'
 import type { Reader, Writer } from './store.ts'
 import type { Tables } from './tables.ts'
@@ -67,7 +68,7 @@ export function newestLine(db: Reader, subject: string): Promise<JournalLine | u
     .executeTakeFirst()
 }
 
-/** Walks the whole chain. `broken` is the number of the first line that does not follow. */
+/** Walks the whole chain, with a turn for the event loop between pages. `broken` is the number of the first line that does not follow. */
 export async function verifyJournal(
   db: Reader,
 ): Promise<{ lines: number; head: string; broken?: number }> {
@@ -83,6 +84,7 @@ export async function verifyJournal(
       head = hash
     }
     if (page.length < 1_000) return { lines, head }
+    await turn()
   }
 }
 

@@ -12,7 +12,8 @@ export async function countBlocks(
   const inForce = await db
     .selectFrom('decisions')
     .select(count.as('n'))
-    .where('state', 'in', ['issued', 'applied'])
+    // As the index says it: a bound value would not let SQLite see that it may use it.
+    .where(sql<boolean>`state in ('issued', 'applied')`)
     .where('not_after', '>', now)
     .executeTakeFirst()
   const recent = await db
@@ -23,6 +24,16 @@ export async function countBlocks(
     .where('origin', '=', 'policy')
     .executeTakeFirst()
   return { inForce: inForce?.n ?? 0, recent: recent?.n ?? 0 }
+}
+
+/** Questions that nobody has answered yet. */
+export async function countWaiting(db: Reader): Promise<number> {
+  const row = await db
+    .selectFrom('decisions')
+    .select(sql<number>`count(*)`.as('n'))
+    .where(sql<boolean>`state = 'waiting'`)
+    .executeTakeFirst()
+  return row?.n ?? 0
 }
 
 /** Repeat offences by offender: decisions that were issued at any time. */

@@ -31,7 +31,8 @@ if (process.env.CORDON_TEST_FULL_DISK === '1') {
 
 async function fill(dir: string): Promise<FullDisk> {
   const filler = join(dir, 'filler')
-  writeFileSync(filler, Buffer.alloc(400_000))
+  // When it is gone there is room for what stands in the write-ahead log a second time.
+  writeFileSync(filler, Buffer.alloc(900_000))
   const service = await openTestService({ dir })
   const told = new Set<string>()
   let refusal: FullDisk['refusal'] | undefined

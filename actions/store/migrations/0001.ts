@@ -21,6 +21,7 @@ const statements = [
   'create index decisions_by_target on decisions (target)',
   'create index decisions_by_offender on decisions (offender) where issued is not null',
   "create index decisions_in_force on decisions (not_after, id) where state in ('issued', 'applied')",
+  "create index decisions_waiting on decisions (created) where state = 'waiting'",
   'create index decisions_by_created on decisions (created, id)',
   `create table claims (
      audience text not null, decision text not null, target text not null,
