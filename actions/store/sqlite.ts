@@ -61,16 +61,6 @@ function dialectOf(database: DatabaseSync): SqliteDialect {
   })
 }
 
-/** A closed copy of the database, complete with what stands in the write-ahead log. */
-export function copySqlite(from: string, to: string): void {
-  const database = connect(from, false)
-  try {
-    database.prepare('vacuum into ?').run(to)
-  } finally {
-    database.close()
-  }
-}
-
 function connect(path: string, readOnly: boolean): DatabaseSync {
   return explained(() => {
     const database = new DatabaseSync(path, { timeout: 2_000, readOnly })

@@ -18,7 +18,7 @@ import { fileURLToPath } from 'node:url'
 import { Problem } from '#contract/problem.ts'
 import { putSourceCursor, readSourceCursor } from '../../actions/store/cursors.ts'
 import { appendJournal, verifyJournal } from '../../actions/store/journal.ts'
-import { copySqlite, openSqlite, openSqliteReader } from '../../actions/store/sqlite.ts'
+import { openSqlite, openSqliteReader } from '../../actions/store/sqlite.ts'
 import { openStore, type Store } from '../../actions/store/store.ts'
 import { openTestService, record } from '../service.ts'
 import type { FullDisk } from './full-disk.ts'
@@ -94,17 +94,6 @@ describe('the store', () => {
     assert.equal(await readSourceCursor(store.read, 'a'), undefined)
     assert.equal(await readSourceCursor(store.read, 'later'), '1')
     await store.close()
-  })
-
-  test('is copied whole while it is in use', async (t) => {
-    const { path, dir, reopen } = directory(t)
-    const store = await reopen()
-    await store.write((tx) => putSourceCursor(tx, 'a', '1', 0))
-    copySqlite(path, join(dir, 'copy.db'))
-    await store.close()
-    const copy = await openStore(openSqlite(join(dir, 'copy.db')))
-    assert.equal(await readSourceCursor(copy.read, 'a'), '1')
-    await copy.close()
   })
 })
 
