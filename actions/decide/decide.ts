@@ -59,12 +59,12 @@ function judge(rule: Rule, attacker: Address, matter: Case, found: Reason[]): Ve
   const failed = found.at(-1)?.code === 'condition_failed'
   if (rule.terms === undefined) {
     const outcome = failed ? 'watch' : rule.verdict
-    return settle(rule, matter.policy, { outcome, rule: rule.name, reasons: found })
+    return observe(rule, matter.policy, { outcome, rule: rule.name, reasons: found })
   }
   const { target, aim } = aimAt(attacker, rule.terms, matter)
   const { lengthMs, escalated } = lengthOf(rule.terms, matter.facts)
   const limits = limitsOn(target, matter)
-  return settle(rule, matter.policy, {
+  return observe(rule, matter.policy, {
     outcome: failed || limits.length > 0 ? 'review' : rule.verdict,
     rule: rule.name,
     order: {
@@ -118,7 +118,7 @@ function limitsOn(target: Address, { policy, facts }: Case): Reason[] {
 }
 
 /** Observing keeps the whole verdict and does nothing: `would` and the order say what it had been. */
-function settle(rule: Rule, policy: Policy, verdict: Verdict): Verdict {
+function observe(rule: Rule, policy: Policy, verdict: Verdict): Verdict {
   const scope = rule.observe ? 'rule' : policy.mode === 'observe' ? 'policy' : undefined
   if (scope === undefined || verdict.outcome === 'watch') return verdict
   const reasons: Reason[] = [...verdict.reasons, { code: 'observed', scope, rule: rule.name }]
