@@ -2,8 +2,9 @@
 import http from 'node:http'
 import https from 'node:https'
 import type { z } from 'zod'
+import { isLoopback } from '#contract/address.ts'
 import { Problem, type ProblemCode, problemStatus } from '#contract/problem.ts'
-import { fetchCertificate, isLoopback, untrusted } from './pin.ts'
+import { fetchCertificate, untrusted } from './pin.ts'
 
 export type ConnectTo = {
   url: string

@@ -2,7 +2,6 @@
 import { createHash } from 'node:crypto'
 import { isIP } from 'node:net'
 import tls from 'node:tls'
-import { contains, maybeAddress, readAddress } from '#contract/address.ts'
 import { Problem } from '#contract/problem.ts'
 
 const handshakeTimeoutMs = 10_000
@@ -52,14 +51,6 @@ function spki(key: { export(options: { type: 'spki'; format: 'der' }): Buffer })
   return createHash('sha256')
     .update(key.export({ type: 'spki', format: 'der' }))
     .digest('hex')
-}
-
-const loopback = ['127.0.0.0/8', '::1'].map(readAddress)
-
-export function isLoopback(hostname: string): boolean {
-  const host = hostname.replace(/^\[|\]$/g, '')
-  const address = maybeAddress(host)
-  return host === 'localhost' || loopback.some((range) => address && contains(range, address))
 }
 
 export function untrusted(message: string, cause?: unknown): Problem {
