@@ -1,5 +1,5 @@
 /** Turns orders into signed envelopes, one for each audience, within the transaction that recorded the decisions. */
-import type { Action, BlockAction } from '#contract/action.ts'
+import { type Action, type BlockAction, longestReason } from '#contract/action.ts'
 import {
   type EnvelopeClaims,
   envelopeHash,
@@ -7,6 +7,8 @@ import {
   maxActions,
   tokenType,
 } from '#contract/envelope.ts'
+import { Problem } from '#contract/problem.ts'
+import type { Decision } from '../store/decisions.ts'
 import {
   dropClaims,
   type Envelope,
@@ -46,6 +48,23 @@ export async function issue(
     }
   }
   return issued
+}
+
+/** The order that a decision in force gives to the nodes. */
+export function toBlock(decision: Decision, now: number): BlockAction {
+  const { id, target, direction, notAfter } = decision
+  if (target === null || direction === null || notAfter === null)
+    throw new Problem('internal', `decision ${id} orders no block`)
+  const reason = (decision.rule ?? decision.note ?? 'by hand').slice(0, longestReason)
+  return {
+    action: 'block',
+    decision: id,
+    target,
+    direction,
+    issued: now,
+    not_after: notAfter,
+    reason,
+  }
 }
 
 /** Pure but for the signature: the envelope that follows the head. */

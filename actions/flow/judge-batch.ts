@@ -1,5 +1,4 @@
 /** One transaction: repeats dropped, facts gathered, each alert judged and settled, all stored, signed, journalled. */
-import type { BlockAction } from '#contract/action.ts'
 import type { Alert } from '#contract/alert.ts'
 import { Problem } from '#contract/problem.ts'
 import { decide } from '../decide/decide.ts'
@@ -17,7 +16,7 @@ import type { Store, Writer } from '../store/store.ts'
 import type { BlockCount } from './block-count.ts'
 import { gather } from './enrich.ts'
 import type { Hub } from './hub.ts'
-import { issue } from './issue.ts'
+import { issue, toBlock } from './issue.ts'
 import type { SigningKeys } from './keys.ts'
 import type { Recorded } from './record.ts'
 import { type Settlement, settle } from './settle.ts'
@@ -147,23 +146,6 @@ async function store(
     action: toBlock(decision, now),
   }))
   return issue(tx, keys, orders, now)
-}
-
-/** The order that a decision in force gives to the nodes. */
-export function toBlock(decision: Decision, now: number): BlockAction {
-  const { id, target, direction, notAfter } = decision
-  if (target === null || direction === null || notAfter === null)
-    throw new Problem('internal', `decision ${id} orders no block`)
-  const reason = (decision.rule ?? decision.note ?? 'by hand').slice(0, 200)
-  return {
-    action: 'block',
-    decision: id,
-    target,
-    direction,
-    issued: now,
-    not_after: notAfter,
-    reason,
-  }
 }
 
 async function readRepeats(tx: Writer, alerts: readonly Alert[]): Promise<Map<string, Recorded>> {

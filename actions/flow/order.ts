@@ -1,5 +1,5 @@
 /** What a person decides: block, approve, decline, extend, lift. Each is journalled with who and why. */
-import type { Direction } from '#contract/action.ts'
+import { type Direction, longestReason } from '#contract/action.ts'
 import { type Address, readAddress } from '#contract/address.ts'
 import { printDuration } from '#contract/duration.ts'
 import { Problem } from '#contract/problem.ts'
@@ -7,12 +7,10 @@ import { checkOrder } from '../decide/order.ts'
 import type { Policy } from '../decide/policy.ts'
 import { type Decision, findDecision, insertDecisions, updateDecision } from '../store/decisions.ts'
 import { appendJournal } from '../store/journal.ts'
-import type { Envelope } from '../store/outbox.ts'
 import type { Store, Writer } from '../store/store.ts'
 import { decisionsOn } from './decisions-on.ts'
 import type { Hub } from './hub.ts'
-import { type Addressed, issue } from './issue.ts'
-import { toBlock } from './judge-batch.ts'
+import { type Addressed, issue, toBlock } from './issue.ts'
 import type { SigningKeys } from './keys.ts'
 
 /** A person may not order a longer block at once; renewing it is a decision that somebody makes again. */
@@ -65,11 +63,11 @@ export function openOrders(parts: OrderParts): Orders {
         facts: { own: parts.own() },
       })
       const decision = manualDecision(parts, address, order, who)
-      await commit(parts, async (tx) => {
+      return commit(parts, async (tx) => {
         await insertDecisions(tx, [decision])
-        return [change(who, parts.now(), 'decision.issue', undefined, decision)]
+        const changes = [change(who, parts.now(), 'decision.issue', undefined, decision)]
+        return { result: decision, changes }
       })
-      return decision
     },
     approve: (id, { lengthMs, audience }, who) =>
       revise(parts, id, who, 'decision.approve', ['waiting'], (before, now) => {
@@ -108,17 +106,17 @@ export function openOrders(parts: OrderParts): Orders {
       revise(parts, id, who, 'decision.lift', ['issued', 'applied'], (_, now) => lifted(now)),
     liftAddress: async (target, who) => {
       const address = readAddress(target)
-      let result: { lifted: Decision[]; covering: Decision[] } = { lifted: [], covering: [] }
-      await commit(parts, async (tx) => {
+      return commit(parts, async (tx) => {
         const now = parts.now()
         const { within, covering } = await decisionsOn(tx, address, now)
         const fields = { ...lifted(now), actor: who.actor, note: who.reason }
         for (const { id } of within) await updateDecision(tx, id, fields)
         const pairs = within.map((before) => ({ before, after: { ...before, ...fields } }))
-        result = { lifted: pairs.map(({ after }) => after), covering }
-        return pairs.map(({ before, after }) => change(who, now, 'decision.lift', before, after))
+        const changes = pairs.map(({ before, after }) =>
+          change(who, now, 'decision.lift', before, after),
+        )
+        return { result: { lifted: pairs.map(({ after }) => after), covering }, changes }
       })
-      return result
     },
   }
 }
@@ -126,7 +124,7 @@ export function openOrders(parts: OrderParts): Orders {
 type Revision = Partial<Omit<Decision, 'id' | 'reasons' | 'would' | 'alerts'>>
 
 /** Reads, checks the state, changes and signs in one transaction, so that two people cannot both decide. */
-async function revise(
+function revise(
   parts: OrderParts,
   id: string,
   who: Who,
@@ -134,8 +132,7 @@ async function revise(
   from: readonly Decision['state'][],
   revision: (before: Decision, now: number) => Revision,
 ): Promise<Decision> {
-  let after: Decision | undefined
-  await commit(parts, async (tx) => {
+  return commit(parts, async (tx) => {
     const before = await findDecision(tx, id)
     if (!before)
       throw new Problem('not_found', `there is no decision ${id}`, {
@@ -145,27 +142,29 @@ async function revise(
     const now = parts.now()
     const fields = { ...revision(before, now), actor: who.actor, note: who.reason }
     await updateDecision(tx, id, fields)
-    after = { ...before, ...fields }
-    return [change(who, now, action, before, after)]
+    const after = { ...before, ...fields }
+    return { result: after, changes: [change(who, now, action, before, after)] }
   })
-  if (!after) throw new Problem('internal', `decision ${id} was not changed`)
-  return after
 }
 
 type Change = { entry: Parameters<typeof appendJournal>[1][number]; orders: Addressed[] }
 
-/** Everything that one order changes, in one transaction and one envelope an audience. */
-async function commit(parts: OrderParts, work: (tx: Writer) => Promise<Change[]>): Promise<void> {
-  const envelopes: Envelope[] = await parts.store.write(async (tx) => {
-    const changes = await work(tx)
+/** Everything that one order changes, in one transaction and one envelope an audience. Returns the work's result. */
+async function commit<Result>(
+  parts: OrderParts,
+  work: (tx: Writer) => Promise<{ result: Result; changes: Change[] }>,
+): Promise<Result> {
+  const { result, envelopes } = await parts.store.write(async (tx) => {
+    const { result, changes } = await work(tx)
     await appendJournal(
       tx,
       changes.map(({ entry }) => entry),
     )
     const orders = changes.flatMap((one) => one.orders)
-    return issue(tx, parts.keys, orders, parts.now())
+    return { result, envelopes: await issue(tx, parts.keys, orders, parts.now()) }
   })
   parts.hub.publish(envelopes)
+  return result
 }
 
 /** The journal line, and the order to the nodes if the change is theirs to hear. */
@@ -181,7 +180,7 @@ function change(
     orders.push({ audience: after.audience, action: toBlock(after, now) })
   if (after.endReason === 'lifted' && after.target !== null) {
     const { id: decision, target } = after
-    const reason = who.reason.slice(0, 200)
+    const reason = who.reason.slice(0, longestReason)
     orders.push({
       audience: after.audience,
       action: { action: 'lift', decision, target, issued: now, reason },
