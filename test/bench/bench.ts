@@ -3,13 +3,14 @@ import { writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { ownNamespace } from '../namespace.ts'
-import { type Figure, meets } from './figure.ts'
+import { type Figure, markdownRow, meets } from './figure.ts'
 import { measurements } from './measure.ts'
 
 const { values } = parseArgs({
   options: {
     json: { type: 'string' },
     only: { type: 'string', multiple: true },
+    markdown: { type: 'boolean' },
     help: { type: 'boolean' },
   },
 })
@@ -19,7 +20,7 @@ const stranger = wanted.find((name) => !names.includes(name))
 if (values.help || stranger !== undefined) {
   console.error(stranger === undefined ? '' : `error: there is no measurement ${stranger}`)
   console.error(
-    `npm run bench [-- --json FILE] [-- --only NAME]\nmeasurements: ${names.join(', ')}`,
+    `npm run bench [-- --json FILE] [-- --only NAME] [-- --markdown]\nmeasurements: ${names.join(', ')}`,
   )
   process.exit(stranger === undefined ? 0 : 2)
 }
@@ -35,7 +36,7 @@ const figures: Figure[] = []
 for (const name of wanted) {
   console.error(`measuring ${name} …`)
   const taken = (await measurements[name]?.()) ?? []
-  for (const figure of taken) console.log(line(figure))
+  for (const figure of taken) console.log(values.markdown ? markdownRow(figure) : line(figure))
   figures.push(...taken)
   if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(figures, null, 2)}\n`)
 }

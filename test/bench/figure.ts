@@ -15,6 +15,14 @@ export function meets({ value, goal }: Figure): boolean | undefined {
   return comparison === '<=' ? value <= Number(bound) : value >= Number(bound)
 }
 
+/** Rows of the table in the README. */
+export function markdownRow(figure: Figure): string {
+  const met = meets(figure)
+  const mark = met === undefined ? '' : met ? 'met' : 'not met'
+  const { name, value, unit, goal, detail } = figure
+  return `| \`${name}\` | ${value} ${unit} | ${goal} | ${mark} | ${detail} |`
+}
+
 export function rounded(value: number): number {
   return Number(value.toPrecision(3))
 }

@@ -1,11 +1,29 @@
 /** The measurements. Each makes its world, takes its samples, and gives figures under the names of DESIGN section 9. */
 
-import { appendFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  closeSync,
+  fdatasyncSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { type Figure, percentile, rounded } from './figure.ts'
 import { alerts, attacker, eveLine, pause, sendAtRate, untilArrived } from './load.ts'
 import { cpuMs, makeWorld, monotonicMs, residentMb, type World } from './world.ts'
 
 export const measurements: Record<string, () => Promise<Figure[]>> = {
+  disk: async () => {
+    const flush = diskFlushes()
+    const detail = 'what each durable commit waits for: 8 KB written and flushed, n=500'
+    return [
+      figure('disk_flush_p50_ms', percentile(flush, 0.5), 'ms', '', detail),
+      figure('disk_flush_p99_ms', percentile(flush, 0.99), 'ms', '', detail),
+    ]
+  },
   alert_to_kernel: async () =>
     inWorld(1, async (world) => {
       await warmUp(world, 1)
@@ -129,6 +147,24 @@ export const measurements: Record<string, () => Promise<Figure[]>> = {
     }),
 }
 
+/** Milliseconds of each; the figures above hang on this disk as much as on our code. */
+function diskFlushes(): number[] {
+  const dir = mkdtempSync(join(tmpdir(), 'cordon-bench-'))
+  const file = openSync(join(dir, 'flush'), 'w')
+  const page = Buffer.alloc(8_192)
+  try {
+    return Array.from({ length: 500 }, (_, i) => {
+      const started = monotonicMs()
+      writeSync(file, page, 0, page.length, (i % 200) * page.length)
+      fdatasyncSync(file)
+      return monotonicMs() - started
+    })
+  } finally {
+    closeSync(file)
+    rmSync(dir, { recursive: true })
+  }
+}
+
 async function inWorld<Result>(
   nodes: number,
   work: (world: World) => Promise<Result>,
@@ -187,7 +223,7 @@ async function bulk(name: string, blocks: number, goal: string): Promise<Figure[
       'from the start of the agent process (enrolment included) to the last element in the kernel'
     const figures = [figure(name, seconds, 's', goal, detail)]
     if (blocks < 100_000 || !world.fleet) return figures
-    await pause(3_000)
+    await pause(12_000)
     return [
       ...figures,
       figure(
