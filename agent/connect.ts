@@ -14,6 +14,8 @@ export type ConnectTo = {
   token?: () => string
   /** Where the service answered from, and what time its HTTP server says it is (ms, whole seconds). */
   heard?: (address: string | undefined, date: number | undefined) => void
+  /** How long a whole answer may take, by its path. */
+  withinMs?: (path: string) => number
 }
 
 export type Ask = { body?: unknown; headers?: Record<string, string>; signal?: AbortSignal }
@@ -29,7 +31,9 @@ export type Service = {
   close(): void
 }
 
+/** Silence. An answer that only trickles is ended by the deadline for the whole of it. */
 const answerTimeoutMs = 15_000
+const wholeAnswerMs = (path: string) => (path.startsWith('/v1/snapshot/') ? 120_000 : 60_000)
 /** A chunk of 5,000 blocks is below 2 MB; nothing that a service answers is larger than this. */
 const largestAnswer = 16 * 1024 * 1024
 
@@ -98,6 +102,18 @@ export function connect(to: ConnectTo): Service {
   }
 
   async function text(method: string, path: string, more: Ask): Promise<string> {
+    const { signal, end } = deadline((to.withinMs ?? wholeAnswerMs)(path), more.signal)
+    try {
+      return await textUntil(method, path, { ...more, signal })
+    } catch (error) {
+      // What the connection says of its own end is not why it was ended.
+      throw signal.aborted ? asProblem(signal.reason, base) : error
+    } finally {
+      end()
+    }
+  }
+
+  async function textUntil(method: string, path: string, more: Ask): Promise<string> {
     const answer = await send(method, path, more)
     const body = await readBody(answer).catch((error: unknown) => {
       throw asProblem(error, base)
@@ -119,6 +135,14 @@ export function connect(to: ConnectTo): Service {
     },
     close: forget,
   }
+}
+
+function deadline(ms: number, other?: AbortSignal): { signal: AbortSignal; end: () => void } {
+  const over = new AbortController()
+  const late = () => over.abort(new Error(`the answer was not complete after ${ms / 1_000} s`))
+  const timer = setTimeout(late, ms).unref()
+  const signal = other ? AbortSignal.any([over.signal, other]) : over.signal
+  return { signal, end: () => clearTimeout(timer) }
 }
 
 async function makeAgent(base: URL, pin: string | undefined): Promise<http.Agent> {

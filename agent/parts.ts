@@ -56,6 +56,8 @@ export type Ground = {
   remembered: Remembered
 }
 
+const keysMs = 5_000
+
 function makeGround(folder: string, on: AgentOn): Ground {
   const troubles = new Troubles(on.say)
   const trouble = (error: unknown) => troubles.set('disk', toProblem(error))
@@ -95,7 +97,8 @@ export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<P
   })
   const keyring = new Keyring(
     {
-      ask: () => service.ask('GET', '/v1/keys'),
+      // What came over the stream waits for this.
+      ask: () => service.ask('GET', '/v1/keys', { signal: AbortSignal.timeout(keysMs) }),
       store: ({ keys, announced }) => belonging.keep({ keys, announced }),
       monotonic,
     },
