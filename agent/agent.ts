@@ -89,6 +89,7 @@ async function end(parts: Parts, following: Promise<void>): Promise<void> {
   parts.heart.stop()
   parts.tidy.stop()
   parts.follower.stop()
+  parts.catchUp.stop()
   parts.service.close()
   await Promise.race([following, sleep(1_000, undefined, { ref: false })])
   await parts.healer.stop()

@@ -45,18 +45,18 @@ export function coursesOf(parts: () => Parts, say: (line: string) => void) {
     else beat()
   }
 
+  /** Without a new state the stream goes on as it is: what failed must not break it off for the others. */
+  const fetchStates = async () => {
+    const { catchUp, enforcer, follower } = parts()
+    if (!(await catchUp.run())) return
+    enforcer.discard()
+    follower.reconnect()
+  }
+
   /** The audience's whole state is asked for, and the stream begins anew after it. */
   const need = (audience: string, lostPast: boolean) => {
-    const { catchUp, enforcer, follower } = parts()
-    catchUp.need(audience, lostPast)
-    const again = (problem?: Problem) => {
-      enforcer.discard()
-      follower.reconnect(problem)
-    }
-    catchUp.run().then(
-      () => again(),
-      (error: unknown) => again(toProblem(error)),
-    )
+    parts().catchUp.need(audience, lostPast)
+    void fetchStates()
   }
 
   const measured = (time: number, roundTripMs: number) => {
@@ -83,6 +83,8 @@ export function coursesOf(parts: () => Parts, say: (line: string) => void) {
     tell,
     measured,
     follow,
+    fetchStates,
+    failing: (problem: Problem | undefined) => parts().troubles.set('state', problem),
     lastHealing: () => lastHealing,
 
     /** The service answered from this address. */

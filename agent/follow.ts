@@ -13,8 +13,8 @@ export type FollowOn = {
   service: Service
   /** Where to go on from: the value of Last-Event-ID. */
   cursor(): string
-  /** Fetches whatever whole states are needed. Throws when one cannot be had now. */
-  catchUp(): Promise<void>
+  /** Tries to fetch whatever whole states are needed; the stream begins without those that cannot be had now. */
+  catchUp(): Promise<unknown>
   envelope(jws: string): void
   head(jws: string): void
   hello(hello: Hello, roundTripMs: number): void

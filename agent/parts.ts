@@ -139,6 +139,9 @@ export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<P
     fetch: (audience, lostPast) => wholeState(state, audience, lostPast),
     load: (load) => enforcer.load(load),
     caughtUp: courses.caughtUp,
+    failing: courses.failing,
+    retry: () => void courses.fetchStates(),
+    random: on.random,
   })
   const heads = new Heads({
     verify: (jws) => verifyHead(jws, trust(), belonging.audiences, now()),

@@ -99,6 +99,25 @@ describe('a node', () => {
     assert.deepEqual(firewall.keys(), hosts(2, 3, 4, 5))
   })
 
+  test('follows the others while the state of one audience is refused to it', {
+    timeout: 6_000,
+  }, async () => {
+    const { service, firewall, agent } = await start({}, 0, 'all')
+    await service.until(() => service.streams === 1)
+    service.send('node/web-01', [block(2)])
+    await service.until(() => service.receipts.length === 1)
+    assert.deepEqual(firewall.keys(), hosts(2))
+    assert.deepEqual(
+      agent.status().problems.map(({ part, code }) => [part, code]),
+      [['state', 'forbidden']],
+    )
+    service.state.set('all', [block(1)])
+    service.forbidden = ''
+    await service.until(() => service.receipts.length === 2)
+    assert.deepEqual(firewall.keys(), hosts(1, 2))
+    assert.deepEqual(agent.status().problems, [])
+  })
+
   test('refuses of the whole state only what it does not understand, and says so', {
     timeout: 6_000,
   }, async () => {
@@ -251,8 +270,9 @@ describe('a node', () => {
   })
 })
 
-async function start(state: Record<string, BlockAction[]> = {}, ahead = 0) {
+async function start(state: Record<string, BlockAction[]> = {}, ahead = 0, forbidden = '') {
   const service = new FakeService(() => now() + ahead, 'all', 'node/web-01')
+  service.forbidden = forbidden
   for (const [audience, blocks] of Object.entries(state)) service.state.set(audience, blocks)
   const port = await service.listen()
   const path = join(folder, String(count++))

@@ -21,6 +21,8 @@ export class FakeService {
   /** What to say of an audience when a stream begins. */
   resync = new Map<string, string>()
   missingChunk = false
+  /** Whose state is never given. */
+  forbidden = ''
   now: () => number
   #chunks = new Map<string, string>()
   readonly #streams = new Set<ServerResponse>()
@@ -144,6 +146,7 @@ export class FakeService {
 
   #manifest(url: URL): unknown {
     const audience = url.searchParams.get('audience') ?? ''
+    if (audience === this.forbidden) throw new Problem('forbidden', `${audience} is not yours`)
     const { manifest, chunks } = this.sequence(audience).snapshot(
       url.searchParams.get('nonce') ?? '',
       this.state.get(audience) ?? [],
