@@ -32,6 +32,8 @@ const loadingMs = 50
  */
 const paceMs = 50
 const mostEvents = 100
+/** Refusals after which the rest of a batch is given up: the service then understands none of it. */
+const mostRefusals = 100
 const retryMs = { first: 500, longest: 30_000 }
 const HeartbeatAnswer = z.object({ time: z.number() })
 
@@ -125,22 +127,36 @@ export class Reporter {
   async #sendAll(): Promise<void> {
     for (let left = this.#receipts.length; left > 0 && !this.#stopped; left -= receiptsInRequest) {
       const batch = this.#receipts.splice(0, receiptsInRequest)
-      try {
-        await this.#on.service.ask('POST', '/v1/receipts', { body: { receipts: latest(batch) } })
-        this.#wait = retryMs.first
-      } catch (error) {
-        this.#failed(batch, toProblem(error).status)
-        return
-      }
+      const unsent = await this.#deliver(latest(batch))
+      if (unsent.length === 0) continue
+      this.#receipts = [...unsent, ...this.#receipts]
+      this.#sendIn(this.#wait)
+      this.#wait = Math.min(retryMs.longest, this.#wait * 2)
+      return
     }
   }
 
-  /** What the service cannot understand it will never understand; everything else is sent again. */
-  #failed(batch: Receipt[], status: number): void {
-    if (status === 400 || status === 422) this.#givenUp += batch.length
-    else this.#receipts = [...batch, ...this.#receipts]
-    this.#sendIn(this.#wait)
-    this.#wait = Math.min(retryMs.longest, this.#wait * 2)
+  /**
+   * Returns what is to be sent again. What the service cannot understand it will never understand: the batch is
+   * halved until that is alone, and only that is given up.
+   */
+  async #deliver(batch: readonly Receipt[]): Promise<readonly Receipt[]> {
+    const pieces = [batch]
+    let refusals = 0
+    for (let piece = pieces.shift(); piece; piece = pieces.shift()) {
+      try {
+        if (this.#stopped) return [piece, ...pieces].flat()
+        await this.#on.service.ask('POST', '/v1/receipts', { body: { receipts: piece } })
+        this.#wait = retryMs.first
+      } catch (error) {
+        const { status } = toProblem(error)
+        if (status !== 400 && status !== 422) return [piece, ...pieces].flat()
+        const half = Math.ceil(piece.length / 2)
+        if (piece.length === 1 || ++refusals > mostRefusals) this.#givenUp += piece.length
+        else pieces.unshift(piece.slice(0, half), piece.slice(half))
+      }
+    }
+    return []
   }
 
   #sendIn(ms: number): void {

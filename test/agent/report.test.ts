@@ -1,6 +1,7 @@
 /** Receipts wait for the end of a load, and then all of them go. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Problem } from '#contract/problem.ts'
 import type { Answer } from '../../agent/differences.ts'
 import { Reporter } from '../../agent/report.ts'
 import { decision, today } from './signer.ts'
@@ -37,6 +38,37 @@ test('receipts wait while a whole state is enforced, and go 5,000 in a request w
   await reporter.stop()
   assert.deepEqual(sizes.slice(0, 1), [5_000])
   assert.equal(reporter.backlog.waiting, 7_000, 'a stop waits only for what is on its way')
+})
+
+test('one receipt that the service refuses costs none of the others', async () => {
+  const taken: string[] = []
+  const unused = () => assert.fail('not asked for here')
+  const reporter = new Reporter({
+    service: {
+      ask: async (_method, _path, more) => {
+        const { receipts }: { receipts: { decision: string }[] } = JSON.parse(
+          JSON.stringify(more?.body),
+        )
+        const names = receipts.map((one) => one.decision)
+        if (names.includes(decision(77))) throw new Problem('invalid_input', 'no such receipt')
+        taken.push(...names)
+      },
+      text: unused,
+      stream: unused,
+      close: () => {},
+    },
+    now: () => today,
+    monotonic: () => 0,
+    state: unused,
+    measured: unused,
+    happened: unused,
+    loading: () => false,
+  })
+  reporter.answers(answers(0, 1_000))
+  while (!reporter.idle) await new Promise(setImmediate)
+  assert.equal(new Set(taken).size, 999)
+  assert.equal(taken.length, 999)
+  assert.deepEqual(reporter.backlog, { waiting: 0, givenUp: 1 })
 })
 
 function answers(from: number, count: number): Answer[] {
