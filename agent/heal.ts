@@ -7,7 +7,8 @@ export type HealOn = {
   monotonic(): number
 }
 
-const pause = { least: 1_000, most: 60_000 }
+/** Without blocks for at most as long as this, however often somebody takes them out. */
+const pause = { least: 1_000, most: 5_000 }
 /** A quiet time after which the next disturbance is answered at once again. */
 const calmMs = 5 * 60_000
 /** The watch may miss something (a lost notification); this is how long it may stay. */

@@ -17,7 +17,7 @@ test('the first disturbance is healed at once, and said with its reason', async 
   assert.deepEqual(healed, ['flushed'])
 })
 
-test('somebody who takes it out again and again is answered ever more slowly, but always', async () => {
+test('somebody who takes it out again and again is waits at most five seconds for the blocks to be back', async () => {
   const { healer, healed } = healing()
   const times: number[] = []
   for (let second = 0; second < 300; second++) {
@@ -26,9 +26,9 @@ test('somebody who takes it out again and again is answered ever more slowly, bu
     await pass(1_000)
     if (healed.length > before) times.push(second)
   }
-  assert.ok(healed.length >= 8 && healed.length <= 12, `${healed.length} times in five minutes`)
+  assert.ok(healed.length >= 50 && healed.length <= 70, `${healed.length} times in five minutes`)
   const gaps = times.slice(1).map((time, n) => time - (times[n] ?? 0))
-  assert.ok((gaps.at(-1) ?? 0) >= 59, `the last pause was ${gaps.at(-1)} s`)
+  assert.ok(Math.max(...gaps) <= 6 && (gaps.at(-1) ?? 0) >= 4, `the pauses were ${gaps} s`)
 })
 
 test('a kernel that refuses is tried again by itself until it takes', async () => {
