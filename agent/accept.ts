@@ -141,6 +141,7 @@ export function* acceptLoad(on: AcceptOn, load: Load): Generator<void> {
     yield
   }
   for (const answer of load.answers) on.differences.owe(answer)
+  on.record.loaded()
 }
 
 /** What this node will answer to a block once the kernel has done its part. */

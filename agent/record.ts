@@ -23,6 +23,8 @@ export class Recorder {
   #drop: Dropped[] = []
   /** What was let go of since the service was last told all: a rewrite must not forget it. */
   #untold: Map<string, Dropped>
+  /** A whole state is being taken, so that what is wished is less than what its new position promises. */
+  #loading = false
 
   constructor(on: RecordOn, standings: Map<string, Standing>, untold: readonly Dropped[] = []) {
     this.#on = on
@@ -57,7 +59,7 @@ export class Recorder {
   /** One step of the log with all that was said since the last. Drops are read before puts. */
   write(): void {
     if (this.#moved.size + this.#put.length + this.#drop.length > 0) this.#append()
-    if (this.#on.memory.grown) this.rewrite()
+    if (this.#on.memory.grown && !this.#loading) this.#save(this.#on.wished.claims())
   }
 
   /** What time it is now, for a node that boots without a clock, and whether the service was told all until now. */
@@ -65,20 +67,26 @@ export class Recorder {
     this.#append(told)
   }
 
-  /** The audience's claims become these, in one step that is on the disk when this returns. */
+  /**
+   * The audience's claims become these, in one step that is on the disk when this returns. Until `loaded` is
+   * called, what is wished may still lack some of them.
+   */
   replace(audience: string, standing: Standing, claims: readonly Claim[]): void {
     this.#standings.set(audience, standing)
     this.#save(replaced(this.#on.wished.claims(), audience, claims))
+    this.#loading = true
   }
 
   /** The audience is followed no longer. */
   forget(audience: string): void {
     this.#standings.delete(audience)
     this.#save(replaced(this.#on.wished.claims(), audience, []))
+    this.#loading = true
   }
 
-  rewrite(): void {
-    this.#save(this.#on.wished.claims())
+  /** What is wished is again all that the positions promise. */
+  loaded(): void {
+    this.#loading = false
   }
 
   #save(claims: Iterable<Claim>): void {

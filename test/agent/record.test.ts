@@ -1,0 +1,72 @@
+/** What the memory says of a node at each moment: never a position without all that it promises. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { type AcceptOn, acceptLoad } from '../../agent/accept.ts'
+import { Clock } from '../../agent/clock.ts'
+import { Differences } from '../../agent/differences.ts'
+import { Memory } from '../../agent/memory.ts'
+import { Recorder } from '../../agent/record.ts'
+import { type Claim, Wished } from '../../agent/wished.ts'
+import { decision, today } from './signer.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'cordon-record-'))
+after(() => rmSync(folder, { recursive: true }))
+let count = 0
+
+test('a memory that has grown is not rewritten in the middle of a whole state, but after it', () => {
+  const node = makeNode()
+  const claims = [1, 2, 3].map(claim)
+  const standing = { epoch: 1, seq: 9, hash: 'nine', statement: 's' }
+  const loading = acceptLoad(node.on, { audience: 'all', standing, claims, answers: [] })
+  loading.next()
+  node.memory.big = true
+  node.record.write()
+  assert.equal(node.held().standings.get('all')?.seq, 9)
+  assert.deepEqual(node.held().claims, claims)
+  assert.equal(node.memory.rewrites, 1, 'only that of the whole state itself')
+  for (const _ of loading);
+  node.record.write()
+  assert.equal(node.memory.rewrites, 2)
+  assert.deepEqual(node.held().claims, claims)
+})
+
+class TestMemory extends Memory {
+  big = false
+  rewrites = 0
+
+  override get grown(): boolean {
+    return this.big
+  }
+
+  override rewrite(...whole: Parameters<Memory['rewrite']>): void {
+    super.rewrite(...whole)
+    this.rewrites++
+  }
+}
+
+function claim(n: number): Claim {
+  const target = `203.0.113.${n}`
+  return { audience: 'all', decision: decision(n), target, direction: 'in', end: today + 600_000 }
+}
+
+function makeNode() {
+  const path = join(folder, String(count++))
+  const clock = new Clock(() => 0, today)
+  const wished = new Wished()
+  const memory = new TestMemory(path)
+  const local = () => ({ wall: today, uptime: 0, boot: 'one' })
+  const trouble = (error: unknown) => assert.fail(String(error))
+  const record = new Recorder({ memory, wished, clock, local, trouble }, new Map())
+  const on: AcceptOn = {
+    wished,
+    record,
+    differences: new Differences(wished),
+    now: () => today,
+    here: () => [],
+    ceilings: { max_blocks: 100, ipv4_prefix: 16, ipv6_prefix: 32 },
+  }
+  return { memory, record, on, held: () => new Memory(path).load() }
+}
