@@ -66,7 +66,8 @@ function makeGround(folder: string, on: AgentOn): Ground {
   const remembered = memory.load()
   const clock = new Clock(on.monotonic, timeAtStart(remembered.clock, on.local()))
   const wished = new Wished()
-  const recording = { memory, wished, clock, local: on.local, trouble }
+  const well = () => troubles.set('disk', undefined)
+  const recording = { memory, wished, clock, local: on.local, trouble, well }
   const record = new Recorder(recording, remembered.standings, remembered.dropped)
   return { belonging, clock, troubles, memory, record, wished, remembered }
 }

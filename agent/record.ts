@@ -13,6 +13,8 @@ export type RecordOn = {
   local(): LocalClock
   /** The disk refuses. Enforcing goes on: a restart then takes up an older position of the stream. */
   trouble(error: unknown): void
+  /** The disk takes again, and holds everything. */
+  well(): void
 }
 
 export class Recorder {
@@ -25,6 +27,8 @@ export class Recorder {
   #untold: Map<string, Dropped>
   /** A whole state is being taken, so that what is wished is less than what its new position promises. */
   #loading = false
+  /** A step is missing in the log: nothing may follow it there, and only a rewrite mends it. */
+  #torn = false
 
   constructor(on: RecordOn, standings: Map<string, Standing>, untold: readonly Dropped[] = []) {
     this.#on = on
@@ -59,12 +63,14 @@ export class Recorder {
   /** One step of the log with all that was said since the last. Drops are read before puts. */
   write(): void {
     if (this.#moved.size + this.#put.length + this.#drop.length > 0) this.#append()
-    if (this.#on.memory.grown && !this.#loading) this.#save(this.#on.wished.claims())
+    if ((this.#torn || this.#on.memory.grown) && !this.#loading)
+      this.#save(this.#on.wished.claims())
   }
 
   /** What time it is now, for a node that boots without a clock, and whether the service was told all until now. */
   mark(told: boolean): void {
     this.#append(told)
+    if (this.#torn && !this.#loading) this.#save(this.#on.wished.claims())
   }
 
   /**
@@ -91,7 +97,12 @@ export class Recorder {
 
   #save(claims: Iterable<Claim>): void {
     const untold = [...this.#untold.values()]
-    this.#try(() => this.#on.memory.rewrite(this.#clockMark(), this.#standings, claims, untold))
+    const torn = this.#torn
+    this.#try(() => {
+      this.#on.memory.rewrite(this.#clockMark(), this.#standings, claims, untold)
+      this.#torn = false
+    })
+    if (torn && !this.#torn) this.#on.well()
   }
 
   #append(told = false): void {
@@ -104,7 +115,7 @@ export class Recorder {
       return standing ? [[audience, standing] as const] : []
     })
     const step = { clock: this.#clockMark(), standings, put, drop: this.#drop }
-    this.#try(() => this.#on.memory.append(told ? { ...step, told } : step))
+    if (!this.#torn) this.#try(() => this.#on.memory.append(told ? { ...step, told } : step))
     if (told) this.#untold = byName(this.#drop)
     this.#moved = new Set()
     this.#put = []
@@ -119,6 +130,7 @@ export class Recorder {
     try {
       act()
     } catch (error) {
+      this.#torn = true
       this.#on.trouble(error)
     }
   }

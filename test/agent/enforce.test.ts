@@ -289,7 +289,7 @@ function makeNode() {
   const local = () => ({ wall: today, uptime: passed, boot: 'one' })
   const trouble = (error: unknown) => assert.fail(String(error))
   const record = new Recorder(
-    { memory: new Memory(path), wished, clock, local, trouble },
+    { memory: new Memory(path), wished, clock, local, trouble, well: () => {} },
     standings,
   )
   const enforcer = new Enforcer({

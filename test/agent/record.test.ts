@@ -4,10 +4,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { readAddress } from '#contract/address.ts'
 import { type AcceptOn, acceptLoad } from '../../agent/accept.ts'
 import { Clock } from '../../agent/clock.ts'
 import { Differences } from '../../agent/differences.ts'
-import { Memory } from '../../agent/memory.ts'
+import { Memory, type Step } from '../../agent/memory.ts'
 import { Recorder } from '../../agent/record.ts'
 import { type Claim, Wished } from '../../agent/wished.ts'
 import { decision, today } from './signer.ts'
@@ -33,15 +34,58 @@ test('a memory that has grown is not rewritten in the middle of a whole state, b
   assert.deepEqual(node.held().claims, claims)
 })
 
+test('a step that the disk refused is made good by a rewrite before any later one is written', () => {
+  const node = makeNode()
+  node.take(1)
+  node.memory.full = true
+  node.take(2)
+  node.take(3)
+  assert.equal(node.held().standings.get('all')?.seq, 1)
+  node.memory.full = false
+  assert.equal(node.trouble(), true)
+  node.record.mark(false)
+  assert.deepEqual(node.held().claims, [1, 2, 3].map(claim))
+  assert.equal(node.held().standings.get('all')?.seq, 3)
+  assert.equal(node.trouble(), false)
+  node.take(4)
+  assert.deepEqual(node.held().claims, [1, 2, 3, 4].map(claim))
+  assert.equal(node.memory.rewrites, 1, 'a log that is whole is appended to')
+})
+
+test('a whole state that the disk refused is written when it was taken, and not with a part of it', () => {
+  const node = makeNode()
+  node.take(9)
+  const claims = [1, 2, 3].map(claim)
+  const standing = { epoch: 2, seq: 9, hash: 'nine', statement: 's' }
+  node.memory.full = true
+  const loading = acceptLoad(node.on, { audience: 'all', standing, claims, answers: [] })
+  loading.next()
+  node.memory.full = false
+  node.record.write()
+  node.record.mark(false)
+  assert.equal(node.held().standings.get('all')?.epoch, 1)
+  for (const _ of loading);
+  node.record.write()
+  assert.equal(node.held().standings.get('all')?.epoch, 2)
+  assert.deepEqual(node.held().claims, claims)
+})
+
 class TestMemory extends Memory {
   big = false
   rewrites = 0
+  full = false
+
+  override append(step: Step): void {
+    if (this.full) throw new Error('no space left on device')
+    super.append(step)
+  }
 
   override get grown(): boolean {
     return this.big
   }
 
   override rewrite(...whole: Parameters<Memory['rewrite']>): void {
+    if (this.full) throw new Error('no space left on device')
     super.rewrite(...whole)
     this.rewrites++
   }
@@ -58,8 +102,14 @@ function makeNode() {
   const wished = new Wished()
   const memory = new TestMemory(path)
   const local = () => ({ wall: today, uptime: 0, boot: 'one' })
-  const trouble = (error: unknown) => assert.fail(String(error))
-  const record = new Recorder({ memory, wished, clock, local, trouble }, new Map())
+  let troubled = false
+  const trouble = () => {
+    troubled = true
+  }
+  const well = () => {
+    troubled = false
+  }
+  const record = new Recorder({ memory, wished, clock, local, trouble, well }, new Map())
   const on: AcceptOn = {
     wished,
     record,
@@ -68,5 +118,13 @@ function makeNode() {
     here: () => [],
     ceilings: { max_blocks: 100, ipv4_prefix: 16, ipv6_prefix: 32 },
   }
-  return { memory, record, on, held: () => new Memory(path).load() }
+  const take = (n: number) => {
+    wished.add(claim(n), readAddress(claim(n).target), on.differences.note)
+    const taken = wished.get('all', decision(n))
+    assert.ok(taken)
+    record.put(taken)
+    record.stand('all', { epoch: 1, seq: n, hash: `h${n}`, statement: 's' })
+    record.write()
+  }
+  return { memory, record, on, take, trouble: () => troubled, held: () => new Memory(path).load() }
 }
