@@ -22,10 +22,11 @@ export function takeAnnouncements(
   announcements: readonly string[],
 ): TrustedKeys {
   let now = trusted
-  for (let taken = true; taken; ) {
-    const next = oldestNew(now, announcements)
-    taken = next !== undefined
-    if (next) now = { ...now, keys: next.keys, announced: next.iat }
+  // Each is taken once: two of one second, each of which brings a key, would replace each other for ever.
+  const left = new Set(announcements)
+  for (let next = oldestNew(now, left); next; next = oldestNew(now, left)) {
+    left.delete(next.jws)
+    now = { ...now, keys: next.claims.keys, announced: next.claims.iat }
   }
   return now
 }
@@ -74,19 +75,22 @@ export class Keyring {
   }
 }
 
-function oldestNew(trusted: TrustedKeys, announcements: readonly string[]): KeysClaims | undefined {
+function oldestNew(
+  trusted: TrustedKeys,
+  announcements: ReadonlySet<string>,
+): { jws: string; claims: KeysClaims } | undefined {
   const trust = trustOf(trusted)
-  return announcements
+  return [...announcements]
     .flatMap((jws) => {
       try {
-        return [verifyKeys(jws, trust)]
+        return [{ jws, claims: verifyKeys(jws, trust) }]
       } catch {
         // Signed by a key that is not trusted (yet): not for this node, or its turn comes later.
         return []
       }
     })
-    .filter((claims) => isNews(claims, trust, trusted.announced))
-    .sort((a, b) => a.iat - b.iat)[0]
+    .filter(({ claims }) => isNews(claims, trust, trusted.announced))
+    .sort((a, b) => a.claims.iat - b.claims.iat)[0]
 }
 
 /** Times are whole seconds: of two announcements in one second the later brings a key that is not known yet. */

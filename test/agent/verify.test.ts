@@ -215,6 +215,12 @@ describe('a new signing key', () => {
     const now = takeAnnouncements(first, [old, announce(one, 20, one)])
     assert.deepEqual(takeAnnouncements(now, [old]), now)
   })
+
+  test('of two announcements in one second is taken once, and the reading ends', () => {
+    const both = [announce(one, 10, one, two), announce(one, 10, one, three)]
+    const now = takeAnnouncements(first, both)
+    assert.deepEqual(now.keys, [one.public, three.public])
+  })
 })
 
 function verify(jws: string, position: Position | 'nothing yet' = start, now = today) {
