@@ -1,13 +1,19 @@
 /** The decision service in a process of its own, which dies where a test says. Its parts are the product's. */
 import { randomBytes } from 'node:crypto'
 import { pino } from 'pino'
-import type { Action } from '#contract/action.ts'
+import type { Action, BlockAction } from '#contract/action.ts'
 import { Problem } from '#contract/problem.ts'
 import { inviteNode } from '../../actions/flow/enrol.ts'
 import { prune } from '../../actions/flow/expire.ts'
 import { issue } from '../../actions/flow/issue.ts'
 import { type Service, startService } from '../../actions/service.ts'
 import { ServiceSettings } from '../../actions/settings.ts'
+import {
+  type Decision,
+  findDecision,
+  insertDecisions,
+  updateDecision,
+} from '../../actions/store/decisions.ts'
 import { answerOrders, die } from './orders.ts'
 
 export type ServiceStart = {
@@ -74,9 +80,31 @@ function dieAt({ store, hub, recorder }: Service['flow'], at: 'commit' | 'send' 
   }
 }
 
+/** Past every check of the service; with a decision, since receipts of what nobody decided are not taken. */
 async function sign({ store, keys, hub, now }: Service['flow'], to: string, action: Action) {
   const orders = [{ audience: [to], action }]
-  hub.publish(await store.write((tx) => issue(tx, keys, orders, now())))
+  const envelopes = await store.write(async (tx) => {
+    const known = await findDecision(tx, action.decision)
+    if (action.action === 'block' && !known) await insertDecisions(tx, [decided(action, to)])
+    if (action.action === 'lift' && known)
+      await updateDecision(tx, known.id, { state: 'ended', ended: now(), endReason: 'lifted' })
+    return issue(tx, keys, orders, now())
+  })
+  hub.publish(envelopes)
+}
+
+function decided(action: BlockAction, audience: string): Decision {
+  return {
+    ...{ id: action.decision, state: 'issued', outcome: 'block', origin: 'manual', rule: null },
+    ...{ target: action.target, offender: null, direction: action.direction, audience: [audience] },
+    ...{
+      lengthMs: action.not_after - action.issued,
+      created: action.issued,
+      issued: action.issued,
+    },
+    ...{ notAfter: action.not_after, ended: null, endReason: null, actor: 'thief', note: null },
+    ...{ reasons: [], would: null, alerts: 0 },
+  }
 }
 
 /** The chunk that was asked for first is the first; every other one is gone while it is so ordered. */
