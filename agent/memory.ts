@@ -2,7 +2,7 @@
  * What a node must not forget: what it enforces, where it stands in each sequence, and what time it was. A log of
  * what was accepted, written before the kernel is touched, so that a restart never forgets what the kernel holds.
  */
-import { closeSync, openSync, truncateSync, writeSync } from 'node:fs'
+import { closeSync, openSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { DecisionId, Direction } from '#contract/action.ts'
@@ -83,7 +83,8 @@ export class Memory {
   append(step: Step): void {
     this.#file ??= openSync(this.#path, 'a', 0o600)
     const line = printStep(step)
-    writeSync(this.#file, line)
+    // All of it or an error: a disk that is nearly full takes a part without a word.
+    writeFileSync(this.#file, line)
     this.#appended += line.length
   }
 

@@ -36,7 +36,7 @@ export const AgentSettings = z.strictObject({
     .number()
     .int()
     .min(1)
-    .max(4_000_000)
+    .max(1_000_000)
     .default(1_000_000)
     .describe('more decisions than this in force are refused'),
   ipv4_prefix: z.coerce
@@ -53,7 +53,9 @@ export const AgentSettings = z.strictObject({
     .max(128)
     .default(32)
     .describe('an IPv6 network wider than this is refused'),
-  heartbeat: Duration.prefault('30s').describe('how often the node says that it is well'),
+  heartbeat: Duration.refine((ms) => ms >= 1_000 && ms <= 3_600_000, 'write 1s to 1h')
+    .prefault('30s')
+    .describe('how often the node says that it is well; 1s to 1h'),
 })
 export type AgentSettings = z.output<typeof AgentSettings>
 

@@ -6,7 +6,7 @@ import {
   openSync,
   readFileSync,
   renameSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { Problem } from '#contract/problem.ts'
@@ -30,7 +30,7 @@ export function writeState(path: string, pieces: Iterable<string>): void {
   const written = `${path}.new`
   const file = openSync(written, 'w', 0o600)
   try {
-    for (const piece of pieces) writeSync(file, piece)
+    for (const piece of pieces) writeFileSync(file, piece)
     fsyncSync(file)
   } finally {
     closeSync(file)
