@@ -141,13 +141,14 @@ export function coursesOf(parts: () => Parts, say: (line: string) => void) {
       else reporter.event('recovered', 'the kernel holds what is wished')
       if (problem) healer.disturbed(problem.message)
     },
-    async heal(): Promise<boolean> {
+    async heal(): Promise<'gone' | 'there' | 'refused'> {
       const { firewall, enforcer } = parts()
       look()
       // A dry run has nothing that somebody could have changed, and would print it all again.
-      if (!firewall.enforcing) return true
+      if (!firewall.enforcing) return 'there'
       await enforcer.replace()
-      return enforcer.problem === undefined
+      if (enforcer.problem) return 'refused'
+      return enforcer.gone ? 'gone' : 'there'
     },
     healed(why: string): void {
       lastHealing = { at: parts().clock.now(), why }

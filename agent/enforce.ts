@@ -54,6 +54,11 @@ export class Enforcer {
     return this.#settler.problem
   }
 
+  /** There was no table when everything was brought last. */
+  get gone(): boolean {
+    return this.#settler.gone
+  }
+
   /** The kernel holds what is wished, and every answer was given to the report. */
   get idle(): boolean {
     return this.#working === undefined && this.problem === undefined

@@ -1,8 +1,8 @@
 /** Puts right what somebody else did to the table, without fighting whoever does it again and again. */
 
 export type HealOn = {
-  /** Mends the table and fills it anew; false when the kernel refused. */
-  heal(): Promise<boolean>
+  /** Mends the table and fills it anew: it was gone, it was there, or the kernel refused. */
+  heal(): Promise<'gone' | 'there' | 'refused'>
   healed(why: string): void
   monotonic(): number
 }
@@ -26,7 +26,7 @@ export class Healer {
 
   constructor(on: HealOn) {
     this.#on = on
-    this.#routine = setInterval(() => void this.#on.heal(), everyMs).unref()
+    this.#routine = setInterval(() => void this.#look('found by the routine look'), everyMs).unref()
   }
 
   /** At once after a calm time; each further time waits twice as long. */
@@ -46,7 +46,7 @@ export class Healer {
     const now = this.#on.monotonic()
     if (this.#stopped || now - this.#last <= calmMs) return
     this.#last = now
-    void this.#on.heal()
+    void this.#look('found after an outage of the service')
   }
 
   async stop(): Promise<void> {
@@ -54,6 +54,11 @@ export class Healer {
     clearTimeout(this.#timer)
     clearInterval(this.#routine)
     await this.#running
+  }
+
+  /** Nobody told of anything: only what had to be mended is worth a word. */
+  async #look(how: string): Promise<void> {
+    if ((await this.#on.heal()) === 'gone') this.#on.healed(`the table was gone, ${how}`)
   }
 
   #start(): void {
@@ -67,7 +72,7 @@ export class Healer {
   async #run(): Promise<void> {
     const why = this.#why ?? ''
     this.#why = undefined
-    const good = await this.#on.heal()
+    const good = (await this.#on.heal()) !== 'refused'
     this.#last = this.#on.monotonic()
     this.#pause = Math.min(pause.most, this.#pause * 2)
     if (good) this.#on.healed(why)

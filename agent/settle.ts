@@ -23,6 +23,7 @@ export class Settler {
   readonly #on: SettleOn
   #owed: Answer[] = []
   #problem: Problem | undefined
+  #gone = false
 
   constructor(on: SettleOn) {
     this.#on = on
@@ -31,6 +32,11 @@ export class Settler {
   /** Why the kernel does not hold what is wished, if it does not. */
   get problem(): Problem | undefined {
     return this.#problem
+  }
+
+  /** There was no table when everything was brought last. */
+  get gone(): boolean {
+    return this.#gone
   }
 
   /** The differences, or everything when asked or when the differences fail. Never throws. */
@@ -65,6 +71,7 @@ export class Settler {
     // After a refusal nothing is known of what the kernel holds.
     return tried(async () => {
       const empty = await firewall.prepare()
+      this.#gone = empty
       await this.#protect()
       const everything = puts(this.#on.wished.elements(), this.#on.now())
       // Where nothing is, nothing can be missing: many small transactions are ten times as fast as a large one.

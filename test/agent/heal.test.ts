@@ -53,6 +53,26 @@ test('a line that comes and goes does not fill the table anew each time', async 
   assert.equal(tries(), 1)
 })
 
+test('a table that was gone after an outage is reported, and one that was there is not', async () => {
+  for (const [gone, told] of [
+    [true, ['the table was gone, found after an outage of the service']],
+    [false, []],
+  ] as const) {
+    const { healer, healed } = healing(gone)
+    healer.afterOutage()
+    await pass(1)
+    assert.deepEqual(healed, told)
+    await healer.stop()
+  }
+})
+
+test('a table that the routine look found gone is reported', async () => {
+  const { healer, healed } = healing(true)
+  await pass(10 * 60_000)
+  assert.deepEqual(healed, ['the table was gone, found by the routine look'])
+  await healer.stop()
+})
+
 test('after it was stopped nothing is touched any more', async () => {
   const { healer, tries } = healing()
   await healer.stop()
@@ -61,14 +81,15 @@ test('after it was stopped nothing is touched any more', async () => {
   assert.equal(tries(), 0)
 })
 
-function healing() {
+function healing(gone = false) {
   const healed: string[] = []
   let count = 0
   let refusing = false
   const healer = new Healer({
     heal: async () => {
       count++
-      return !refusing
+      if (refusing) return 'refused'
+      return gone ? 'gone' : 'there'
     },
     healed: (why) => healed.push(why),
     monotonic: () => now,
