@@ -57,18 +57,29 @@ export function readConnector(module: unknown, name: string): Connector {
   if (read.success) return read.data.connector
   throw new Problem('setting_invalid', `connectors/${name}/connector.ts exports no connector`, {
     remedy:
-      'it must export connector with name, title, settings and read; see contract/connector.ts',
+      'it must export connector with name, title, settings and one of read, lookup and publisher; see contract/connector.ts',
     cause: read.error,
   })
 }
 
 const Exported = z.looseObject({ connector: z.custom<Connector>(isConnector) })
 
+/** What a connector may be for; one of them it has to be. */
+const abilities = ['read', 'lookup', 'publisher'] as const
+
+function hasMethod(value: object, name: string): boolean {
+  return name in value && typeof Reflect.get(value, name) === 'function'
+}
+
 function isConnector(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false
-  if (!('name' in value && 'read' in value && 'settings' in value)) return false
-  const { name, read, settings } = value
-  return typeof name === 'string' && typeof read === 'function' && settings instanceof z.ZodType
+  if (!('name' in value && 'settings' in value)) return false
+  const { name, settings } = value
+  return (
+    typeof name === 'string' &&
+    abilities.some((ability) => hasMethod(value, ability)) &&
+    settings instanceof z.ZodType
+  )
 }
 
 function readConnectorSettings(

@@ -1,9 +1,11 @@
 /**
- * A plug-in that brings alerts in. One folder `connectors/<name>/` whose `connector.ts` exports
- * `connector`; adding one edits nothing else.
+ * A plug-in that brings alerts in, is asked about addresses, or takes notices out. One folder
+ * `connectors/<name>/` whose `connector.ts` exports `connector`; adding one edits nothing else.
  */
 import type { z } from 'zod'
 import type { Alert } from './alert.ts'
+import type { Intelligence } from './intelligence.ts'
+import type { Notice } from './notice.ts'
 
 export type Connector<Settings = unknown> = {
   /** The folder's name; also the last part of `POST /v1/alerts/{connector}`. */
@@ -16,15 +18,56 @@ export type Connector<Settings = unknown> = {
    * A well-formed record that is no alert gives []. Several attackers give one alert each.
    * Throws a Problem (`malformed_json`, `invalid_input`) for what cannot be understood.
    */
-  read(record: unknown, context: ReadContext<Settings>): Alert[]
+  read?(record: unknown, context: ReadContext<Settings>): Alert[]
   /** Where records can be fetched from without anybody pushing them. */
   sources?(settings: Settings): Source[]
+  /** The provider as it is asked with these settings. */
+  lookup?(settings: Settings): Lookup
+  /** The way out as it is used with these settings. Throws `setting_invalid`. */
+  publisher?(settings: Settings): Publisher
 }
 
 export type ReadContext<Settings> = {
   settings: Settings
   /** Epoch milliseconds; the clock belongs to the caller. */
   now: number
+}
+
+/** A provider of intelligence that is asked over HTTPS about one address at a time. Pure: the caller asks, waits and remembers. */
+export type Lookup = {
+  /** Undefined when the provider cannot be asked about this address (a network, a family that it does not know). */
+  request(address: string): { url: string; headers: Readonly<Record<string, string>> } | undefined
+  /**
+   * An answer of any status to what it says. Throws a Problem: `rate_limited` for a quota, `unauthenticated` for a
+   * refused key, `invalid_input` for whatever is not in the provider's own shape: nothing is taken for clean.
+   */
+  read(answer: HttpAnswer, address: string): Intelligence
+  /** What the headers say of the quota; undefined when they say nothing. */
+  quota(answer: HttpAnswer, now: number): Quota | undefined
+  /** The quota without a word from the headers, such as 4 a minute and 500 a day. */
+  limits: readonly { requests: number; perMs: number }[]
+  /** How long an answer stays good. */
+  keepMs: number
+}
+
+export type HttpAnswer = {
+  status: number
+  /** Names in lower case. */
+  headers: Readonly<Record<string, string>>
+  body: string
+}
+
+/** Nothing is asked before `until` (epoch milliseconds) once `left` is 0. */
+export type Quota = { left: number; until: number }
+
+/** Where notices go: a mailbox, a chat, somebody's web hook. */
+export type Publisher = {
+  /**
+   * One message for these notices, oldest first (one unless the settings ask for a digest). Throws a Problem:
+   * `invalid_input` when to try again is of no use, any other code when it is.
+   */
+  publish(notices: readonly Notice[], signal: AbortSignal): Promise<void>
+  close?(): Promise<void>
 }
 
 /** One ordered stream of records with a place to go on from. */

@@ -66,9 +66,9 @@ export function mountAlerts(app: App, flow: Flow): void {
     problems: ['not_found', 'malformed_json', 'too_large', 'overloaded'],
     handle: async ({ params, body }) => {
       const running = flow.connectors.get(params.connector)
-      if (!running)
-        throw new Problem('not_found', `there is no connector ${params.connector} running`, {
-          remedy: `running are ${[...flow.connectors.keys()].join(', ')}; CORDON_CONNECTORS names them`,
+      if (!running?.connector.read)
+        throw new Problem('not_found', `no connector ${params.connector} takes alerts here`, {
+          remedy: `running are ${readers(flow).join(', ')}; CORDON_CONNECTORS names them`,
         })
       const records: unknown[] = Array.isArray(body) ? body : [body]
       if (records.length > maxRecords)
@@ -150,4 +150,8 @@ export function mountAlerts(app: App, flow: Flow): void {
       return found
     },
   })
+}
+
+function readers({ connectors }: Flow): string[] {
+  return [...connectors].filter(([, { connector }]) => connector.read).map(([name]) => name)
 }

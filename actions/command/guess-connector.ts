@@ -28,7 +28,8 @@ export async function chooseConnector(
   now: number,
 ): Promise<RunningConnector> {
   const names = name === undefined ? connectorNames() : [name]
-  const all = [...(await loadConnectors(names, {}, environment)).values()]
+  const loaded = [...(await loadConnectors(names, {}, environment)).values()]
+  const all = loaded.filter(({ connector }) => name !== undefined || connector.read)
   const ranks = all.map((running) => rank(running, records.slice(0, tried), now)).sort(better)
   const [best] = ranks
   if (!best) throw new Problem('internal', 'there is no connector')

@@ -49,6 +49,10 @@ export function readRecord(
 ): Alert[] | Problem {
   try {
     refuseLarge(record)
+    if (!connector.read)
+      throw new Problem('unsupported', `${connector.name} takes no alerts`, {
+        remedy: 'it is asked or told by the service; send alerts to a connector that reads them',
+      })
     return connector.read(record, { settings, now }).map((alert) => Alert.parse(alert))
   } catch (error) {
     return toProblem(error)

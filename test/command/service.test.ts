@@ -165,7 +165,7 @@ describe('alerts from a file', () => {
   test('for a connector that does not run are refused with those that do', async () => {
     const { code, err } = await open.type('alert send - --connector wazu', { stdin: '{}' })
     assert.equal(code, 1)
-    assert.match(err, /^error: there is no connector wazu running\nhint: running are wazuh/)
+    assert.match(err, /^error: no connector wazu takes alerts here\nhint: running are wazuh/)
   })
 
   test('become decisions that can be looked into', async () => {

@@ -107,7 +107,7 @@ type Read = (record: unknown) => Alert[]
 async function reader(file: string): Promise<Read> {
   const connector = await load(file.split('/')[0] ?? '')
   const settings = connector.settings.parse({})
-  return (record) => connector.read(record, { settings, now })
+  return (record) => connector.read?.(record, { settings, now }) ?? []
 }
 
 /** Documents of the indexer are pushed; everything else is followed as text. */
