@@ -114,5 +114,6 @@ function toRow({ alert, decision, offender }: NewAlert) {
     count: alert.count,
     decision,
     body: JSON.stringify(alert),
+    facts: null,
   }
 }

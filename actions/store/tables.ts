@@ -21,6 +21,8 @@ export type Tables = {
     decision: string
     /** The whole Alert. */
     body: string
+    /** What was known from outside when it was judged, as far as anything was. */
+    facts: string | null
   }
   decisions: {
     id: string
@@ -114,6 +116,10 @@ export type Tables = {
     prev: string
     hash: string
   }
+  /** Alerts that wait for a fact before they can be judged. */
+  pending: { alert: string; received: number; body: string; decision: string }
+  /** Answers of providers of intelligence, kept for as long as each says. */
+  intelligence: { provider: string; address: string; asked: number; answer: string }
   cursors: { source: string; cursor: string; updated: number }
   facts: { name: string; value: string }
 }
