@@ -1,8 +1,9 @@
 /** The service's signing keys that a node trusts, and how it learns of a new one. */
 import { z } from 'zod'
 import { type KeysClaims, type PublicKey, thumbprint, toKeyObject } from '#contract/key.ts'
+import { type Problem, toProblem } from '#contract/problem.ts'
 import { readAnswer } from './connect.ts'
-import { type Trust, verifyKeys } from './verify.ts'
+import { refuseEarlyKeys, type Trust, verifyKeys } from './verify.ts'
 
 /** `announced`: epoch seconds of the newest announcement taken, so that no older one is taken again. */
 export type TrustedKeys = { issuer: string; keys: PublicKey[]; announced: number }
@@ -15,20 +16,49 @@ export function trustOf(trusted: Pick<TrustedKeys, 'issuer' | 'keys'>): Trust {
 
 /**
  * What is trusted after these announcements, in whatever order they come: each must be signed by a key that is
- * trusted by then. The newest set replaces the older, so a retired key is trusted no longer.
+ * trusted by then. The newest set replaces the older, so a retired key is trusted no longer. What is dated later than
+ * `now` (ms of the service's clock) and the slack is not taken; without `now` every date is.
  */
 export function takeAnnouncements(
   trusted: TrustedKeys,
   announcements: readonly string[],
+  now = Number.POSITIVE_INFINITY,
 ): TrustedKeys {
-  let now = trusted
+  let held = trusted
   // Each is taken once: two of one second, each of which brings a key, would replace each other for ever.
   const left = new Set(announcements)
-  for (let next = oldestNew(now, left); next; next = oldestNew(now, left)) {
+  for (let next = oldestNew(held, left, now); next; next = oldestNew(held, left, now)) {
     left.delete(next.jws)
-    now = { ...now, keys: next.claims.keys, announced: next.claims.iat }
+    held = { ...held, keys: next.claims.keys, announced: next.claims.iat }
   }
-  return now
+  return held
+}
+
+/** Why one of them, though signed by a trusted key, is not taken yet: its date is in the future. */
+export function earlyAnnouncement(
+  { issuer, keys }: Pick<TrustedKeys, 'issuer' | 'keys'>,
+  announcements: readonly string[],
+  now: number,
+): Problem | undefined {
+  const trust = trustOf({ issuer, keys })
+  return announcements
+    .map((jws) => refusal(jws, trust, now))
+    .find((problem) => problem?.code === 'envelope_expired')
+}
+
+function readKeys(jws: string, trust: Trust, now: number): KeysClaims {
+  const claims = verifyKeys(jws, trust)
+  refuseEarlyKeys(claims, now)
+  return claims
+}
+
+function refusal(jws: string, trust: Trust, now: number): Problem | undefined {
+  try {
+    readKeys(jws, trust, now)
+    return undefined
+  } catch (error) {
+    return toProblem(error)
+  }
 }
 
 /** Asking more often than this would let a relay make every node ask all the time. */
@@ -40,6 +70,8 @@ export type KeyringOn = {
   ask(): Promise<unknown>
   store(trusted: TrustedKeys): void
   monotonic(): number
+  /** The service's clock. */
+  now(): number
 }
 
 /** The keys in use, and the way to learn of new ones. */
@@ -48,6 +80,7 @@ export class Keyring {
   #trusted: TrustedKeys
   #trust: Trust
   #asked = Number.NEGATIVE_INFINITY
+  #early: Problem | undefined
 
   constructor(on: KeyringOn, trusted: TrustedKeys) {
     this.#on = on
@@ -59,14 +92,27 @@ export class Keyring {
     return this.#trust
   }
 
-  /** Throws what asking throws; that nothing new was announced is no error. */
+  /**
+   * Throws what asking throws; that nothing new was announced is no error. Throws `envelope_expired` when all that is
+   * new is dated in the future.
+   */
   async learn(): Promise<void> {
-    const now = this.#on.monotonic()
-    if (now - this.#asked < askAgainMs) return
-    this.#asked = now
-    const answer = readAnswer(Announcements, await this.#on.ask(), '/v1/keys')
-    const trusted = takeAnnouncements(this.#trusted, answer.announcements)
-    if (trusted === this.#trusted) return
+    const asked = this.#on.monotonic()
+    if (asked - this.#asked >= askAgainMs) {
+      this.#asked = asked
+      this.#early = undefined
+      const { announcements } = readAnswer(Announcements, await this.#on.ask(), '/v1/keys')
+      this.#take(announcements, this.#on.now())
+    }
+    if (this.#early) throw this.#early
+  }
+
+  #take(announcements: readonly string[], now: number): void {
+    const trusted = takeAnnouncements(this.#trusted, announcements, now)
+    if (trusted === this.#trusted) {
+      this.#early = earlyAnnouncement(trusted, announcements, now)
+      return
+    }
     // Only the service can have something new to tell, and it may have again at once.
     this.#asked = Number.NEGATIVE_INFINITY
     this.#trusted = trusted
@@ -78,14 +124,15 @@ export class Keyring {
 function oldestNew(
   trusted: TrustedKeys,
   announcements: ReadonlySet<string>,
+  now: number,
 ): { jws: string; claims: KeysClaims } | undefined {
   const trust = trustOf(trusted)
   return [...announcements]
     .flatMap((jws) => {
       try {
-        return [{ jws, claims: verifyKeys(jws, trust) }]
+        return [{ jws, claims: readKeys(jws, trust, now) }]
       } catch {
-        // Signed by a key that is not trusted (yet): not for this node, or its turn comes later.
+        // Signed by a key that is not trusted (yet), or dated in the future: its turn may come later.
         return []
       }
     })

@@ -102,6 +102,7 @@ export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<P
       ask: () => service.ask('GET', '/v1/keys', { signal: AbortSignal.timeout(keysMs) }),
       store: ({ keys, announced }) => belonging.keep({ keys, announced }),
       monotonic,
+      now,
     },
     belonging.membership,
   )
@@ -135,7 +136,9 @@ export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<P
     report: (answers) => reporter.answers(answers),
     health: courses.health,
   })
-  const state = { service, accept: enforcer.accepting, trust, learnKeys, nonce: on.nonce }
+  const stateTrust = () => ({ ...keyring.trust, mostBlocks: settings.max_blocks })
+  const accept = enforcer.accepting
+  const state = { service, accept, trust: stateTrust, learnKeys, nonce: on.nonce }
   const catchUp = new CatchUp({
     fetch: (audience, lostPast) => wholeState(state, audience, lostPast),
     load: (load) => enforcer.load(load),

@@ -12,13 +12,26 @@ import {
 } from '#contract/envelope.ts'
 import { KeysClaims } from '#contract/key.ts'
 import { Problem, type ProblemCode } from '#contract/problem.ts'
-import { SnapshotClaims } from '#contract/snapshot.ts'
+import { chunkSize, SnapshotClaims } from '#contract/snapshot.ts'
+import { latestMs } from '#contract/time.ts'
 
-/** Whose statements count: one issuer, and its keys by thumbprint. */
-export type Trust = { readonly issuer: string; readonly keys: ReadonlyMap<string, KeyObject> }
+/** Whose statements count, and how far: one issuer, its keys by thumbprint, the largest whole state worth asking for. */
+export type Trust = {
+  readonly issuer: string
+  readonly keys: ReadonlyMap<string, KeyObject>
+  readonly mostBlocks?: number
+}
 
 /** The service's clock runs ahead of the node's measure of it by at most this. */
-const clockSlackMs = 30_000
+export const clockSlackMs = 30_000
+
+/**
+ * A new epoch begins when the service lost its past or a person says so, which is rare. A step as wide as this
+ * is no restored backup: it would use up the numbers, and no honest service could ever follow it.
+ */
+const widestEpochStep = 1_000
+/** The epoch before the first one that a service has. */
+const noEpoch = 0
 
 /** That the service said it, to whomever. Throws a Problem with an `envelope_*` code. */
 export function readEnvelope(jws: string, trust: Trust): EnvelopeClaims {
@@ -41,13 +54,18 @@ export function refuseUnfit(
   refuseOutOfOrder(claims, held)
 }
 
+/** That the service said it, to whomever and whenever. Throws as readEnvelope does. */
+export function readHead(jws: string, trust: Trust): HeadClaims {
+  return readStatement(jws, tokenType.head, HeadClaims, trust)
+}
+
 export function verifyHead(
   jws: string,
   trust: Trust,
   audiences: ReadonlySet<string>,
   now: number,
 ): HeadClaims {
-  const claims = readStatement(jws, tokenType.head, HeadClaims, trust)
+  const claims = readHead(jws, trust)
   refuseStranger(claims.aud, audiences)
   refuseStale(claims, now)
   return claims
@@ -56,6 +74,7 @@ export function verifyHead(
 /**
  * Only the manifest that answers this node's own nonce. A higher epoch is taken here and nowhere else; a state
  * older than the node's own is `envelope_epoch`, `envelope_replayed` or `envelope_fork`: the service lost its past.
+ * One that promises more than this node takes is `ceiling_reached`, before any chunk of it is asked for.
  */
 export function verifyManifest(
   jws: string,
@@ -71,12 +90,19 @@ export function verifyManifest(
   if (claims.nonce !== nonce)
     throw refused('envelope_replayed', 'the manifest answers another question than the one asked')
   if (position) refuseOlderState(claims, position)
+  refuseEpochStep(claims.epoch, position?.epoch ?? noEpoch)
+  refuseShape(claims, trust.mostBlocks)
   return claims
 }
 
 /** A key set under a trusted key's signature. It does not age: the order of `iat` tells which is newest. */
 export function verifyKeys(jws: string, trust: Trust): KeysClaims {
   return readStatement(jws, tokenType.keys, KeysClaims, trust)
+}
+
+/** Throws `envelope_expired`: no later key set could replace one from the future before its time has come. */
+export function refuseEarlyKeys({ iat }: KeysClaims, now: number): void {
+  if (iat * 1_000 > now + clockSlackMs) throw early(iat)
 }
 
 /** The claims that the service signed as this type. The order of the checks is what makes them safe. */
@@ -174,6 +200,52 @@ function refuseOlderState(claims: SnapshotClaims, held: Position): void {
     throw refused('envelope_replayed', `the state ends at ${claims.seq}, held is ${held.seq}`)
   if (claims.seq === held.seq && claims.head !== held.hash)
     throw refused('envelope_fork', `the state at ${claims.seq} is not the one that is held`)
+}
+
+function refuseEpochStep(epoch: number, held: number): void {
+  if (epoch - held > widestEpochStep)
+    throw new Problem(
+      'envelope_malformed',
+      `the state is of epoch ${epoch}, held is ${held}: no service begins so many`,
+      {
+        remedy:
+          'somebody may have signed with a stolen key: look at the journal of the service, give it a new key, enrol the node again',
+      },
+    )
+}
+
+/** What was signed can still be too much: each chunk costs a request and the time to read it. */
+function refuseShape({ blocks, chunks }: SnapshotClaims, mostBlocks = Infinity): void {
+  const most = mostBlocks + slackOf(mostBlocks)
+  if (blocks > most)
+    throw new Problem(
+      'ceiling_reached',
+      `the state holds ${blocks} blocks, this node takes at most ${mostBlocks}`,
+      { remedy: 'raise CORDON_AGENT_MAX_BLOCKS, or order fewer blocks for this audience' },
+    )
+  const expected = Math.ceil(blocks / chunkSize)
+  if (chunks.length !== expected)
+    throw refused(
+      'envelope_malformed',
+      `the manifest names ${chunks.length} chunks for ${blocks} blocks, expected ${expected}`,
+    )
+}
+
+/** A state a little above the ceiling is taken up to it, and the rest is refused block by block, by receipt. */
+function slackOf(mostBlocks: number): number {
+  return Math.max(chunkSize, mostBlocks / 4)
+}
+
+function early(iat: number): Problem {
+  const at = new Date(Math.min(iat * 1_000, latestMs)).toISOString()
+  return new Problem(
+    'envelope_expired',
+    `a key announcement is dated ${at}, in the future of the service's clock`,
+    {
+      remedy:
+        'set the clock of the service right; if it never was wrong, look at its journal: somebody may have signed with a stolen key',
+    },
+  )
 }
 
 function refused(code: ProblemCode, message: string, cause?: unknown): Problem {

@@ -5,7 +5,7 @@ import type { BlockAction, LiftAction } from '#contract/action.ts'
 import type { Position } from '#contract/audience.ts'
 import { type EnvelopeClaims, envelopeHash, tokenType } from '#contract/envelope.ts'
 import { PublicKey, thumbprint } from '#contract/key.ts'
-import { chunkDigest, printChunk } from '#contract/snapshot.ts'
+import { chunkDigest, chunkSize, printChunk } from '#contract/snapshot.ts'
 import { trustOf } from '../../agent/keys.ts'
 import type { Trust } from '../../agent/verify.ts'
 
@@ -101,7 +101,7 @@ export class Sequence {
   }
 
   /** The manifest and its chunks by digest. */
-  snapshot(nonce: string, blocks: readonly BlockAction[], inChunk = 2, more: object = {}) {
+  snapshot(nonce: string, blocks: readonly BlockAction[], inChunk = chunkSize, more: object = {}) {
     const chunks = new Map<string, string>()
     for (let from = 0; from < blocks.length; from += inChunk) {
       const text = printChunk(blocks.slice(from, from + inChunk))
