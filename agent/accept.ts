@@ -2,13 +2,14 @@
 import { type BlockAction, DecisionId, readAction } from '#contract/action.ts'
 import { type Address, readAddress } from '#contract/address.ts'
 import { type EnvelopeClaims, envelopeHash } from '#contract/envelope.ts'
-import { printable } from '#contract/printable.ts'
-import { type Problem, toProblem } from '#contract/problem.ts'
+import { toProblem } from '#contract/problem.ts'
 import type { ReadRow } from '#contract/row.ts'
-import type { Answer, Differences } from './differences.ts'
-import { type Ceilings, type InForce, type Protected, refusal } from './guard.ts'
+import { type Answer, type Differences, type Place, refused } from './differences.ts'
+import { type Ceilings, type InForce, type Protected, refusal, tooMany } from './guard.ts'
+import { isRareText } from './kernel/sets.ts'
 import type { Remembered, Standing } from './memory.ts'
 import type { Recorder } from './record.ts'
+import { fit, releaseRare } from './room.ts'
 import type { Claim, Wished } from './wished.ts'
 
 export type AcceptOn = {
@@ -19,8 +20,6 @@ export type AcceptOn = {
   here(): readonly Protected[]
   ceilings: Ceilings
 }
-
-type Place = Pick<Answer, 'audience' | 'epoch' | 'seq'>
 
 /** An envelope that is the next one. Nothing in it can stop the sequence. */
 export function acceptEnvelope(on: AcceptOn, claims: EnvelopeClaims, jws: string): void {
@@ -40,21 +39,22 @@ function acceptAction(on: AcceptOn, entry: unknown, place: Place): void {
   }
 }
 
+/** Whatever a newer action says, the claim of the older one on the same decision is over, and its room is free. */
 function acceptBlock(on: AcceptOn, block: BlockAction, place: Place): void {
-  const others = on.wished.size - (on.wished.get(place.audience, block.decision) ? 1 : 0)
+  const older = on.wished.remove(place.audience, block.decision, on.differences.note)
   const target = readAddress(block.target)
-  const answer = judge(on, block, target, place, others)
+  const rare = on.wished.rareWith(target, block.direction)
+  const answer = judge(on, block, target, place, { claims: on.wished.committed, rare })
+  on.differences.owe(answer)
   if (answer.status !== 'applied') {
-    drop(on, answer)
+    if (older) on.record.drop(place.audience, block.decision)
     return
   }
   const claim = claimOf(block, place.audience)
   on.wished.add(claim, target, on.differences.note)
   on.record.put(claim)
-  on.differences.owe(answer)
 }
 
-/** Whatever a newer action says, the claim of the older one on the same decision is over. */
 function drop(on: AcceptOn, answer: Answer): void {
   const gone = on.wished.remove(answer.audience, answer.decision, on.differences.note)
   if (gone) on.record.drop(answer.audience, answer.decision)
@@ -63,7 +63,8 @@ function drop(on: AcceptOn, answer: Answer): void {
 
 /**
  * What the memory held. The answers are given once more: those of the time before the restart may have been
- * lost on their way, and the same answer twice does no harm.
+ * lost on their way, and the same answer twice does no harm. Another version may have held more rare networks than
+ * this one can: the kernel would refuse all for the sake of one.
  */
 export function acceptRemembered(
   on: AcceptOn,
@@ -72,12 +73,14 @@ export function acceptRemembered(
   for (const [audience, decision] of dropped)
     on.differences.owe({ ...placeOf(on, audience), decision, status: 'ended' })
   for (const claim of claims) {
-    on.wished.add(claim, readAddress(claim.target), on.differences.note)
-    on.differences.owe({
-      ...placeOf(on, claim.audience),
-      decision: claim.decision,
-      status: 'applied',
-    })
+    const { audience, decision } = claim
+    const answer = { ...placeOf(on, audience), decision }
+    const target = readAddress(claim.target)
+    const inForce = { claims: 0, rare: on.wished.rareWith(target, claim.direction) }
+    const problem = tooMany(inForce, on.ceilings)
+    if (problem) on.record.drop(audience, decision)
+    else on.wished.add(claim, target, on.differences.note)
+    on.differences.owe(problem ? refused(answer, problem) : { ...answer, status: 'applied' })
   }
 }
 
@@ -94,7 +97,7 @@ export function acceptEnds(on: AcceptOn): void {
   }
 }
 
-/** A whole state of one audience that was checked: nothing about it can fail any more. */
+/** A whole state of one audience that was checked: all that can still be wrong with it is that there is no room. */
 export type Load = {
   audience: string
   /** Undefined when the audience is followed no longer. */
@@ -103,44 +106,52 @@ export type Load = {
   answers: readonly Answer[]
 }
 
+export type Gathered = { claims: Claim[]; answers: Answer[] }
+
 /** One row of a whole state, into the load that is being gathered. */
-export function gather(
-  on: AcceptOn,
-  row: ReadRow,
-  place: Place,
-  into: { claims: Claim[]; answers: Answer[] },
-): void {
+export function gather(on: AcceptOn, row: ReadRow, place: Place, into: Gathered): void {
   if ('refused' in row) {
     // Nobody can be told of a row that does not even name its decision.
     if (row.decision) into.answers.push(refused({ ...place, decision: row.decision }, row.refused))
     return
   }
   const { block, target } = row
-  const answer = judge(on, block, target, place, into.claims.length)
+  // What there is room for shows only when the state is taken; but no more than that shall pile up here.
+  const answer = judge(on, block, target, place, { claims: into.claims.length, rare: 0 })
   if (answer.status === 'applied') into.claims.push(claimOf(block, place.audience))
   else into.answers.push(answer)
 }
 
-/** Written to the disk as one step, then taken claim by claim, so that a caller can do other things between. */
+/**
+ * Written to the disk as one step, then taken claim by claim, so that a caller can do other things between. Rare
+ * networks are taken before the first pause: how many there is room for depends on which there are.
+ */
 export function* acceptLoad(on: AcceptOn, load: Load): Generator<void> {
-  const { audience, standing, claims } = load
+  const { audience, standing } = load
   const { epoch, seq } = standing ?? { epoch: 1, seq: 0 }
-  const kept = new Set(claims.map((claim) => claim.decision))
-  const gone = [...on.wished.audience(audience)].filter(({ decision }) => !kept.has(decision))
-  for (const { decision } of gone) on.record.drop(audience, decision)
+  const place = { audience, epoch, seq }
+  const held = [...on.wished.audience(audience)].map(({ decision }) => decision)
+  releaseRare(on, audience, load.claims)
+  const { claims, answers } = fit(on, place, load.claims)
+  on.wished.promise(audience, claims.length)
+  const kept = new Set(claims.map(({ decision }) => decision))
+  const gone = held.filter((decision) => !kept.has(decision))
+  for (const decision of gone) on.record.drop(audience, decision)
   if (standing) on.record.replace(audience, standing, claims)
   else on.record.forget(audience)
-  for (const { decision } of gone) {
+  for (const decision of gone) {
     on.wished.remove(audience, decision, on.differences.note)
-    on.differences.owe({ audience, decision, epoch, seq, status: 'ended' })
+    on.differences.owe({ ...place, decision, status: 'ended' })
     yield
   }
   for (const claim of claims) {
-    on.wished.add(claim, readAddress(claim.target), on.differences.note)
-    on.differences.owe({ audience, decision: claim.decision, epoch, seq, status: 'applied' })
+    if (!isRareText(claim.target))
+      on.wished.add(claim, readAddress(claim.target), on.differences.note)
+    on.differences.owe({ ...place, decision: claim.decision, status: 'applied' })
     yield
   }
-  for (const answer of load.answers) on.differences.owe(answer)
+  on.wished.fulfil()
+  for (const answer of [...load.answers, ...answers]) on.differences.owe(answer)
   on.record.loaded()
 }
 
@@ -150,11 +161,10 @@ function judge(
   block: BlockAction,
   target: Address,
   place: Place,
-  claims: number,
+  inForce: InForce,
 ): Answer {
   const answer = { ...place, decision: block.decision }
   if (block.not_after <= on.now()) return { ...answer, status: 'ended' }
-  const inForce: InForce = { claims, rare: on.wished.rareBeside(target) }
   const problem = refusal(block, target, on.here(), on.ceilings, inForce)
   return problem ? refused(answer, problem) : { ...answer, status: 'applied' }
 }
@@ -167,15 +177,6 @@ function placeOf(on: AcceptOn, audience: string): Place {
 function claimOf(block: BlockAction, audience: string): Claim {
   const { decision, target, direction, not_after: end } = block
   return { audience, decision, target, direction, end }
-}
-
-function refused(answer: Omit<Answer, 'status'>, problem: Problem): Answer {
-  return {
-    ...answer,
-    status: 'refused',
-    code: problem.code,
-    detail: printable(problem.message, 300),
-  }
 }
 
 function decisionOf(entry: unknown): string | undefined {

@@ -3,13 +3,16 @@
  * held before, and the answers that are owed once it does.
  */
 import type { Address } from '#contract/address.ts'
+import { printable } from '#contract/printable.ts'
+import type { Problem } from '#contract/problem.ts'
 import type { Receipt } from '#contract/receipt.ts'
 import type { Change } from './kernel/firewall.ts'
-import { type Element, elementKey, plan, puts } from './plan.ts'
+import { type Element, elementKey, isRare, plan, puts } from './plan.ts'
 import type { BeforeChange, Wished } from './wished.ts'
 
 /** A receipt but for its time, which is that of the kernel's confirmation. */
 export type Answer = Omit<Receipt, 'at'>
+export type Place = Pick<Answer, 'audience' | 'epoch' | 'seq'>
 
 export class Differences {
   readonly #wished: Wished
@@ -38,13 +41,23 @@ export class Differences {
     const news: Element[] = []
     for (const { address, elements } of this.#held.values()) {
       for (const element of elements) held.set(elementKey(element.set, element.address), element)
+      // A piece of a rare network may have been another network's before.
       for (const element of this.#wished.elementsOf(address))
-        if (elements.length === 0) news.push(element)
+        if (elements.length === 0 && !isRare(address)) news.push(element)
         else wished.set(elementKey(element.set, element.address), element)
     }
     const answers = this.#answers
     this.#held.clear()
     this.#answers = []
     return { changes: [...plan(held, wished, now), ...puts(news, now)], answers }
+  }
+}
+
+export function refused(answer: Omit<Answer, 'status'>, problem: Problem): Answer {
+  return {
+    ...answer,
+    status: 'refused',
+    code: problem.code,
+    detail: printable(problem.message, 300),
   }
 }

@@ -27,11 +27,11 @@ export function protectedHere(
   return withoutRepeats([...always, ...named, ...surroundings])
 }
 
-/** What is in force: decisions, and networks beside the target in its interval set (0 for other sets). */
+/** What is in force beside the block: decisions, and what its interval set may come to hold with it (0 for other sets). */
 export type InForce = { claims: number; rare: number }
 
-/** An interval set costs time proportional to its size at each change. */
-const mostRare = 10_000
+/** An interval set costs time proportional to its size at each change; and what has just ended needs room as well. */
+export const mostRare = 10_000
 
 export type Ceilings = Pick<AgentSettings, 'max_blocks' | 'ipv4_prefix' | 'ipv6_prefix'>
 
@@ -85,11 +85,14 @@ function isProtected(message: string): Problem {
   })
 }
 
-function tooMany({ claims, rare }: InForce, ceilings: Ceilings): Problem | undefined {
-  if (rare >= mostRare)
-    return new Problem('ceiling_reached', `${rare} networks of rare lengths are in force`, {
-      remedy: 'block networks of the lengths /24, /16, /64 or /48, or single hosts',
-    })
+/** There is no room for one more block. */
+export function tooMany({ claims, rare }: InForce, ceilings: Ceilings): Problem | undefined {
+  if (rare > mostRare)
+    return new Problem(
+      'ceiling_reached',
+      `networks of rare lengths would need more than ${mostRare} intervals on this node`,
+      { remedy: 'block networks of the lengths /24, /16, /64 or /48, or single hosts' },
+    )
   if (claims < ceilings.max_blocks) return undefined
   return new Problem('ceiling_reached', `${claims} decisions are in force on this node`, {
     remedy: 'lift some, or raise max_blocks on this node',

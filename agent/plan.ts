@@ -1,7 +1,7 @@
 /** The changes that bring the kernel from what it holds to what is wished. Pure. */
 import type { Address } from '#contract/address.ts'
 import type { Change, Put, Remove, SetName } from './kernel/firewall.ts'
-import { setKind } from './kernel/sets.ts'
+import { setKind, setSpec } from './kernel/sets.ts'
 
 export type Way = 'in' | 'out'
 export const ways: readonly Way[] = ['in', 'out']
@@ -17,8 +17,10 @@ export function elementKey(set: SetName, address: Address): string {
 }
 
 /**
- * Removals first: an interval set refuses a network while one inside it is still there. What has ended at `now`
- * is wished no longer. Where both hold the same until the same time nothing is done.
+ * Removals first: an interval set refuses a network while one inside it is still there. The interval sets before the
+ * others: what takes the place of a piece then goes with its removal into one transaction, unless there are more
+ * than that takes. What has ended at `now` is wished no longer. Where both hold the same until the same time nothing
+ * is done.
  */
 export function plan(held: Elements, wished: Elements, now: number): Change[] {
   const removals: Remove[] = []
@@ -29,7 +31,9 @@ export function plan(held: Elements, wished: Elements, now: number): Change[] {
     const there = held.get(key)?.end ?? 0
     if (there !== element.end) changed.push(element)
   }
-  return [...removals, ...puts(changed, now)]
+  const all = [...removals, ...puts(changed, now)]
+  const inIntervals = ({ set }: Change) => setSpec(set).prefix === undefined
+  return [...all.filter(inIntervals), ...all.filter((change) => !inIntervals(change))]
 }
 
 /** What has not ended yet, where nothing of it is held. */

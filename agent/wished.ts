@@ -5,6 +5,8 @@
 import type { Direction } from '#contract/action.ts'
 import { type Address, readAddress } from '#contract/address.ts'
 import { Ends } from './ends.ts'
+import type { SetName } from './kernel/firewall.ts'
+import { isRareText } from './kernel/sets.ts'
 import { Nested } from './nested.ts'
 import { type Element, isRare, setOf, type Way, ways } from './plan.ts'
 
@@ -24,9 +26,11 @@ export class Wished {
   readonly #claims = new Map<string, Map<string, Claim>>()
   /** One claim is the rule, so an array is made only for more. */
   readonly #byTarget = new Map<string, Claim | Claim[]>()
-  readonly #rare = new Map<string, Nested>()
+  readonly #rare = new Map<SetName, Nested>()
   readonly #ends: Ends
   #size = 0
+  /** A whole state that is being taken: how many claims its audience will have. */
+  #promised: { audience: string; claims: number } | undefined
 
   constructor() {
     this.#ends = new Ends(
@@ -38,6 +42,27 @@ export class Wished {
   /** Decisions in force, counted once for each audience. */
   get size(): number {
     return this.#size
+  }
+
+  /** As `size`, once the whole state that is being taken is there. */
+  get committed(): number {
+    if (!this.#promised) return this.#size
+    const { audience, claims } = this.#promised
+    return this.#size - this.sizeOf(audience) + claims
+  }
+
+  sizeOf(audience: string): number {
+    return this.#claims.get(audience)?.size ?? 0
+  }
+
+  /** The audience is about to have this many claims, for which there must be room beside what comes meanwhile. */
+  promise(audience: string, claims: number): void {
+    this.#promised = { audience, claims }
+  }
+
+  /** The whole state is there. */
+  fulfil(): void {
+    this.#promised = undefined
   }
 
   get(audience: string, decision: string): Claim | undefined {
@@ -95,13 +120,20 @@ export class Wished {
     return claim && this.remove(claim.audience, claim.decision, before)
   }
 
-  /** What is wished for this address: at most one element for each way. */
+  /**
+   * What is wished for this address: at most one element for each way, but for a network of a rare length the pieces
+   * of it that no longer-lasting one inside it takes.
+   */
   elementsOf(address: Address): Element[] {
     const elements: Element[] = []
     if (!this.#byTarget.has(address.text)) return elements
+    const rare = isRare(address)
     for (const way of ways) {
-      const end = this.#end(address, way)
-      if (end > 0) elements.push({ set: setOf(address, way), address, end })
+      const set = setOf(address, way)
+      const end = rare ? 0 : this.#end(address, way)
+      if (end > 0) elements.push({ set, address, end })
+      const pieces = rare ? (this.#rare.get(set)?.pieces(address) ?? []) : []
+      for (const piece of pieces) elements.push({ set, ...piece })
     }
     return elements
   }
@@ -113,50 +145,60 @@ export class Wished {
 
   countElements(): number {
     let count = 0
-    for (const found of this.#byTarget.values()) {
+    for (const [target, found] of this.#byTarget) {
+      if (isRareText(target)) continue
       const claims = Array.isArray(found) ? found : [found]
       for (const way of ways) if (claims.some((claim) => goes(claim, way))) count++
     }
-    return count - this.#hidden()
+    for (const nested of this.#rare.values()) count += nested.countPieces()
+    return count
   }
 
-  /** The fullest of the interval sets that this address would go to; 0 for the others. */
-  rareBeside(address: Address): number {
+  /**
+   * How many elements the fullest of the interval sets that this address would go to could come to hold with it,
+   * whatever ends or is lifted first; 0 for what goes to none.
+   */
+  rareWith(address: Address, direction: Direction): number {
     if (!isRare(address)) return 0
-    return Math.max(...ways.map((way) => this.#rare.get(setOf(address, way))?.size ?? 0))
+    const found = ways
+      .filter((way) => direction === way || direction === 'both')
+      .map((way) => this.#nested(setOf(address, way)).mostWith(address))
+    return Math.max(...found)
   }
 
   #end(address: Address, way: Way): number {
-    if (isRare(address) && this.#rare.get(setOf(address, way))?.covered(address)) return 0
     let end = 0
     for (const claim of this.claimsOn(address.text))
       if (goes(claim, way) && claim.end > end) end = claim.end
     return end
   }
 
-  /** A rare network hides or shows those inside it, so they are announced with it. */
+  /** Rare networks that lie in one another share their addresses out among themselves. */
   #announce(address: Address, before: BeforeChange): void {
     before(address)
     if (!isRare(address)) return
-    for (const way of ways)
-      for (const inner of this.#rare.get(setOf(address, way))?.inside(address) ?? []) before(inner)
+    for (const way of ways) {
+      const nested = this.#nested(setOf(address, way))
+      for (const other of nested.around(address)) before(other)
+      for (const other of nested.inside(address)) before(other)
+    }
   }
 
   #index(address: Address): void {
-    const claims = this.claimsOn(address.text)
     for (const way of ways) {
-      const set = setOf(address, way)
-      const nested = this.#rare.get(set) ?? new Nested()
-      this.#rare.set(set, nested)
-      if (claims.some((claim) => goes(claim, way))) nested.add(address)
+      const nested = this.#nested(setOf(address, way))
+      const end = this.#end(address, way)
+      if (end > 0) nested.put(address, end)
       else nested.delete(address)
     }
   }
 
-  #hidden(): number {
-    let hidden = 0
-    for (const nested of this.#rare.values()) hidden += nested.countCovered()
-    return hidden
+  #nested(set: SetName): Nested {
+    const found = this.#rare.get(set)
+    if (found) return found
+    const made = new Nested()
+    this.#rare.set(set, made)
+    return made
   }
 
   #unlink(claim: Claim): void {

@@ -15,6 +15,9 @@ export type SetSpec = {
   readonly size: number
 }
 
+/** What an interval set holds on every kernel: older ones count both ends of an interval. */
+export const mostIntervals = 16_384
+
 const kinds: Record<SetKind, Pick<SetSpec, 'family' | 'prefix' | 'size'>> = {
   hosts4: { family: 4, prefix: 32, size: 2_097_152 },
   hosts6: { family: 6, prefix: 128, size: 2_097_152 },
@@ -22,8 +25,8 @@ const kinds: Record<SetKind, Pick<SetSpec, 'family' | 'prefix' | 'size'>> = {
   nets4_16: { family: 4, prefix: 16, size: 65_536 },
   nets6_64: { family: 6, prefix: 64, size: 2_097_152 },
   nets6_48: { family: 6, prefix: 48, size: 1_048_576 },
-  rare4: { family: 4, prefix: undefined, size: 32_768 },
-  rare6: { family: 6, prefix: undefined, size: 32_768 },
+  rare4: { family: 4, prefix: undefined, size: 2 * mostIntervals },
+  rare6: { family: 6, prefix: undefined, size: 2 * mostIntervals },
 }
 
 const setKinds = Object.keys(kinds).filter((kind): kind is SetKind => kind in kinds)
@@ -33,8 +36,8 @@ export const blockSets: readonly SetSpec[] = (['in', 'out'] as const).flatMap((w
 )
 
 const neverSets: readonly SetSpec[] = [
-  { name: 'never4', family: 4, prefix: undefined, timeout: false, size: 32_768 },
-  { name: 'never6', family: 6, prefix: undefined, timeout: false, size: 32_768 },
+  { name: 'never4', family: 4, prefix: undefined, timeout: false, size: 2 * mostIntervals },
+  { name: 'never6', family: 6, prefix: undefined, timeout: false, size: 2 * mostIntervals },
 ]
 
 export const allSets: readonly SetSpec[] = [...neverSets, ...blockSets]
@@ -59,6 +62,13 @@ const kindOfLength = { 4: lengthsOf(4), 6: lengthsOf(6) }
 export function setKind(address: Address): SetKind {
   const exact = kindOfLength[address.family].get(address.prefix)
   return exact ?? (address.family === 4 ? 'rare4' : 'rare6')
+}
+
+/** Whether the canonical text is of a network that goes to an interval set: a million of them must not be parsed for that. */
+export function isRareText(text: string): boolean {
+  const slash = text.indexOf('/')
+  if (slash < 0) return false
+  return !kindOfLength[text.includes(':') ? 6 : 4].has(Number(text.slice(slash + 1)))
 }
 
 /** A network is never cut down to its first host, nor a host put where it would stand for a network. */
