@@ -1,8 +1,10 @@
 /** What a node never blocks, whoever signed: a stolen signing key must not be able to cut it off. Pure. */
 import type { BlockAction } from '#contract/action.ts'
-import { type Address, addressScope, contains, overlaps, readAddress } from '#contract/address.ts'
+import { type Address, addressScope, isHost, overlaps, readAddress } from '#contract/address.ts'
 import { printable } from '#contract/printable.ts'
 import { Problem } from '#contract/problem.ts'
+import { Covering } from './covering.ts'
+import { mostIntervals } from './kernel/sets.ts'
 import type { AgentSettings } from './settings.ts'
 import type { Surroundings } from './surroundings.ts'
 
@@ -15,7 +17,10 @@ const always: readonly Protected[] = [
   { address: readAddress('fe80::/10'), why: 'link-local, which neighbours are found with' },
 ]
 
-/** Everything that is protected here now: the firewall's never-set and what targets are held against. */
+/**
+ * Everything that is protected here now: the firewall's never-set and what targets are held against. Throws
+ * `setting_invalid` when it is more than that set holds: the kernel would refuse it, and with it every block.
+ */
 export function protectedHere(
   surroundings: Surroundings,
   settings: Pick<AgentSettings, 'admin_networks'>,
@@ -24,14 +29,19 @@ export function protectedHere(
     address: readAddress(text),
     why: 'administration network of this node',
   }))
-  return withoutRepeats([...always, ...named, ...surroundings])
+  const here = withoutRepeats([...always, ...named, ...surroundings])
+  for (const family of [4, 6] as const) {
+    const count = here.filter(({ address }) => address.family === family).length
+    if (count > mostIntervals) throw tooManyProtected(count, family)
+  }
+  return here
 }
 
 /** What is in force beside the block: decisions, and what its interval set may come to hold with it (0 for other sets). */
 export type InForce = { claims: number; rare: number }
 
 /** An interval set costs time proportional to its size at each change; and what has just ended needs room as well. */
-export const mostRare = 10_000
+const mostRare = 10_000
 
 export type Ceilings = Pick<AgentSettings, 'max_blocks' | 'ipv4_prefix' | 'ipv6_prefix'>
 
@@ -71,7 +81,7 @@ function tooWide(target: Address, ceilings: Ceilings): Problem | undefined {
 }
 
 function untouchable(target: Address, here: readonly Protected[]): Problem | undefined {
-  const hit = here.find(({ address }) => overlaps(address, target))
+  const hit = firstHit(target, here)
   if (hit)
     return isProtected(`${target.text} touches ${hit.address.text}: ${printable(hit.why, 120)}`)
   if (addressScope(target) === 'special')
@@ -99,9 +109,40 @@ export function tooMany({ claims, rare }: InForce, ceilings: Ceilings): Problem 
   })
 }
 
+function tooManyProtected(count: number, family: 4 | 6): Problem {
+  return new Problem(
+    'setting_invalid',
+    `${count} IPv${family} hosts and networks are named never to be blocked, but the kernel's set holds ${mostIntervals}`,
+    { remedy: 'name networks instead of single hosts in protect_file and admin_networks' },
+  )
+}
+
+const indexes = new WeakMap<readonly Protected[], Covering<Ranked>>()
+type Ranked = Protected & { rank: number }
+
+/** The most important one that overlaps. A host is looked up: it is asked about for each of a million blocks. */
+function firstHit(target: Address, here: readonly Protected[]): Protected | undefined {
+  if (!isHost(target)) return here.find(({ address }) => overlaps(address, target))
+  const index = indexes.get(here) ?? indexOf(here)
+  indexes.set(here, index)
+  return index.around(target).sort((a, b) => a.rank - b.rank)[0]
+}
+
+function indexOf(here: readonly Protected[]): Covering<Ranked> {
+  const index = new Covering<Ranked>()
+  here.forEach((entry, rank) => {
+    index.add({ ...entry, rank })
+  })
+  return index
+}
+
 function withoutRepeats(all: readonly Protected[]): Protected[] {
   const kept: Protected[] = []
-  for (const entry of all)
-    if (!kept.some(({ address }) => contains(address, entry.address))) kept.push(entry)
+  const index = new Covering<Protected>()
+  for (const entry of all) {
+    if (index.around(entry.address).length > 0) continue
+    index.add(entry)
+    kept.push(entry)
+  }
   return kept
 }

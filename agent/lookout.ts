@@ -25,7 +25,8 @@ export class Lookout {
 
   /**
    * What came and went since the last look, for a person to read; empty when nothing did. Throws
-   * `setting_invalid` for a protect file that cannot be read: the last good list then stays.
+   * `setting_invalid` for a protect file that cannot be read and for more than the firewall holds: the last good list
+   * then stays.
    */
   look(): string {
     const { settings, places, service, interfaces } = this.#on
@@ -39,5 +40,6 @@ export class Lookout {
 }
 
 function missing(from: readonly Protected[], all: readonly Protected[]): Protected[] {
-  return all.filter(({ address }) => !from.some((one) => one.address.text === address.text))
+  const known = new Set(from.map(({ address }) => address.text))
+  return all.filter(({ address }) => !known.has(address.text))
 }
