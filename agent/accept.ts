@@ -45,14 +45,12 @@ function acceptBlock(on: AcceptOn, block: BlockAction, place: Place): void {
   const target = readAddress(block.target)
   const rare = on.wished.rareWith(target, block.direction)
   const answer = judge(on, block, target, place, { claims: on.wished.committed, rare })
+  if (answer.status === 'applied') {
+    const claim = claimOf(block, place.audience)
+    on.wished.add(claim, target, on.differences.note)
+    on.record.put(claim)
+  } else if (older) on.record.drop(place.audience, block.decision)
   on.differences.owe(answer)
-  if (answer.status !== 'applied') {
-    if (older) on.record.drop(place.audience, block.decision)
-    return
-  }
-  const claim = claimOf(block, place.audience)
-  on.wished.add(claim, target, on.differences.note)
-  on.record.put(claim)
 }
 
 function drop(on: AcceptOn, answer: Answer): void {
@@ -137,11 +135,14 @@ export function* acceptLoad(on: AcceptOn, load: Load): Generator<void> {
   const kept = new Set(claims.map(({ decision }) => decision))
   const gone = held.filter((decision) => !kept.has(decision))
   for (const decision of gone) on.record.drop(audience, decision)
+  const refusals = new Set(answers.map(({ decision }) => decision))
+  // Before the new position is on the disk, so that it cannot be there without them.
+  for (const answer of answers) on.differences.owe(answer)
   if (standing) on.record.replace(audience, standing, claims)
   else on.record.forget(audience)
   for (const decision of gone) {
     on.wished.remove(audience, decision, on.differences.note)
-    on.differences.owe({ ...place, decision, status: 'ended' })
+    if (!refusals.has(decision)) on.differences.owe({ ...place, decision, status: 'ended' })
     yield
   }
   for (const claim of claims) {
@@ -151,7 +152,7 @@ export function* acceptLoad(on: AcceptOn, load: Load): Generator<void> {
     yield
   }
   on.wished.fulfil()
-  for (const answer of [...load.answers, ...answers]) on.differences.owe(answer)
+  for (const answer of load.answers) on.differences.owe(answer)
   on.record.loaded()
 }
 
