@@ -12,7 +12,7 @@ export type ConnectTo = {
   tls?: string | undefined
   /** The bearer token; absent at enrolment. */
   token?: () => string
-  /** Where the service answered from, and what time its HTTP server says it is (ms, whole seconds). */
+  /** Where the service answered from, and what time it says it is (ms, whole seconds) when it was the service itself. */
   heard?: (address: string | undefined, date: number | undefined) => void
   /** How long a whole answer may take, by its path. */
   withinMs?: (path: string) => number
@@ -92,7 +92,7 @@ export function connect(to: ConnectTo): Service {
   }
 
   function hear(answer: http.IncomingMessage): void {
-    const date = Date.parse(answer.headers.date ?? '')
+    const date = isOwnAnswer(answer) ? Date.parse(answer.headers.date ?? '') : Number.NaN
     to.heard?.(answer.socket.remoteAddress, Number.isNaN(date) ? undefined : date)
   }
 
@@ -135,6 +135,13 @@ export function connect(to: ConnectTo): Service {
     },
     close: forget,
   }
+}
+
+/** What a proxy answers in the service's place (a 502, a page of its own) tells nothing of the service's clock. */
+function isOwnAnswer({ statusCode = 500, headers }: http.IncomingMessage): boolean {
+  if (statusCode >= 200 && statusCode < 300) return true
+  const type = headers['content-type']?.split(';')[0]?.trim().toLowerCase()
+  return statusCode >= 400 && statusCode < 500 && type === 'application/problem+json'
 }
 
 function deadline(ms: number, other?: AbortSignal): { signal: AbortSignal; end: () => void } {

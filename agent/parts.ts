@@ -24,7 +24,7 @@ import { wholeState } from './resync.ts'
 import type { AgentSettings } from './settings.ts'
 import { collectGarbage, Tidy } from './tidy.ts'
 import { Troubles } from './troubles.ts'
-import { verifyHead } from './verify.ts'
+import { issuedAt, readHead, verifyHead } from './verify.ts'
 import { Wished } from './wished.ts'
 
 export type Parts = Ground & {
@@ -64,7 +64,11 @@ function makeGround(folder: string, on: AgentOn): Ground {
   const belonging = new Belonging(folder, trouble)
   const memory = new Memory(folder)
   const remembered = memory.load()
-  const clock = new Clock(on.monotonic, timeAtStart(remembered.clock, on.local()))
+  const signed = [...remembered.standings.values()].map(({ statement }) => issuedAt(statement))
+  const clock = new Clock(on.monotonic, timeAtStart(remembered.clock, on.local()), {
+    uptime: () => on.local().uptime,
+    signed: Math.max(0, ...signed),
+  })
   const wished = new Wished()
   const well = () => troubles.set('disk', undefined)
   const recording = { memory, wished, clock, local: on.local, trouble, well }
@@ -80,12 +84,27 @@ export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<P
   const ground = makeGround(settings.state_dir, on)
   const { belonging, clock, troubles, record, wished } = ground
   const { monotonic, local, version } = on
-  const courses = coursesOf(() => parts, on.say)
+  const courses = afterSleep(
+    coursesOf(() => parts, on.say),
+    () => awake(),
+  )
+  const awake = () => {
+    const slept = clock.wake()
+    if (slept === 0) return
+    on.say(
+      `the machine slept for ${Math.round(slept / 1_000)} s; the blocks get the time that is left`,
+    )
+    void enforcer.replace()
+  }
   const now = () => clock.now()
   const trust = () => keyring.trust
   const learnKeys = () => keyring.learn()
   const waiting = (audience: string) => catchUp.needs(audience)
   const { lost, distrust, trusted } = courses
+  const attest = (signed: number) => {
+    awake()
+    if (clock.attest(signed)) courses.measured(signed, 0)
+  }
   const cursor = () =>
     printCursor(new Map([...record.standings].filter(([one]) => belonging.audiences.has(one))))
 
@@ -141,14 +160,17 @@ export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<P
   const state = { service, accept, trust: stateTrust, learnKeys, nonce: on.nonce }
   const catchUp = new CatchUp({
     fetch: (audience, lostPast) => wholeState(state, audience, lostPast),
-    load: (load) => enforcer.load(load),
+    load: (load) => enforcer.load(record.expect(load)),
     caughtUp: courses.caughtUp,
     failing: courses.failing,
     retry: () => void courses.fetchStates(),
     random: on.random,
   })
   const heads = new Heads({
-    verify: (jws) => verifyHead(jws, trust(), belonging.audiences, now()),
+    verify: (jws) => {
+      attest(readHead(jws, trust()).iat * 1_000)
+      return verifyHead(jws, trust(), belonging.audiences, now())
+    },
     learnKeys,
     standing: (audience) => record.standing(audience),
     waiting,
@@ -185,6 +207,25 @@ export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<P
   return parts
 }
 
+/** The kernel's timers stand still while the machine sleeps: whatever happens next is a time to look. */
+function afterSleep(courses: Courses, awake: () => void): Courses {
+  return {
+    ...courses,
+    look: () => {
+      awake()
+      courses.look()
+    },
+    tell: () => {
+      awake()
+      courses.tell()
+    },
+    reach: (problem) => {
+      awake()
+      courses.reach(problem)
+    },
+  }
+}
+
 function makeService(
   folder: string,
   on: AgentOn,
@@ -196,7 +237,7 @@ function makeService(
   return on.connect({
     url,
     tls,
-    token: () => sign(clock.now()),
+    token: () => sign(clock.tokenTime()),
     heard: (address, date) => {
       if (date !== undefined) clock.suggest(date)
       if (address !== undefined) courses.meet(address)

@@ -14,6 +14,7 @@ import { KeysClaims } from '#contract/key.ts'
 import { Problem, type ProblemCode } from '#contract/problem.ts'
 import { chunkSize, SnapshotClaims } from '#contract/snapshot.ts'
 import { latestMs } from '#contract/time.ts'
+import { clockSlackMs } from './clock.ts'
 
 /** Whose statements count, and how far: one issuer, its keys by thumbprint, the largest whole state worth asking for. */
 export type Trust = {
@@ -21,9 +22,6 @@ export type Trust = {
   readonly keys: ReadonlyMap<string, KeyObject>
   readonly mostBlocks?: number
 }
-
-/** The service's clock runs ahead of the node's measure of it by at most this. */
-export const clockSlackMs = 30_000
 
 /**
  * A new epoch begins when the service lost its past or a person says so, which is rare. A step as wide as this
@@ -103,6 +101,14 @@ export function verifyKeys(jws: string, trust: Trust): KeysClaims {
 /** Throws `envelope_expired`: no later key set could replace one from the future before its time has come. */
 export function refuseEarlyKeys({ iat }: KeysClaims, now: number): void {
   if (iat * 1_000 > now + clockSlackMs) throw early(iat)
+}
+
+const Issued = z.object({ iat: z.number() })
+
+/** When a statement that was verified before was signed (ms); 0 for text that is none. */
+export function issuedAt(jws: string): number {
+  const read = Issued.safeParse(jwt.decode(jws))
+  return read.success ? read.data.iat * 1_000 : 0
 }
 
 /** The claims that the service signed as this type. The order of the checks is what makes them safe. */

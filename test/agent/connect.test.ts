@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
 import { type TestContext, test } from 'node:test'
 import { type ConnectTo, connect, type Service } from '../../agent/connect.ts'
+import { today } from './signer.ts'
 
 test('an answer that only trickles is given up when its time is over', {
   timeout: 5_000,
@@ -28,6 +29,28 @@ test('the stream may last longer than any answer', { timeout: 5_000 }, async (co
   let text = ''
   for await (const piece of await service.stream('/v1/stream', {})) text += piece
   assert.equal(text, 'onetwo')
+})
+
+test('the date of an answer counts only when the service itself gave it', async (context) => {
+  const dates: (number | undefined)[] = []
+  const heard = (_address: string | undefined, date: number | undefined) => void dates.push(date)
+  const answers: [status: number, type: string][] = [
+    [200, 'application/json'],
+    [401, 'application/problem+json'],
+    [403, 'Application/Problem+JSON; charset=utf-8'],
+    [401, 'text/html'],
+    [502, 'application/problem+json'],
+    [503, 'text/plain'],
+    [302, 'text/html'],
+  ]
+  let asked = 0
+  const { service } = await serve(context, { heard }, (_request, response) => {
+    const [status, type] = answers[asked++] ?? [500, '']
+    response.setHeader('date', new Date(today).toUTCString())
+    response.writeHead(status, { 'content-type': type }).end('{}')
+  })
+  for (const _ of answers) await service.text('/v1/keys').catch(() => undefined)
+  assert.deepEqual(dates, [today, today, today, undefined, undefined, undefined, undefined])
 })
 
 async function serve(
