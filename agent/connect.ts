@@ -1,6 +1,8 @@
 /** The only way from the agent to the network: HTTP to one service whose key was pinned at enrolment. */
+import { lookup } from 'node:dns/promises'
 import http from 'node:http'
 import https from 'node:https'
+import { isIP } from 'node:net'
 import type { z } from 'zod'
 import { isLoopback } from '#contract/address.ts'
 import { Problem, type ProblemCode, problemStatus } from '#contract/problem.ts'
@@ -150,6 +152,13 @@ function deadline(ms: number, other?: AbortSignal): { signal: AbortSignal; end: 
   const timer = setTimeout(late, ms).unref()
   const signal = other ? AbortSignal.any([over.signal, other]) : over.signal
   return { signal, end: () => clearTimeout(timer) }
+}
+
+/** Every address that the name in this URL leads to; none when it names an address. Throws what the resolver says. */
+export async function resolveHost(url: string): Promise<string[]> {
+  const host = new URL(url).hostname.replace(/^\[|\]$/g, '')
+  if (isIP(host) !== 0) return []
+  return (await lookup(host, { all: true })).map(({ address }) => address)
 }
 
 async function makeAgent(base: URL, pin: string | undefined): Promise<http.Agent> {

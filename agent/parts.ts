@@ -2,10 +2,10 @@
 import { printCursor } from '#contract/audience.ts'
 import { toProblem } from '#contract/problem.ts'
 import type { AgentOn } from './agent.ts'
-import { Belonging } from './belonging.ts'
+import { Belonging, type Resolve } from './belonging.ts'
 import { CatchUp } from './catch-up.ts'
 import { Clock, timeAtStart } from './clock.ts'
-import type { Service } from './connect.ts'
+import { resolveHost, type Service } from './connect.ts'
 import { type Courses, coursesOf } from './courses.ts'
 import { type Described, describeForService } from './describe.ts'
 import { Enforcer } from './enforce.ts'
@@ -80,14 +80,18 @@ function makeGround(folder: string, on: AgentOn): Ground {
  * Throws `conflict` when the node is not enrolled, and what the settings, the state folder and the choice of the
  * firewall throw.
  */
-export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<Parts> {
+export async function makeParts(
+  settings: AgentSettings,
+  on: AgentOn & { resolve?: Resolve },
+): Promise<Parts> {
   const ground = makeGround(settings.state_dir, on)
   const { belonging, clock, troubles, record, wished } = ground
   const { monotonic, local, version } = on
-  const courses = afterSleep(
-    coursesOf(() => parts, on.say),
-    () => awake(),
-  )
+  const plain = coursesOf(() => parts, on.say)
+  const courses = lookingFirst(plain, () => {
+    awake()
+    void lookUp(false)
+  })
   const awake = () => {
     const slept = clock.wake()
     if (slept === 0) return
@@ -95,6 +99,10 @@ export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<P
       `the machine slept for ${Math.round(slept / 1_000)} s; the blocks get the time that is left`,
     )
     void enforcer.replace()
+  }
+  const lookUp = async (soon: boolean) => {
+    const news = await belonging.lookUp(on.resolve ?? resolveHost, monotonic(), soon)
+    if (news) plain.look()
   }
   const now = () => clock.now()
   const trust = () => keyring.trust
@@ -112,7 +120,7 @@ export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<P
   const lookout = new Lookout({
     settings,
     places: on.places,
-    service: () => belonging.membership.addresses,
+    service: () => belonging.addresses,
     ...(on.interfaces ? { interfaces: on.interfaces } : {}),
   })
   const keyring = new Keyring(
@@ -182,7 +190,10 @@ export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<P
   const follower = new Follower({
     service,
     cursor,
-    catchUp: () => catchUp.run(),
+    catchUp: () => {
+      void lookUp(true)
+      return catchUp.run()
+    },
     envelope: (jws) => enforcer.take(jws),
     head: (jws) => void heads.take(jws),
     hello: courses.greet,
@@ -207,20 +218,23 @@ export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<P
   return parts
 }
 
-/** The kernel's timers stand still while the machine sleeps: whatever happens next is a time to look. */
-function afterSleep(courses: Courses, awake: () => void): Courses {
+/**
+ * What happens anyhow is the time to look at what nobody tells: that the machine slept, in which the kernel's timers
+ * stand still, and that the service's name leads elsewhere.
+ */
+function lookingFirst(courses: Courses, look: () => void): Courses {
   return {
     ...courses,
     look: () => {
-      awake()
+      look()
       courses.look()
     },
     tell: () => {
-      awake()
+      look()
       courses.tell()
     },
     reach: (problem) => {
-      awake()
+      look()
       courses.reach(problem)
     },
   }
