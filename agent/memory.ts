@@ -8,7 +8,9 @@ import { z } from 'zod'
 import { DecisionId, Direction } from '#contract/action.ts'
 import { maybeAddress } from '#contract/address.ts'
 import { Audience, type Position } from '#contract/audience.ts'
+import { Receipt } from '#contract/receipt.ts'
 import type { ClockMark } from './clock.ts'
+import type { Answer } from './differences.ts'
 import { makeFolder, readState, writeState } from './state.ts'
 import type { Claim } from './wished.ts'
 
@@ -21,6 +23,8 @@ export type Step = {
   standings?: readonly (readonly [audience: string, standing: Standing])[]
   put?: readonly Claim[]
   drop?: readonly Dropped[]
+  /** Refusals, of which the service may not have heard. What is refused is not enforced either. */
+  refused?: readonly Answer[]
   /** The service has every answer to the steps before this one. */
   told?: true
 }
@@ -49,6 +53,7 @@ const Line = z.strictObject({
     .optional(),
   put: z.array(Row).optional(),
   drop: z.array(z.tuple([Audience, DecisionId])).optional(),
+  refused: z.array(Receipt.omit({ at: true })).optional(),
   told: z.literal(true).optional(),
 })
 type Line = z.infer<typeof Line>
@@ -61,6 +66,8 @@ export class Memory {
   #file: number | undefined
   #base = 0
   #appended = 0
+  #refused: readonly Answer[] = []
+  #closed = false
 
   constructor(folder: string) {
     makeFolder(folder)
@@ -73,7 +80,14 @@ export class Memory {
     const whole = text.lastIndexOf('\n') + 1
     if (whole < text.length) truncateSync(this.#path, Buffer.byteLength(text.slice(0, whole)))
     this.#base = whole
-    return replay(text.slice(0, whole))
+    const { refused, ...remembered } = replay(text.slice(0, whole))
+    this.#refused = refused
+    return remembered
+  }
+
+  /** What was found refused by `load`, of which the service may not have heard. */
+  get refused(): readonly Answer[] {
+    return this.#refused
   }
 
   /**
@@ -93,30 +107,48 @@ export class Memory {
     return this.#appended > Math.max(leastRewrite, this.#base)
   }
 
-  /** The log as one state. Throws what the file system says; the old log then stays. */
+  /**
+   * The log as one state. Throws what the file system says; the old log then stays, or the new one is there already:
+   * either is whole and may be appended to.
+   */
   rewrite(
     clock: ClockMark,
     standings: Iterable<readonly [string, Standing]>,
     claims: Iterable<Claim>,
     dropped: readonly Dropped[] = [],
+    refused: readonly Answer[] = [],
   ): void {
     const size = { written: 0 }
-    const pieces = printWhole(clock, standings, claims, dropped)
-    writeState(this.#path, counted(pieces, size))
-    this.close()
+    const pieces = printWhole(clock, standings, claims, dropped, refused)
+    try {
+      writeState(this.#path, counted(pieces, size))
+    } finally {
+      this.#release()
+    }
     this.#base = size.written
     this.#appended = 0
   }
 
+  /** Nothing more is to be written. */
   close(): void {
+    this.#closed = true
+    this.#release()
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  #release(): void {
     if (this.#file !== undefined) closeSync(this.#file)
     this.#file = undefined
   }
 }
 
-function replay(text: string): Remembered {
+function replay(text: string): Remembered & { refused: Answer[] } {
   const claims = new Map<string, Claim>()
-  const dropped = new Map<string, Dropped>()
+  // Of each decision only the last word.
+  const untold = new Map<string, Dropped | Answer>()
   const remembered: Remembered = {
     clock: undefined,
     standings: new Map(),
@@ -134,17 +166,34 @@ function replay(text: string): Remembered {
     remembered.clock = line.clock
     for (const [audience, standing] of line.standings ?? [])
       remembered.standings.set(audience, standing)
-    if (line.told) dropped.clear()
-    for (const pair of line.drop ?? []) {
-      claims.delete(pair.join(' '))
-      dropped.set(pair.join(' '), pair)
+    if (line.told) untold.clear()
+    for (const one of [...(line.drop ?? []), ...(line.refused ?? [])]) {
+      claims.delete(nameOf(one))
+      untold.set(nameOf(one), one)
     }
     for (const row of line.put ?? []) claims.set(`${row[0]} ${row[1]}`, fromRow(row))
   }
   if (remembered.damaged) remembered.standings.clear()
   remembered.claims = [...claims.values()]
-  remembered.dropped = [...dropped].flatMap(([key, pair]) => (claims.has(key) ? [] : [pair]))
-  return remembered
+  const { drop, refused } = apart(
+    [...untold].flatMap(([key, one]) => (claims.has(key) ? [] : [one])),
+  )
+  return { ...remembered, dropped: drop, refused }
+}
+
+/** Whose claim or answer it is: a decision is known by its audience too. */
+export function nameOf(one: Dropped | Answer): string {
+  return 'status' in one ? `${one.audience} ${one.decision}` : one.join(' ')
+}
+
+/** What was let go of, and what was refused. */
+export function apart(untold: Iterable<Dropped | Answer>): { drop: Dropped[]; refused: Answer[] } {
+  const drop: Dropped[] = []
+  const refused: Answer[] = []
+  for (const one of untold)
+    if ('status' in one) refused.push(one)
+    else drop.push(one)
+  return { drop, refused }
 }
 
 function readLine(piece: string): Line | undefined {
@@ -169,8 +218,10 @@ function* printWhole(
   standings: Iterable<readonly [string, Standing]>,
   claims: Iterable<Claim>,
   drop: readonly Dropped[],
+  refused: readonly Answer[],
 ): Generator<string> {
   if (drop.length > 0) yield printStep({ clock, drop })
+  if (refused.length > 0) yield printStep({ clock, refused })
   let put: Claim[] = []
   for (const claim of claims) {
     put.push(claim)

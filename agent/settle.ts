@@ -5,13 +5,22 @@ import { type Problem, toProblem } from '#contract/problem.ts'
 import type { Answer, Differences } from './differences.ts'
 import type { Protected } from './guard.ts'
 import type { Change, Firewall } from './kernel/firewall.ts'
+import { nameOf } from './memory.ts'
 import { puts } from './plan.ts'
+import type { Recorder } from './record.ts'
 import type { Wished } from './wished.ts'
+
+/**
+ * A kernel that refuses for long lets go of decisions without being able to say so; of that the oldest is given up
+ * first. What is in force is always answered.
+ */
+const mostEnded = 100_000
 
 export type SettleOn = {
   firewall: Firewall
   wished: Wished
   differences: Differences
+  record: Pick<Recorder, 'hear'>
   now(): number
   here(): readonly Protected[]
   report(answers: readonly Answer[]): void
@@ -21,12 +30,14 @@ export type SettleOn = {
 
 export class Settler {
   readonly #on: SettleOn
-  #owed: Answer[] = []
+  /** By decision, the newest answer of each. */
+  #owed = new Map<string, Answer>()
   #problem: Problem | undefined
   #gone = false
 
   constructor(on: SettleOn) {
     this.#on = on
+    on.record.hear(on.differences)
   }
 
   /** Why the kernel does not hold what is wished, if it does not. */
@@ -80,11 +91,20 @@ export class Settler {
   }
 
   #confirm(answers: readonly Answer[]): void {
-    const all = this.#owed.length === 0 ? answers : [...this.#owed, ...answers]
-    this.#owed = []
-    const current = all.filter((answer) => answer.status !== 'applied' || this.#claimed(answer))
+    const current = this.#newest(answers).filter(
+      (answer) => answer.status !== 'applied' || this.#claimed(answer),
+    )
     if (current.length === 0) return
     this.#on.report(this.#on.firewall.enforcing ? current : current.map(planned))
+  }
+
+  /** With what was owed until now. */
+  #newest(answers: readonly Answer[]): readonly Answer[] {
+    if (this.#owed.size === 0) return answers
+    const owed = this.#owed
+    this.#owed = new Map()
+    for (const answer of answers) owed.set(nameOf(answer), answer)
+    return [...owed.values()]
   }
 
   /** A block that is not in the kernel failed for now; its answer stays owed until the kernel takes again. */
@@ -93,11 +113,22 @@ export class Settler {
     const detail = printable(problem.message, 300)
     const now: Answer[] = []
     for (const answer of answers) {
+      this.#owed.delete(nameOf(answer))
       if (answer.status === 'refused') now.push(answer)
-      else this.#owed.push(answer)
+      else this.#owed.set(nameOf(answer), answer)
       if (answer.status === 'applied') now.push({ ...answer, status: 'failed', code, detail })
     }
+    this.#giveUp()
     if (now.length > 0) this.#on.report(now)
+  }
+
+  /** Half of what may be given up at once, so that looking for it costs little. */
+  #giveUp(): void {
+    let surplus = this.#owed.size - this.#on.wished.size - mostEnded
+    if (surplus <= 0) return
+    surplus += mostEnded / 2
+    for (const [name, { status }] of this.#owed)
+      if (status !== 'applied' && surplus-- > 0) this.#owed.delete(name)
   }
 
   #claimed({ audience, decision }: Answer): boolean {

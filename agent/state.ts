@@ -6,6 +6,7 @@ import {
   openSync,
   readFileSync,
   renameSync,
+  rmSync,
   writeFileSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
@@ -30,13 +31,24 @@ export function writeState(path: string, pieces: Iterable<string>): void {
   const written = `${path}.new`
   const file = openSync(written, 'w', 0o600)
   try {
+    writeWhole(file, pieces)
+    renameSync(written, path)
+  } catch (error) {
+    // What a full disk took of it would keep the disk full.
+    rmSync(written, { force: true })
+    throw error
+  }
+  syncFolder(dirname(path))
+}
+
+/** All of it is on the disk, or an error is thrown. The file is closed in any case. */
+function writeWhole(file: number, pieces: Iterable<string>): void {
+  try {
     for (const piece of pieces) writeFileSync(file, piece)
     fsyncSync(file)
   } finally {
     closeSync(file)
   }
-  renameSync(written, path)
-  syncFolder(dirname(path))
 }
 
 export function makeFolder(folder: string): void {

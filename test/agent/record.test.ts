@@ -42,6 +42,7 @@ test('a step that the disk refused is made good by a rewrite before any later on
   node.take(3)
   assert.equal(node.held().standings.get('all')?.seq, 1)
   node.memory.full = false
+  node.pass(5_000)
   assert.equal(node.trouble(), true)
   node.record.mark(false)
   assert.deepEqual(node.held().claims, [1, 2, 3].map(claim))
@@ -61,6 +62,7 @@ test('a whole state that the disk refused is written when it was taken, and not 
   const loading = acceptLoad(node.on, { audience: 'all', standing, claims, answers: [] })
   loading.next()
   node.memory.full = false
+  node.pass(5_000)
   node.record.write()
   node.record.mark(false)
   assert.equal(node.held().standings.get('all')?.epoch, 1)
@@ -101,7 +103,11 @@ function makeNode() {
   const clock = new Clock(() => 0, today)
   const wished = new Wished()
   const memory = new TestMemory(path)
-  const local = () => ({ wall: today, uptime: 0, boot: 'one' })
+  let passed = 0
+  const pass = (ms: number) => {
+    passed += ms
+  }
+  const local = () => ({ wall: today, uptime: passed, boot: 'one' })
   let troubled = false
   const trouble = () => {
     troubled = true
@@ -126,5 +132,6 @@ function makeNode() {
     record.stand('all', { epoch: 1, seq: n, hash: `h${n}`, statement: 's' })
     record.write()
   }
-  return { memory, record, on, take, trouble: () => troubled, held: () => new Memory(path).load() }
+  const held = () => new Memory(path).load()
+  return { memory, record, on, take, pass, trouble: () => troubled, held }
 }
