@@ -1,6 +1,6 @@
 /** A node that takes signed statements, without a kernel: what is wished, what is on its disk, and what it answered. */
 import { join } from 'node:path'
-import type { BlockAction } from '#contract/action.ts'
+import type { Action } from '#contract/action.ts'
 import { type AcceptOn, acceptEnvelope, acceptLoad, acceptRemembered } from '../../agent/accept.ts'
 import { Clock } from '../../agent/clock.ts'
 import { type Answer, Differences } from '../../agent/differences.ts'
@@ -33,23 +33,24 @@ export function acceptingNode(folder: string, max_blocks = 1_000_000) {
   const ceilings = { max_blocks, ipv4_prefix: 16, ipv6_prefix: 32 }
   const on: AcceptOn = { wished, record, differences, now: () => today, here: () => [], ceilings }
   const answers: Answer[] = []
+  /** For the kernel, which counts as having taken them. */
+  const changes = () => {
+    const taken = differences.take(today)
+    answers.push(...taken.answers)
+    return taken.changes
+  }
   return {
     wished,
-    /** The changes for the kernel, which counts as having taken them. */
-    changes() {
-      const taken = differences.take(today)
-      answers.push(...taken.answers)
-      return taken.changes
-    },
+    changes,
     /** The last answer to each decision that has this status. */
     answered(status: Answer['status']): Answer[] {
-      this.changes()
+      changes()
       const last = new Map(answers.map((one) => [`${one.audience} ${one.decision}`, one]))
       return [...last.values()].filter((one) => one.status === status)
     },
-    step(audience: string, blocks: readonly BlockAction[]): void {
-      const jws = `${audience} ${blocks.map(({ decision }) => decision)}`
-      acceptEnvelope(on, new Sequence(audience).claims(blocks), jws)
+    step(audience: string, actions: readonly Action[]): void {
+      const jws = `${audience} ${actions.map(({ decision }) => decision)}`
+      acceptEnvelope(on, new Sequence(audience).claims(actions), jws)
       record.write()
     },
     /** The whole state of the audience; `between` runs whenever something else may. */
