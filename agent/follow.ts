@@ -36,6 +36,8 @@ const Resync = z.object({ audience: Audience, reason: ResyncReason })
 const silenceMs = 45_000
 const briefMs = 1_000
 const backOff = { first: 250, longest: 30_000 }
+/** Why a stream was ended that is to begin anew at once. */
+const anew = Symbol('anew')
 
 export class Follower {
   readonly #on: FollowOn
@@ -43,7 +45,6 @@ export class Follower {
   #stream: AbortController | undefined
   #silence: NodeJS.Timeout | undefined
   #failures = 0
-  #again = false
 
   constructor(on: FollowOn) {
     this.#on = on
@@ -54,21 +55,20 @@ export class Follower {
     const { signal } = this.#stopping
     while (!signal.aborted) {
       const began = this.#on.monotonic()
+      let wanted = false
       try {
         await this.#on.catchUp()
-        await this.#follow()
+        wanted = await this.#follow()
       } catch (error) {
         this.#failures++
         if (!signal.aborted) this.#on.state(toProblem(error))
       }
-      await this.#rest(this.#on.monotonic() - began, signal)
+      await this.#rest(wanted, this.#on.monotonic() - began, signal)
     }
   }
 
   /** None for a reconnection of our own, unless streams break off again and again as soon as they begin. */
-  async #rest(lastedMs: number, signal: AbortSignal): Promise<void> {
-    const wanted = this.#again
-    this.#again = false
+  async #rest(wanted: boolean, lastedMs: number, signal: AbortSignal): Promise<void> {
     if (wanted && lastedMs > briefMs) return
     if (wanted) this.#failures++
     await sleep(this.#delay(), undefined, { signal }).catch(() => undefined)
@@ -79,10 +79,12 @@ export class Follower {
     this.#stream?.abort()
   }
 
-  /** Goes on from the new cursor at once, or after a pause when something is wrong with what came. */
+  /**
+   * Goes on from the new cursor at once, or after a pause when something is wrong with what came. Without a stream
+   * there is nothing to end: the next one begins from the new cursor anyhow.
+   */
   reconnect(problem?: Problem): void {
-    this.#again = problem === undefined
-    this.#stream?.abort(problem)
+    this.#stream?.abort(problem ?? anew)
   }
 
   /** Something that the service signed has come. */
@@ -97,8 +99,9 @@ export class Follower {
     return this.#on.random() * most
   }
 
-  async #follow(): Promise<void> {
-    if (this.#stopping.signal.aborted) return
+  /** Resolves to whether it was ended by ourselves, to begin anew; any other end is thrown. */
+  async #follow(): Promise<boolean> {
+    if (this.#stopping.signal.aborted) return false
     const stream = new AbortController()
     this.#stream = stream
     this.#silence = setTimeout(() => stream.abort(silent()), silenceMs).unref()
@@ -107,10 +110,11 @@ export class Follower {
       const headers = { accept: 'text/event-stream', 'last-event-id': this.#on.cursor() }
       const answer = await this.#on.service.stream('/v1/stream', { headers, signal: stream.signal })
       await this.#read(answer, asked)
-      this.#on.state(ended())
+      throw ended()
     } catch (error) {
-      if (this.#again) return
-      throw stream.signal.reason instanceof Problem ? stream.signal.reason : lost(error)
+      const { reason } = stream.signal
+      if (reason === anew) return true
+      throw reason instanceof Problem ? reason : lost(error)
     } finally {
       clearTimeout(this.#silence)
       this.#silence = undefined

@@ -33,6 +33,15 @@ export function readIdentity(folder: string): Identity | undefined {
   }
 }
 
+/** Throws `conflict` when there is none. */
+export function requireIdentity(folder: string): Identity {
+  const there = readIdentity(folder)
+  if (there) return there
+  throw new Problem('conflict', `the key of this node is missing: there is no ${keyPath(folder)}`, {
+    remedy: `restore the file, or remove ${folder} and enrol the node again`,
+  })
+}
+
 /** The key that is there, or a new one. */
 export function makeIdentity(folder: string): Identity {
   const there = readIdentity(folder)

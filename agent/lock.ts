@@ -1,5 +1,15 @@
 /** One agent a state folder: two of them would write over each other's memory and fight for the table. */
-import { linkSync, readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  linkSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { Problem } from '#contract/problem.ts'
 import { makeFolder, readState } from './state.ts'
@@ -7,9 +17,11 @@ import { makeFolder, readState } from './state.ts'
 /**
  * Returns the way to give it back. What a process that is gone left behind is taken over. Throws `conflict` with the
  * process that holds it. A holder in another PID namespace (another container) cannot be judged and counts as gone.
+ * A folder that others may look into is closed to them first; `setting_invalid` when it is not the agent's alone.
  */
 export function lockFolder(folder: string): () => void {
   makeFolder(folder)
+  closeToOthers(folder)
   const path = join(folder, 'agent.lock')
   const mine = describeProcess(process.pid)
   const made = `${path}.${process.pid}`
@@ -22,6 +34,32 @@ export function lockFolder(folder: string): () => void {
   return () => {
     if (readState(path)?.trim() === mine) rmSync(path, { force: true })
   }
+}
+
+/** What an agent, or the file system below it, puts into a state folder. */
+const own =
+  /^(node\.key|service\.json|memory\.jsonl|agent\.lock|status\.sock)(\..*)?$|^lost\+found$/
+
+/** A folder with other things in it (somebody named /tmp, or /var/lib) is not ours to close. */
+function closeToOthers(folder: string): void {
+  const { mode } = statSync(folder)
+  if ((mode & 0o077) === 0) return
+  const stranger = readdirSync(folder).find((name) => !own.test(name))
+  if (stranger !== undefined)
+    throw open(folder, mode, `and holds ${stranger.slice(0, 60)}, which is not the agent's`)
+  try {
+    chmodSync(folder, 0o700)
+  } catch (error) {
+    throw open(folder, mode, 'and cannot be closed to them', error)
+  }
+}
+
+function open(folder: string, mode: number, why: string, cause?: unknown): Problem {
+  const shown = (mode & 0o7777).toString(8).padStart(4, '0')
+  return new Problem('setting_invalid', `${folder} is open to others (mode ${shown}) ${why}`, {
+    remedy: `set CORDON_AGENT_STATE_DIR to a folder of the agent alone, or run: chmod 700 ${folder}`,
+    cause,
+  })
 }
 
 /** The file comes whole or not at all. False when there is one already. */

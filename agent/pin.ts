@@ -4,14 +4,19 @@ import { isIP } from 'node:net'
 import tls from 'node:tls'
 import { Problem } from '#contract/problem.ts'
 
-const handshakeTimeoutMs = 10_000
+/** For all of it: one that only trickles is never idle. */
+const handshakeMs = 10_000
 
 /**
  * Options under which only this certificate is trusted. Fetched by a handshake that sends nothing. Throws
  * `untrusted_service` when its key is not the pinned one, or what the network says.
  */
-export async function fetchCertificate(base: URL, pin: string): Promise<tls.ConnectionOptions> {
-  const certificate = await handshake(base)
+export async function fetchCertificate(
+  base: URL,
+  pin: string,
+  withinMs = handshakeMs,
+): Promise<tls.ConnectionOptions> {
+  const certificate = await handshake(base, withinMs)
   if (spki(certificate.publicKey) !== pin)
     throw untrusted(`the certificate of ${base.host} has another key than the one that was pinned`)
   return {
@@ -24,7 +29,7 @@ export async function fetchCertificate(base: URL, pin: string): Promise<tls.Conn
   }
 }
 
-function handshake(base: URL) {
+function handshake(base: URL, withinMs: number) {
   const { promise, resolve, reject } =
     Promise.withResolvers<NonNullable<ReturnType<tls.TLSSocket['getPeerX509Certificate']>>>()
   const host = base.hostname.replace(/^\[|\]$/g, '')
@@ -35,7 +40,9 @@ function handshake(base: URL) {
     rejectUnauthorized: false,
     ...name,
   })
-  socket.setTimeout(handshakeTimeoutMs, () => socket.destroy(new Error('no TLS handshake in time')))
+  const late = () => socket.destroy(new Error(`no TLS handshake in ${withinMs / 1_000} s`))
+  const timer = setTimeout(late, withinMs).unref()
+  socket.on('close', () => clearTimeout(timer))
   socket.on('error', reject)
   socket.on('secureConnect', () => {
     const certificate = socket.getPeerX509Certificate()

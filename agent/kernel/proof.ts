@@ -8,7 +8,8 @@ import { printSet, removeTable } from './ruleset.ts'
 import { setSpec } from './sets.ts'
 import type { Capabilities, Element, Step } from './transaction.ts'
 
-const scratch = 'cordon_selftest'
+/** Of this process alone: a check beside an agent that starts must not take its table away. */
+const scratch = `cordon_selftest_${process.pid}`
 const cases: readonly [SetName, ...string[]][] = [
   ['in_hosts4', '192.0.2.1', '192.0.2.2'],
   ['in_hosts6', '2001:db8::1', '2001:db8::2'],

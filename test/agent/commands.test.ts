@@ -1,6 +1,6 @@
 /** The agent's commands as a person at the machine sees them. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -84,6 +84,17 @@ test('check tells what works, what does not, and what is never blocked', async (
     findings.map((one: { what: string }) => one.what),
     ['enforce', 'enrolled', 'trusted service', 'clock', 'guard'],
   )
+})
+
+test('check makes no key: one that is missing is told, with what to do', async () => {
+  rmSync(join(folder, 'node.key'))
+  const { code, out } = await call('check')
+  assert.equal(code, 3)
+  assert.match(
+    out,
+    /^no {2}trusted service: the key of this node is missing.*\n {4}hint: .*enrol the node again$/m,
+  )
+  assert.equal(existsSync(join(folder, 'node.key')), false)
 })
 
 test('status is yes only for a node that enforces, is connected, and has no problem', async () => {

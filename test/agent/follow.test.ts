@@ -1,0 +1,128 @@
+/** What a node does when its stream ends, by its own will or another's. */
+import assert from 'node:assert/strict'
+import { createServer, type Server, type Socket } from 'node:net'
+import { describe, type TestContext, test } from 'node:test'
+import { Problem } from '#contract/problem.ts'
+import type { Service } from '../../agent/connect.ts'
+import { Follower } from '../../agent/follow.ts'
+import { fetchCertificate } from '../../agent/pin.ts'
+
+describe('a stream', () => {
+  test('that fails after a wish to reconnect while there was none is told as a failure', {
+    timeout: 5_000,
+  }, async () => {
+    const told: (Problem | undefined)[] = []
+    const follower: Follower = make({
+      catchUp: async () => follower.reconnect(),
+      stream: async () => Promise.reject(new Error('the line is cut')),
+      state: (problem) => {
+        told.push(problem)
+        if (told.length === 2) follower.stop()
+      },
+    })
+    await follower.run()
+    assert.deepEqual(
+      told.map((problem) => problem?.message),
+      ['the stream broke off', 'the stream broke off'],
+    )
+  })
+
+  test('that is ended to begin anew is no failure', { timeout: 5_000 }, async () => {
+    let streams = 0
+    const follower: Follower = make({
+      stream: (signal) => {
+        if (++streams === 3) follower.stop()
+        else setImmediate(() => follower.reconnect())
+        return aborted(signal)
+      },
+      state: (problem) => assert.fail(problem?.message),
+    })
+    await follower.run()
+    assert.equal(streams, 3)
+  })
+
+  test('that is ended because of what came is told with that reason', {
+    timeout: 5_000,
+  }, async () => {
+    const wrong = new Problem('envelope_signature', 'the signature is not that of these bytes')
+    const told: (Problem | undefined)[] = []
+    const follower: Follower = make({
+      stream: (signal) => {
+        setImmediate(() => follower.reconnect(wrong))
+        return aborted(signal)
+      },
+      state: (problem) => {
+        told.push(problem)
+        follower.stop()
+      },
+    })
+    await follower.run()
+    assert.deepEqual(told, [wrong])
+  })
+})
+
+test('a TLS handshake that only trickles is given up when its time is over', {
+  timeout: 5_000,
+}, async (context) => {
+  const port = await listen(context, (socket) => {
+    // The head of a handshake record of 16 KiB less one, and then a byte now and then.
+    socket.write(Buffer.from([0x16, 3, 3, 0x3f, 0xff, 2]))
+    const drip = setInterval(() => socket.write(Buffer.from([0])), 20)
+    socket.on('close', () => clearInterval(drip))
+  })
+  await assert.rejects(fetchCertificate(new URL(`https://127.0.0.1:${port}`), 'ab', 200), {
+    message: 'no TLS handshake in 0.2 s',
+  })
+})
+
+type Made = {
+  stream(signal: AbortSignal): ReturnType<Service['stream']>
+  state(problem: Problem | undefined): void
+  catchUp?: () => Promise<unknown>
+}
+
+function make({ stream, state, catchUp = async () => undefined }: Made): Follower {
+  const unexpected = () => assert.fail('nobody sent that')
+  return new Follower({
+    service: {
+      ask: async () => undefined,
+      text: async () => '',
+      stream: (_path, { signal }) => stream(signal ?? AbortSignal.abort()),
+      close: () => {},
+    },
+    cursor: () => '',
+    catchUp,
+    envelope: unexpected,
+    head: unexpected,
+    hello: unexpected,
+    groups: unexpected,
+    resync: unexpected,
+    state,
+    monotonic: () => performance.now(),
+    random: () => 0,
+  })
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(new Error('aborted')))
+    if (signal.aborted) reject(new Error('aborted'))
+  })
+}
+
+async function listen(context: TestContext, answer: (socket: Socket) => void): Promise<number> {
+  const sockets = new Set<Socket>()
+  const server: Server = createServer((socket) => {
+    sockets.add(socket)
+    socket.on('error', () => {})
+    answer(socket)
+  })
+  context.after(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  assert.ok(typeof address === 'object' && address)
+  return address.port
+}
