@@ -1,7 +1,7 @@
 /** Whether this node could do its work: enforce, reach and trust its service, and what it would never block. */
 import { toProblem } from '#contract/problem.ts'
 import type { AgentOn } from './agent.ts'
-import type { Service } from './connect.ts'
+import { resolveHost, type Service } from './connect.ts'
 import { bearer, requireIdentity } from './identity.ts'
 import { Lookout } from './lookout.ts'
 import { type Membership, requireMembership } from './membership.ts'
@@ -103,7 +103,8 @@ function clockFinding(offset: number | undefined): Finding {
 }
 
 async function lookAround(settings: AgentSettings, on: AgentOn) {
-  const service = () => addressesOf(settings.state_dir)
+  const addresses = await addressesOf(settings.state_dir)
+  const service = () => addresses
   const interfaces = on.interfaces ? { interfaces: on.interfaces } : {}
   const lookout = new Lookout({ settings, places: on.places, service, ...interfaces })
   lookout.look()
@@ -111,9 +112,11 @@ async function lookAround(settings: AgentSettings, on: AgentOn) {
   return { detail: `${value.length} addresses and networks are never blocked`, value }
 }
 
-function addressesOf(folder: string): readonly string[] {
+async function addressesOf(folder: string): Promise<readonly string[]> {
   try {
-    return requireMembership(folder).addresses
+    const { addresses, url } = requireMembership(folder)
+    // A name that cannot be resolved is said by the finding about the service.
+    return [...new Set([...addresses, ...(await resolveHost(url).catch(() => []))])]
   } catch {
     // Said by the finding about enrolment.
     return []

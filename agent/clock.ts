@@ -62,6 +62,7 @@ export class Clock {
   #claimed: number | undefined
   #shift = 0
   #measured = false
+  #disputed = false
 
   constructor(monotonic: () => number, start: number, more: ClockMore = {}) {
     const { uptime = monotonic, signed = 0 } = more
@@ -85,6 +86,11 @@ export class Clock {
   /** Whether the service has been asked since the start. */
   get measured(): boolean {
     return this.#measured
+  }
+
+  /** What the service said last contradicts what it signed, so the clock stayed as it was. */
+  get disputed(): boolean {
+    return this.#disputed
   }
 
   /** A date that nobody signed, in whole seconds: good enough to sign tokens that are taken, and for nothing else. */
@@ -116,7 +122,8 @@ export class Clock {
     const slept = this.wake()
     const base = Math.max(time + roundTripMs / 2, this.#signed) - this.#passed()
     this.#claimed = base > this.#latest ? base : undefined
-    if (base > this.#latest || time + roundTripMs < this.#signed) return slept
+    this.#disputed = base > this.#latest || time + roundTripMs < this.#signed
+    if (this.#disputed) return slept
     const difference = base - this.#base
     const first = !this.#measured
     this.#measured = true

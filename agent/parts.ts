@@ -113,6 +113,12 @@ export async function makeParts(
     awake()
     if (clock.attest(signed)) courses.measured(signed, 0)
   }
+  let disputed = false
+  const disputes = () => {
+    if (clock.disputed && !disputed)
+      on.say('the service tells another time than it signs; the clock of the blocks stays as it is')
+    disputed = clock.disputed
+  }
   const cursor = () =>
     printCursor(new Map([...record.standings].filter(([one]) => belonging.audiences.has(one))))
 
@@ -141,7 +147,10 @@ export async function makeParts(
     service,
     now,
     monotonic,
-    measured: courses.measured,
+    measured: (time, roundTripMs) => {
+      courses.measured(time, roundTripMs)
+      disputes()
+    },
     state: () => ({ ...describeForService(described), interval_ms: settings.heartbeat }),
     happened: () => heart.soon(),
     loading: () => enforcer.loading,
@@ -196,7 +205,10 @@ export async function makeParts(
     },
     envelope: (jws) => enforcer.take(jws),
     head: (jws) => void heads.take(jws),
-    hello: courses.greet,
+    hello: (hello, roundTripMs) => {
+      courses.greet(hello, roundTripMs)
+      disputes()
+    },
     groups: courses.follow,
     resync: courses.resync,
     state: courses.reach,

@@ -43,11 +43,13 @@ test('a relay that tells another year lets no block go, and a signature of that 
   timeout: 6_000,
 }, async () => {
   const year = 365 * 86_400_000
-  const { service, agent, firewall } = await start(today + year)
+  const { service, agent, firewall, said } = await start(today + year)
   service.send('all', [block(1)])
   await service.until(() => service.receipts.length === 1)
   assert.equal(firewall.held.size, 1)
   assert.deepEqual([agent.status().connected, agent.status().clock_measured], [false, false])
+  const disputes = () => said.filter((line) => line.includes('another time than it signs')).length
+  assert.equal(disputes(), 1)
   const iat = (today + year) / 1_000
   service.write('head', service.sequence('all').head({ iat, exp: iat + 45 }))
   await service.until(() => service.receipts.some(({ status }) => status === 'ended'))
