@@ -30,13 +30,14 @@ export function acceptingNode(folder: string, max_blocks = 1_000_000) {
     },
     new Map(),
   )
+  record.hear(differences)
   const ceilings = { max_blocks, ipv4_prefix: 16, ipv6_prefix: 32 }
   const on: AcceptOn = { wished, record, differences, now: () => today, here: () => [], ceilings }
   const answers: Answer[] = []
   /** For the kernel, which counts as having taken them. */
   const changes = () => {
     const taken = differences.take(today)
-    answers.push(...taken.answers)
+    for (const answer of taken.answers) answers.push(answer)
     return taken.changes
   }
   return {
@@ -62,5 +63,10 @@ export function acceptingNode(folder: string, max_blocks = 1_000_000) {
     remember: (claims: readonly Claim[]) =>
       acceptRemembered(on, { claims: [...claims], dropped: [] }),
     onDisk: () => new Memory(path).load().claims,
+    refusedOnDisk() {
+      const memory = new Memory(path)
+      memory.load()
+      return memory.refused
+    },
   }
 }

@@ -30,6 +30,15 @@ describe('the ceiling of blocks in force', () => {
     assert.deepEqual(ids(node.onDisk()), ids([...node.wished.claims()]))
   })
 
+  test('what a whole state has no room for is on the disk as refused with its position, should the agent die then', () => {
+    const node = here(2)
+    let found: readonly Answer[] | undefined
+    node.load('all', hosts('all', 11, 3), () => {
+      found ??= node.refusedOnDisk()
+    })
+    assert.deepEqual(found?.map(named), [`all ${decision(13)}`])
+  })
+
   test('a step that comes while a whole state is taken gets what the state leaves', () => {
     const node = here(5)
     let came = false
