@@ -4,8 +4,10 @@
  */
 import type { z } from 'zod'
 import type { Alert } from './alert.ts'
+import type { ChannelSettings } from './channel.ts'
 import type { Intelligence } from './intelligence.ts'
 import type { Notice } from './notice.ts'
+import type { Problem } from './problem.ts'
 
 export type Connector<Settings = unknown> = {
   /** The folder's name; also the last part of `POST /v1/alerts/{connector}`. */
@@ -48,6 +50,10 @@ export type Lookup = {
   limits: readonly { requests: number; perMs: number }[]
   /** How long an answer stays good. */
   keepMs: number
+  /** How long one answer is waited for. */
+  waitMs: number
+  /** Why nobody can be asked with these settings, such as a missing key. */
+  unusable?: Problem
 }
 
 export type HttpAnswer = {
@@ -62,9 +68,12 @@ export type Quota = { left: number; until: number }
 
 /** Where notices go: a mailbox, a chat, somebody's web hook. */
 export type Publisher = {
+  /** Which notices it is for, and how patiently they are sent. */
+  channel: ChannelSettings
   /**
    * One message for these notices, oldest first (one unless the settings ask for a digest). Throws a Problem:
-   * `invalid_input` when to try again is of no use, any other code when it is.
+   * `invalid_input` when to try again is of no use, any other code when it is, with `retryMs` where the other side says when.
+   * No message holds a secret, nor an address that is one.
    */
   publish(notices: readonly Notice[], signal: AbortSignal): Promise<void>
   close?(): Promise<void>
