@@ -1,5 +1,6 @@
 /** Something that a person or another system is told: one change of the journal, in words and as data. */
 import { z } from 'zod'
+import { Urgency } from './channel.ts'
 import { TimeText } from './time.ts'
 
 export const Notice = z
@@ -13,7 +14,7 @@ export const Notice = z
       description: 'noun and verb, as in the journal',
       example: 'decision.wait',
     }),
-    urgency: z.enum(['low', 'normal', 'high']),
+    urgency: Urgency,
     at: TimeText,
     actor: z.string(),
     subject: z.string(),

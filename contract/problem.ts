@@ -69,11 +69,18 @@ export class Problem extends Error {
   override readonly name = 'Problem'
   readonly code: ProblemCode
   readonly remedy: string | undefined
+  /** The other side asked for so long a pause before the next try. */
+  readonly retryMs: number | undefined
 
-  constructor(code: ProblemCode, message: string, more: { remedy?: string; cause?: unknown } = {}) {
+  constructor(
+    code: ProblemCode,
+    message: string,
+    more: { remedy?: string; cause?: unknown; retryMs?: number | undefined } = {},
+  ) {
     super(message, more.cause === undefined ? undefined : { cause: more.cause })
     this.code = code
     this.remedy = more.remedy
+    this.retryMs = more.retryMs
   }
 
   get status(): number {

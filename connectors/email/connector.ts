@@ -1,0 +1,96 @@
+/** Notices by e-mail. */
+import { createTransport } from 'nodemailer'
+import { isLoopback } from '#contract/address.ts'
+import type { Connector, Publisher } from '#contract/connector.ts'
+import { Problem } from '#contract/problem.ts'
+import { messageId } from '../message.ts'
+import { mailOf } from './mail.ts'
+import { explainRefused, explainSmtp, type Refused, refusedIn } from './refused.ts'
+import { Settings } from './settings.ts'
+
+export const connector: Connector<Settings> = {
+  name: 'email',
+  title: 'E-mail',
+  settings: Settings,
+  publisher: openMailbox,
+}
+
+/** Messages of which some recipients were refused for the time being, that are remembered. */
+const remembered = 100
+
+/** Throws `setting_invalid`. */
+function openMailbox(settings: Settings): Publisher {
+  const { from, to, server } = complete(settings)
+  const transport = createTransport(server)
+  /** Who has a message already, so that a try for the others does not send it twice. */
+  const taken = new Map<string, Set<string>>()
+
+  const send = async (
+    mail: ReturnType<typeof mailOf>,
+    left: string[],
+    signal: AbortSignal,
+  ): Promise<Refused[]> => {
+    try {
+      const sent = await transport.sendMail({ ...mail, envelope: { from, to: left }, signal })
+      return refusedIn(sent.rejectedErrors)
+    } catch (error) {
+      const refused = refusedIn(error)
+      // Only when all were refused: else it was the message that failed, for everybody.
+      if (refused.length === left.length) return refused
+      throw explainSmtp(error)
+    }
+  }
+
+  return {
+    channel: settings,
+    publish: async (notices, signal) => {
+      const id = messageId(notices)
+      const done = taken.get(id) ?? new Set()
+      const left = to.filter((address) => !done.has(address))
+      const limit = AbortSignal.any([signal, AbortSignal.timeout(settings.timeout * 3)])
+      const refused = await send(mailOf(notices, id, from, to), left, limit)
+      taken.delete(id)
+      if (refused.length === 0) return
+      const missed = new Set(refused.map(({ address }) => address))
+      for (const address of left) if (!missed.has(address)) done.add(address)
+      taken.set(id, done)
+      if (taken.size > remembered) taken.delete(taken.keys().next().value ?? '')
+      throw explainRefused(refused, to.length)
+    },
+    close: async () => transport.close(),
+  }
+}
+
+function complete(settings: Settings) {
+  const { host, port, security, ca, user, password, from, to, timeout } = settings
+  if (host === undefined || from === undefined || to.length === 0)
+    throw invalid(
+      'email needs host, from and to',
+      'set them in connectors.email of the settings file',
+    )
+  if (security === 'none' && !isLoopback(host))
+    throw invalid(`mail to ${host} would go in the clear`, 'set security to starttls or tls')
+  if ((user === undefined) !== (password === undefined))
+    throw invalid('email has a user without a password, or the reverse', 'give both or neither')
+  const server = {
+    host,
+    port: port ?? (security === 'tls' ? 465 : 587),
+    secure: security === 'tls',
+    requireTLS: security === 'starttls',
+    ignoreTLS: security === 'none',
+    ...(ca !== undefined && { tls: { ca } }),
+    ...(user !== undefined && { auth: { user, pass: password } }),
+    connectionTimeout: timeout,
+    greetingTimeout: timeout,
+    socketTimeout: timeout,
+    dnsTimeout: timeout,
+    socketCloseTimeout: 500,
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  }
+  return { from, to, server }
+}
+
+function invalid(message: string, remedy: string): Problem {
+  return new Problem('setting_invalid', message, { remedy })
+}
