@@ -1,5 +1,5 @@
 /** The changes that bring the kernel from what it holds to what is wished. Pure. */
-import type { Address } from '#contract/address.ts'
+import { type Address, compareAddresses, contains } from '#contract/address.ts'
 import type { Change, Put, Remove, SetName } from './kernel/firewall.ts'
 import { setKind, setSpec } from './kernel/sets.ts'
 
@@ -17,10 +17,8 @@ export function elementKey(set: SetName, address: Address): string {
 }
 
 /**
- * Removals first: an interval set refuses a network while one inside it is still there. The interval sets before the
- * others: what takes the place of a piece then goes with its removal into one transaction, unless there are more
- * than that takes. What has ended at `now` is wished no longer. Where both hold the same until the same time nothing
- * is done.
+ * Removals before what overlaps them: an interval set refuses a network while one inside it is still there. What has
+ * ended at `now` is wished no longer. Where both hold the same until the same time nothing is done.
  */
 export function plan(held: Elements, wished: Elements, now: number): Change[] {
   const removals: Remove[] = []
@@ -33,7 +31,33 @@ export function plan(held: Elements, wished: Elements, now: number): Change[] {
   }
   const all = [...removals, ...puts(changed, now)]
   const inIntervals = ({ set }: Change) => setSpec(set).prefix === undefined
-  return [...all.filter(inIntervals), ...all.filter((change) => !inIntervals(change))]
+  return [...together(all.filter(inIntervals)), ...all.filter((change) => !inIntervals(change))]
+}
+
+/**
+ * Of an interval set what takes the place of a network right behind its removal, so that both go into one transaction
+ * also where there are more changes than one takes. What leaves most room comes first: on the way the set is never
+ * fuller than before and after.
+ */
+function together(changes: readonly Change[]): Change[] {
+  const sorted = [...changes].sort(
+    (a, b) => compareText(a.set, b.set) || compareAddresses(a.address, b.address),
+  )
+  const groups: { removals: Change[]; puts: Change[] }[] = []
+  let outer: Change | undefined
+  for (const change of sorted) {
+    const inside = outer?.set === change.set && contains(outer.address, change.address)
+    if (!inside) groups.push({ removals: [], puts: [] })
+    if (!inside) outer = change
+    groups.at(-1)?.[change.op === 'remove' ? 'removals' : 'puts'].push(change)
+  }
+  const growth = (group: (typeof groups)[number]) => group.puts.length - group.removals.length
+  groups.sort((a, b) => growth(a) - growth(b))
+  return groups.flatMap((group) => [...group.removals, ...group.puts])
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b)
 }
 
 /** What has not ended yet, where nothing of it is held. */
@@ -53,5 +77,6 @@ export function setOf(address: Address, way: Way): SetName {
 }
 
 export function isRare(address: Address): boolean {
-  return setKind(address).startsWith('rare')
+  const kind = setKind(address)
+  return kind === 'rare4' || kind === 'rare6'
 }

@@ -129,13 +129,20 @@ export class Wished {
     if (!this.#byTarget.has(address.text)) return elements
     const rare = isRare(address)
     for (const way of ways) {
-      const set = setOf(address, way)
-      const end = rare ? 0 : this.#end(address, way)
-      if (end > 0) elements.push({ set, address, end })
-      const pieces = rare ? (this.#rare.get(set)?.pieces(address) ?? []) : []
-      for (const piece of pieces) elements.push({ set, ...piece })
+      if (rare) elements.push(...this.#pieces(address, way))
+      else {
+        const end = this.#end(address, way)
+        if (end > 0) elements.push({ set: setOf(address, way), address, end })
+      }
     }
     return elements
+  }
+
+  #pieces(address: Address, way: Way): Element[] {
+    const set = setOf(address, way)
+    return this.#nested(set)
+      .pieces(address)
+      .map((piece) => ({ set, ...piece }))
   }
 
   /** Everything that the kernel is to hold. */

@@ -58,11 +58,20 @@ class Kernel {
 
   apply(changes: readonly Change[], now: number): void {
     for (const [key, { end }] of this.held) if (end <= now) this.held.delete(key)
+    const before = this.#fill()
+    let most = before
     for (const change of changes) {
       const key = elementKey(change.set, change.address)
       if (change.op === 'remove') this.held.delete(key)
       else this.#put(key, { set: change.set, address: change.address, end: now + change.timeoutMs })
+      most = Math.max(most, this.#fill())
     }
+    assert.ok(most <= Math.max(before, this.#fill()), `${most} on the way from ${before}`)
+  }
+
+  /** Of one of the sets: each counts for itself. */
+  #fill(): number {
+    return [...this.held.values()].filter(({ set }) => set === 'in_rare4').length
   }
 
   #put(key: string, element: Element): void {
@@ -228,6 +237,44 @@ describe('networks of rare lengths inside one another', () => {
       new Set([...wished.elements()].map(({ set }) => set)),
       new Set<SetName>(['in_rare4']),
     )
+  })
+
+  test('what takes the place of a network stands right behind its removal, however many change', () => {
+    const wished = new Wished()
+    const differences = new Differences(wished)
+    const nets = Array.from({ length: 3_000 }, (_, n) => `198.18.${n >> 4}.${(n & 15) * 16}`)
+    nets.forEach((net, n) => {
+      wished.add(claimOf(n, `${net}/28`, 10), readAddress(`${net}/28`), differences.note)
+    })
+    differences.take(0)
+    nets.forEach((net, n) => {
+      wished.add(claimOf(3_000 + n, `${net}/30`, 30), readAddress(`${net}/30`), differences.note)
+    })
+    const { changes } = differences.take(0)
+    assert.equal(changes.length, 3_000 * 4)
+    let removed: Address | undefined
+    changes.forEach(({ op, address }, at) => {
+      assert.equal(op, at % 4 === 0 ? 'remove' : 'put')
+      if (op === 'remove') removed = address
+      else assert.ok(removed && contains(removed, address))
+    })
+  })
+
+  test('on the way from one state to the next the set is never fuller than before and after', () => {
+    const wished = new Wished()
+    const differences = new Differences(wished)
+    const kernel = new Kernel()
+    const say = (n: number, target: string, end: number) =>
+      wished.add(claimOf(n, target, end), readAddress(target), differences.note)
+    say(1, '203.0.112.0/22', 10)
+    say(2, '203.0.120.0/22', 10)
+    say(3, '203.0.120.0/28', 30)
+    kernel.apply(differences.take(0).changes, 0)
+    say(4, '203.0.112.0/28', 30)
+    wished.remove('all', decision(3), differences.note)
+    // It says so itself when it was fuller.
+    kernel.apply(differences.take(0).changes, 0)
+    assert.equal(kernel.held.size, 8)
   })
 
   test('there are never more pieces than were counted, whichever networks go first', () => {
