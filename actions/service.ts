@@ -10,6 +10,7 @@ import type { Environment } from '#contract/settings.ts'
 import { makeWayIn } from './admin-token.ts'
 import { makeApp } from './api/app.ts'
 import { chooseCertificate } from './certificate.ts'
+import { noSources } from './facts/sources.ts'
 import { type Flow, openFlow } from './flow/flow.ts'
 import { openKeys } from './flow/keys.ts'
 import { followSources } from './flow/pull.ts'
@@ -63,18 +64,33 @@ export async function startService(settings: ServiceSettings, deps: ServiceDeps)
     })
     const keys = openKeys(join(settings.data_dir, 'keys.json'), () => `cordon-${base32(random(5))}`)
     const own = ownAddresses(now, settings.public_url)
-    const flow = openFlow({ store, keys, log, now, random, connectors, policy, own, reachable })
+    const flow = openFlow({
+      store,
+      keys,
+      log,
+      now,
+      random,
+      connectors,
+      policy,
+      own,
+      reachable,
+      sources: noSources,
+      pause: pauseUnlessStopped,
+    })
+    await flow.said.refresh(store.read, now())
     await journalPolicy(flow)
     const adminToken = await makeWayIn(store, random, now(), deps.newAdminToken ?? false)
     const listening = await listen(makeApp(flow), where, certificate)
     port = listening.port
     const stopClock = flow.startClock()
+    await flow.asking.resume()
     const parts = { store, recorder: flow.recorder, log, now, pause: pauseUnlessStopped }
-    const following = followSources(parts, connectors.values(), flow.sources)
+    const following = followSources(parts, connectors.values(), flow.followed)
     log.info({ url: reachable().url }, 'the service is up')
     const stop = async () => {
       stopClock()
       await following.stop()
+      await flow.asking.stop()
       flow.hub.close()
       await listening.close()
       await store.close()

@@ -12,6 +12,7 @@ import { PublicKey } from '#contract/key.ts'
 import { makeApp } from '../actions/api/app.ts'
 import type { App } from '../actions/api/route.ts'
 import { readPolicy } from '../actions/decide/policy.ts'
+import { type FactSources, noSources } from '../actions/facts/sources.ts'
 import { type Flow, openFlow } from '../actions/flow/flow.ts'
 import { openKeys } from '../actions/flow/keys.ts'
 import { makeToken, type Randomness } from '../actions/flow/secret.ts'
@@ -71,6 +72,7 @@ export type TestService = {
   close(): Promise<void>
 }
 export type TestServiceOptions = {
+  sources?: FactSources
   now?: number
   policy?: string
   /** A directory to go on in, whose keys and database are kept; without it a new one, removed at the end. */
@@ -109,8 +111,12 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
     connectors: await loadConnectors(['webhook', 'wazuh', 'suricata'], {}, {}),
     policy: { current: () => policy, text: () => text, read: () => ({ text, use: () => {} }) },
     own: () => own,
+    sources: options.sources ?? noSources,
+    pause: async () => {},
     reachable: () => ({ url: 'http://127.0.0.1:8055', tls: undefined }),
   })
+  await flow.said.refresh(store.read, clock.now)
+  await flow.asking.resume()
   const app = makeApp(flow)
 
   const token = async (scopes: Scope[], lifeMs?: number) => {

@@ -14,8 +14,11 @@ const Recorded = z.object({
   alert: z.string(),
   result: z.enum(['stored', 'repeat']),
   decision: z.string(),
-  outcome: z.enum(['block', 'review', 'watch', 'ignore']),
-  state: z.enum(decisionStates),
+  outcome: z.enum(['block', 'review', 'watch', 'ignore', 'pending']).meta({
+    description:
+      'pending: stored, and judged once the providers that the policy asks have answered',
+  }),
+  state: z.enum([...decisionStates, 'pending']),
 })
 const Item = z.object({
   index: z.int(),

@@ -4,13 +4,16 @@ import type { Alert } from '#contract/alert.ts'
 import { printable } from '#contract/printable.ts'
 import { Problem, type ProblemBody } from '#contract/problem.ts'
 import { printTime, readTime } from '#contract/time.ts'
+import { openConsult } from '../decide/case.ts'
 import { decide } from '../decide/decide.ts'
 import { makeEvidence } from '../decide/evidence.ts'
 import { explainVerdict } from '../decide/explain.ts'
 import { type Facts, historyLimit, type PastAlert } from '../decide/facts.ts'
+import { nothingOutside } from '../decide/outside.ts'
 import { type Policy, readPolicy } from '../decide/policy.ts'
 import { checkSource, readSource } from '../decide/policy-source.ts'
 import type { Verdict } from '../decide/verdict.ts'
+import { offender, toPast } from '../flow/enrich.ts'
 import { type RunningConnector, readRecord } from '../flow/receive.ts'
 import { defaultPolicyFile } from '../policy-in-force.ts'
 import { answer } from './answer.ts'
@@ -110,11 +113,11 @@ function judgeOne(alert: Alert, histories: Map<string, PastAlert[]>, judge: Judg
   const { policy } = judge
   const observed = readTime(alert.observed) ?? judge.now
   const at = judge.at ?? observed
-  const history = histories.get(alert.attacker ?? '') ?? []
-  const facts = { history, offences: 0, own: [], blocksInForce: 0, blocksLastMinute: 0 }
+  const key = offender(alert, policy) ?? ''
+  const history = histories.get(key) ?? []
+  const facts = { ...nothingKnown, history }
   const verdict = decide({ alert, facts, policy, now: at })
-  if (alert.attacker !== undefined)
-    histories.set(alert.attacker, [toPast(alert, observed), ...history].slice(0, historyLimit))
+  if (key !== '') histories.set(key, [toPast(alert), ...history].slice(0, historyLimit))
   return {
     alert,
     earlier: history.length,
@@ -136,7 +139,8 @@ function passedRules(
 ): Judged['passed'] {
   const unmatched = verdict.reasons.some(({ code }) => code === 'no_rule_matched')
   if (alert.attacker === undefined || (verdict.rule === null && !unmatched)) return []
-  const evidence = makeEvidence(alert, readAddress(alert.attacker), observed, facts)
+  const consult = openConsult({ alert, facts, policy, now: observed })
+  const evidence = makeEvidence(alert, readAddress(alert.attacker), observed, facts, consult)
   const decided = policy.rules.findIndex(({ name }) => name === verdict.rule)
   const before = decided < 0 ? policy.rules : policy.rules.slice(0, decided)
   return before.map(({ name }) => ({
@@ -145,14 +149,15 @@ function passedRules(
   }))
 }
 
-function toPast(alert: Alert, at: number): PastAlert {
-  return {
-    at,
-    rule: alert.rule.id,
-    count: alert.count,
-    ...(alert.victim?.port !== undefined && { port: alert.victim.port }),
-    ...(alert.user !== undefined && { user: alert.user }),
-  }
+/** All that is known without a service. */
+const nothingKnown: Facts = {
+  history: [],
+  offences: 0,
+  own: [],
+  blocksInForce: 0,
+  blocksLastMinute: 0,
+  outside: nothingOutside,
+  sheltered: [],
 }
 
 function readLimit(text: string | undefined): number {

@@ -5,22 +5,20 @@ import {
   ParseError,
   TypeError as TypeMistake,
 } from '@marcbachmann/cel-js'
-import { type Address, contains, maybeAddress } from '#contract/address.ts'
-import { printDuration, readDuration } from '#contract/duration.ts'
 import { nearest } from '#contract/problem.ts'
 import { type Evidence, Hidden, hidden, viewTypes } from './evidence.ts'
-import { historyWindowMs } from './facts.ts'
-import { type CountingName, countings } from './history.ts'
+import { isCounting, macros, readSource, readWindow } from './macros.ts'
+import { type Mistake, Refusal } from './mistake.ts'
 
 export type Condition = {
   /** May throw where the text alone cannot tell, as at `alert.groups[3]` of an alert with two groups. */
   readonly matches: (evidence: Evidence) => boolean
   /** The longest time that it counts over; 0 when it counts nothing. */
   readonly windowMs: number
+  /** Lists and providers of intelligence that it names. */
+  readonly lists: readonly string[]
+  readonly providers: readonly string[]
 }
-
-/** `at` counts characters of the condition from 0. */
-export type Mistake = { at: number; message: string; remedy: string }
 
 export function readCondition(text: string): Condition | Mistake {
   try {
@@ -34,29 +32,16 @@ export function readCondition(text: string): Condition | Mistake {
         message: `gives ${checked.type}, not true or false`,
         remedy: 'compare it with something, such as alert.severity >= 70',
       }
-    const windowMs = longestWindow(expression.ast)
-    return { matches: (evidence) => expression(evidence) === true, windowMs }
+    return {
+      matches: (evidence) => expression(evidence) === true,
+      windowMs: longestWindow(expression.ast),
+      lists: [...new Set(namedIn(expression.ast, 'listed'))],
+      providers: [...new Set(namedIn(expression.ast, 'intel'))],
+    }
   } catch (error) {
     return asMistake(error, text)
   }
 }
-
-class Refusal extends Error {
-  readonly mistake: Mistake
-  constructor(node: { start: number }, message: string, remedy: string) {
-    super(message)
-    this.mistake = { at: node.start, message, remedy }
-  }
-}
-
-/** What CEL's macros hand to us; the library types all of it as any. */
-type MacroCall = { args: readonly ASTNode[] }
-type Checker = {
-  check: (node: ASTNode, scope: unknown) => { type: string }
-  getType: (name: string) => unknown
-}
-type Scope = { getValue: (name: string) => unknown }
-type Runner = { run: (node: ASTNode, scope: Scope) => unknown }
 
 const environment = makeEnvironment()
 
@@ -65,91 +50,22 @@ function makeEnvironment(): Environment {
   for (const view of viewTypes) made.registerType({ ...view, fields: { ...view.fields } })
   made.registerType('Hidden', { ctor: Hidden, fields: {} })
   made.registerVariable('alert', 'Alert').registerVariable('offences', 'int')
+  made.registerVariable('place', 'Place')
   made.registerVariable(hidden, 'Hidden')
-  for (const name of Object.keys(countings) as CountingName[])
-    made.registerFunction(`${name}(ast): int`, (call: MacroCall) => counting(name, call))
-  made.registerFunction('in_network(ast, ast): bool', inNetwork)
+  for (const [signature, read] of macros) made.registerFunction(signature, read)
   return made
 }
 
-/** The window is read while the policy is loaded, so that a wrong one is found then. */
-function counting(name: CountingName, { args: [argument] }: MacroCall) {
-  const windowMs = readWindow(name, argument)
-  return {
-    async: false,
-    typeCheck: (checker: Checker) => checker.getType('int'),
-    evaluate: (_: Runner, __: unknown, scope: Scope) =>
-      hiddenOf(scope).history.count(name, windowMs),
-  }
-}
-
-function inNetwork({ args: [subject, literal] }: MacroCall) {
-  const network = readNetwork(literal)
-  return {
-    async: false,
-    typeCheck(checker: Checker, _: unknown, scope: unknown) {
-      if (subject && checker.check(subject, scope).type !== 'string')
-        throw new Refusal(
-          subject,
-          'in_network() looks at the text of an address',
-          'write in_network(alert.attacker, "192.0.2.0/24")',
-        )
-      return checker.getType('bool')
-    },
-    evaluate(runner: Runner, _: unknown, scope: Scope) {
-      const text = subject && runner.run(subject, scope)
-      const address = typeof text === 'string' ? hiddenOf(scope).address(text) : undefined
-      return address !== undefined && contains(network, address)
-    },
-  }
-}
-
-function hiddenOf(scope: Scope): Hidden {
-  const value = scope.getValue(hidden)
-  if (value instanceof Hidden) return value
-  throw new Error('a condition was evaluated without the alert')
-}
-
-function readWindow(name: string, node: ASTNode | undefined): number {
-  const remedy = `write a length of time in quotes, such as ${name}("10m")`
-  if (node?.op !== 'value' || typeof node.args !== 'string')
-    throw new Refusal(node ?? { start: 0 }, `${name}() takes a length of time as text`, remedy)
-  const windowMs = durationOf(node.args)
-  if (windowMs === undefined || windowMs <= 0)
-    throw new Refusal(node, `"${node.args}" is no length of time`, remedy)
-  if (windowMs <= historyWindowMs) return windowMs
-  throw new Refusal(
-    node,
-    `"${node.args}" reaches back further than the history that is kept`,
-    `use at most ${printDuration(historyWindowMs)}; offences counts earlier blocks without limit`,
-  )
-}
-
 function longestWindow(node: ASTNode): number {
-  const own =
-    node.op === 'call' && Object.hasOwn(countings, node.args[0])
-      ? readWindow('', node.args[1][0])
-      : 0
+  const own = node.op === 'call' && isCounting(node.args[0]) ? readWindow('', node.args[1][0]) : 0
   return Math.max(own, ...childrenOf(node).map(longestWindow))
 }
 
-function durationOf(text: string): number | undefined {
-  try {
-    return readDuration(text)
-  } catch {
-    return undefined
-  }
-}
-
-function readNetwork(node: ASTNode | undefined): Address {
-  const text = node?.op === 'value' && typeof node.args === 'string' ? node.args : undefined
-  const network = text === undefined ? undefined : maybeAddress(text)
-  if (network) return network
-  throw new Refusal(
-    node ?? { start: 0 },
-    text === undefined ? 'in_network() takes a network as text' : `"${text}" is no network`,
-    'write an address and a network in quotes: in_network(alert.attacker, "192.0.2.0/24")',
-  )
+/** The names in all calls of this function. */
+function namedIn(node: ASTNode, called: 'listed' | 'intel'): string[] {
+  const own =
+    node.op === 'call' && node.args[0] === called ? [readSource(called, node.args[1][0])] : []
+  return [...own, ...childrenOf(node).flatMap((child) => namedIn(child, called))]
 }
 
 /** Refuses what the type checker would let through and only an alert would find. */
@@ -210,7 +126,7 @@ function inPlainWords(code: string, summary: string, word: string) {
 }
 
 const fieldNames = viewTypes.flatMap((view) => Object.keys(view.fields))
-const variableNames = ['alert', 'offences']
+const variableNames = ['alert', 'offences', 'place']
 const functionNames = environment
   .getDefinitions()
   .functions.map((known) => known.name)

@@ -1,14 +1,15 @@
 /** The judgement: one alert, what is known of its attacker, the policy and the time give one verdict. */
 import { type Address, addressScope, maybeAddress, widen } from '#contract/address.ts'
-import type { Alert } from '#contract/alert.ts'
 import { readTime } from '#contract/time.ts'
+import { type Case, openConsult } from './case.ts'
+import { NotAsked, SilentSource } from './consult.ts'
 import { type Evidence, makeEvidence } from './evidence.ts'
 import type { Facts } from './facts.ts'
+import { limitsOn, veto } from './limits.ts'
 import { blockLength, protectionOf } from './order.ts'
 import type { Policy, Rule, Terms } from './policy.ts'
+import { provisionally } from './provisional.ts'
 import type { Reason, Verdict } from './verdict.ts'
-
-export type Case = { alert: Alert; facts: Facts; policy: Policy; now: number }
 
 /** Pure: the service, the simulator and the policy's own tests call this same function. */
 export function decide(matter: Case): Verdict {
@@ -20,12 +21,17 @@ export function decide(matter: Case): Verdict {
   const observed = readTime(alert.observed) ?? 0
   const objection = objectTo(attacker, observed, matter)
   if (objection) return watch([...reasons, objection])
-  const evidence = makeEvidence(alert, attacker, observed, facts)
+  if (facts.ignored) return ignore(facts.ignored, reasons)
+  const consult = openConsult(matter)
+  const evidence = makeEvidence(alert, attacker, observed, facts, consult)
   for (const rule of policy.rules) {
-    const matched = match(rule, evidence)
-    if (matched) return judge(rule, attacker, matter, [...reasons, matched])
+    const found = match(rule, evidence)
+    if (!found) continue
+    if (found instanceof NotAsked) return ask(rule, matter, reasons)
+    const heard = [...reasons, found, ...consult.reasons()]
+    return judge(rule, attacker, matter, heard, evidence)
   }
-  return watch([...reasons, { code: 'no_rule_matched' }])
+  return watch([...reasons, { code: 'no_rule_matched' }, ...consult.reasons()])
 }
 
 /** What forbids a block before any rule is asked. */
@@ -45,26 +51,47 @@ function objectTo(attacker: Address, observed: number, matter: Case): Reason | u
 }
 
 /** A condition that fails decides too: going on could block what this rule was there to spare. */
-function match(rule: Rule, evidence: Evidence): Reason | undefined {
+function match(rule: Rule, evidence: Evidence): Reason | NotAsked | undefined {
   try {
     if (!rule.condition.matches(evidence)) return undefined
     return { code: 'rule_matched', rule: rule.name, because: rule.because }
   } catch (error) {
+    if (error instanceof NotAsked) return error
+    if (error instanceof SilentSource)
+      return { code: 'source_silent', source: error.source, fail: 'review', problem: error.message }
     const problem = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)
     return { code: 'condition_failed', rule: rule.name, problem }
   }
 }
 
-function judge(rule: Rule, attacker: Address, matter: Case, found: Reason[]): Verdict {
-  const failed = found.at(-1)?.code === 'condition_failed'
+/** All whom the condition names are asked at once. */
+function ask(rule: Rule, { facts }: Case, reasons: readonly Reason[]): Verdict {
+  const { intelligence } = facts.outside
+  const providers = rule.condition.providers.filter((name) => intelligence[name] === undefined)
+  return {
+    outcome: 'watch',
+    rule: rule.name,
+    ask: providers,
+    reasons: [...reasons, { code: 'must_ask', rule: rule.name, providers }],
+  }
+}
+
+function judge(
+  rule: Rule,
+  attacker: Address,
+  matter: Case,
+  found: Reason[],
+  evidence: Evidence,
+): Verdict {
+  const failed = !found.some(({ code }) => code === 'rule_matched')
   if (rule.terms === undefined) {
     const outcome = failed ? 'watch' : rule.verdict
     return observe(rule, matter.policy, { outcome, rule: rule.name, reasons: found })
   }
   const { target, aim } = aimAt(attacker, rule.terms, matter)
   const { lengthMs, escalated } = lengthOf(rule.terms, matter.facts)
-  const limits = limitsOn(target, matter)
-  return observe(rule, matter.policy, {
+  const limits = [...limitsOn(target, matter), ...veto(matter.facts)]
+  const verdict: Verdict = {
     outcome: failed || limits.length > 0 ? 'review' : rule.verdict,
     rule: rule.name,
     order: {
@@ -74,7 +101,8 @@ function judge(rule: Rule, attacker: Address, matter: Case, found: Reason[]): Ve
       lengthMs,
     },
     reasons: [...found, ...aim, ...escalated, ...limits],
-  })
+  }
+  return observe(rule, matter.policy, provisionally(verdict, rule, matter, evidence))
 }
 
 /** The attacker or the network around it, unless something protected lives in that network. */
@@ -101,28 +129,25 @@ function lengthOf(terms: Terms, facts: Facts): { lengthMs: number; escalated: Re
   return { lengthMs, escalated: [{ code: 'escalated', offences, lengthMs, ceilingMs }] }
 }
 
-/** What turns a block into a question for a person. */
-function limitsOn(target: Address, { policy, facts }: Case): Reason[] {
-  const { ceilings } = policy
-  const widest = target.family === 4 ? ceilings.ipv4_prefix : ceilings.ipv6_prefix
-  const reasons: Reason[] = []
-  if (target.prefix < widest)
-    reasons.push({ code: 'too_wide', target: target.text, ceiling: widest })
-  for (const [ceiling, value] of [
-    ['blocks_per_minute', facts.blocksLastMinute],
-    ['blocks_in_force', facts.blocksInForce],
-  ] as const)
-    if (value >= ceilings[ceiling])
-      reasons.push({ code: 'ceiling', ceiling, limit: ceilings[ceiling], value })
-  return reasons
-}
-
 /** Observing keeps the whole verdict and does nothing: `would` and the order say what it had been. */
 function observe(rule: Rule, policy: Policy, verdict: Verdict): Verdict {
   const scope = rule.observe ? 'rule' : policy.mode === 'observe' ? 'policy' : undefined
   if (scope === undefined || verdict.outcome === 'watch') return verdict
+  const { provisional, ...rest } = verdict
   const reasons: Reason[] = [...verdict.reasons, { code: 'observed', scope, rule: rule.name }]
-  return { ...verdict, outcome: 'watch', would: verdict.outcome, reasons }
+  const order = verdict.order && {
+    ...verdict.order,
+    lengthMs: provisional?.lengthMs ?? verdict.order.lengthMs,
+  }
+  return { ...rest, ...(order && { order }), outcome: 'watch', would: verdict.outcome, reasons }
+}
+
+function ignore(
+  { until, actor, reason }: NonNullable<Facts['ignored']>,
+  reasons: readonly Reason[],
+): Verdict {
+  const said: Reason = { code: 'ignored', by: actor, why: reason, until }
+  return { outcome: 'ignore', rule: null, reasons: [...reasons, said] }
 }
 
 function watch(reasons: Reason[]): Verdict {

@@ -1,6 +1,7 @@
 /** What a condition can look at: the alert with every field present, and the attacker's history. */
 import { type Address, addressScope, maybeAddress } from '#contract/address.ts'
 import { type Alert, severityName } from '#contract/alert.ts'
+import type { AnsweredFact, Consult } from './consult.ts'
 import type { Facts } from './facts.ts'
 import { History } from './history.ts'
 
@@ -9,6 +10,7 @@ export type Evidence = {
   alert: AlertView
   /** Blocks that were decided before for the same target. */
   offences: bigint
+  place: PlaceView
   /** Not for policies to name: what the counting functions and `in_network` read. */
   [hidden]: Hidden
 }
@@ -34,6 +36,23 @@ const fields = {
     count: 'int',
     blocked: 'bool',
     hour: 'int',
+  },
+  Place: {
+    country: 'string',
+    city: 'string',
+    asn: 'int',
+    as_owner: 'string',
+    anonymous: 'list<string>',
+  },
+  Intelligence: {
+    verdict: 'string',
+    score: 'int',
+    malicious: 'bool',
+    suspicious: 'bool',
+    benign: 'bool',
+    known: 'bool',
+    trusted: 'bool',
+    tags: 'list<string>',
   },
 } as const
 
@@ -109,11 +128,57 @@ class AlertView implements View<'Alert'> {
   }
 }
 
+/** A field is looked up when a condition reads it, so that only what was asked has a say. */
+class PlaceView implements View<'Place'> {
+  declare readonly country: string
+  declare readonly city: string
+  declare readonly asn: bigint
+  declare readonly as_owner: string
+  declare readonly anonymous: readonly string[]
+  constructor(consult: Consult) {
+    // CEL reads own properties only, so accessors of the class would not do.
+    Object.defineProperties(this, {
+      country: { get: () => consult.place('country', 'country') },
+      city: { get: () => consult.place('city', 'city') },
+      asn: { get: () => BigInt(consult.place('asn', 'asn')) },
+      as_owner: { get: () => consult.place('asn', 'as_owner') },
+      anonymous: { get: () => consult.place('anonymous', 'anonymous') },
+    })
+  }
+}
+
+export class IntelligenceView implements View<'Intelligence'> {
+  readonly verdict: string
+  readonly score: bigint
+  readonly malicious: boolean
+  readonly suspicious: boolean
+  readonly benign: boolean
+  /** The provider has seen the address. */
+  readonly known: boolean
+  readonly trusted: boolean
+  readonly tags: readonly string[]
+  constructor({ verdict, score, trusted, tags }: AnsweredFact) {
+    this.verdict = verdict
+    this.score = BigInt(score)
+    this.malicious = verdict === 'malicious'
+    this.suspicious = verdict === 'suspicious'
+    this.benign = verdict === 'benign'
+    this.known = verdict !== 'unknown'
+    this.trusted = trusted
+    this.tags = tags
+  }
+}
+
 export class Hidden {
   readonly history: History
+  readonly consult: Consult
+  /** When the alert was observed, epoch milliseconds. */
+  readonly observed: number
   readonly #addresses = new Map<string, Address | undefined>()
-  constructor(history: History, attacker: Address) {
+  constructor(history: History, consult: Consult, attacker: Address, observed: number) {
     this.history = history
+    this.consult = consult
+    this.observed = observed
     this.#addresses.set(attacker.text, attacker)
   }
 
@@ -129,6 +194,8 @@ export const viewTypes = [
   { name: 'AlertRule', ctor: RuleView, fields: fields.AlertRule },
   { name: 'AlertVictim', ctor: VictimView, fields: fields.AlertVictim },
   { name: 'Alert', ctor: AlertView, fields: fields.Alert },
+  { name: 'Place', ctor: PlaceView, fields: fields.Place },
+  { name: 'Intelligence', ctor: IntelligenceView, fields: fields.Intelligence },
 ] as const
 
 export function makeEvidence(
@@ -136,10 +203,13 @@ export function makeEvidence(
   attacker: Address,
   observed: number,
   facts: Facts,
+  consult: Consult,
 ): Evidence {
+  const history = new History(alert, observed, facts.history)
   return {
     alert: new AlertView(alert, attacker, observed),
     offences: BigInt(facts.offences),
-    [hidden]: new Hidden(new History(alert, observed, facts.history), attacker),
+    place: new PlaceView(consult),
+    [hidden]: new Hidden(history, consult, attacker, observed),
   }
 }

@@ -1,5 +1,6 @@
 /** Prints a verdict and its reasons as sentences, for the console, the command line and the journal. */
 import { printDuration } from '#contract/duration.ts'
+import { printTime } from '#contract/time.ts'
 import type { Order, Outcome, Reason, Verdict } from './verdict.ts'
 
 /** What was decided first, then every reason in the order in which it was found. */
@@ -42,7 +43,40 @@ export function explainReason(reason: Reason): string {
         : 'The whole policy is on trial (mode: observe), so nothing was done.'
     case 'already_dropped_by_sensor':
       return 'The sensor says that it dropped this traffic itself.'
+    case 'ignored':
+      return `${reason.by} said to ignore this until ${printTime(reason.until)}: ${stop(reason.why)}`
+    case 'must_ask':
+      return `The rule "${reason.rule}" waits for what ${reason.providers.join(' and ')} will say.`
+    case 'certain':
+      return `The policy names ${reason.signature} as certain, so nobody is asked about its attacker.`
+    case 'place':
+      return placeText(reason)
+    case 'listed':
+      return `The attacker is on the list ${reason.list}.`
+    case 'intelligence':
+      return `${reason.provider} says ${reason.verdict}, score ${reason.score}, ${printDuration(reason.ageMs)} ago: ${stop(reason.summary)}`
+    case 'source_silent':
+      return `${reason.source} did not answer (${reason.problem}), so ${failText[reason.fail]}.`
+    case 'vetoed':
+      return `${reason.provider} knows the attacker as a common service, so a person decides: ${stop(reason.summary)}`
+    case 'provisional':
+      return `Blocked for ${printDuration(reason.lengthMs)} while its attacker is asked about; ${printDuration(reason.fullMs)} if that confirms the rule "${reason.rule}".`
+    case 'confirmed':
+      return `What was asked confirms the rule "${reason.rule}", so the block holds ${printDuration(reason.lengthMs)}.`
+    case 'not_confirmed':
+      return `What was asked does not confirm the rule "${reason.rule}".`
   }
+}
+
+const failText = {
+  open: 'it was judged as if that knew nothing',
+  closed: 'it was judged as if that had said the worst',
+  review: 'a person decides',
+}
+
+function placeText({ country, asn, as_owner }: Extract<Reason, { code: 'place' }>): string {
+  const network = asn === 0 ? '' : `, network AS${asn}${as_owner === '' ? '' : ` (${as_owner})`}`
+  return `The attacker is in ${country === '' ? 'a country that no database knows' : country}${network}.`
 }
 
 function headline({ outcome, would, order }: Verdict): string {

@@ -1,4 +1,5 @@
 /** What is known about an attacker when its alert is judged. Gathered before, so that judging is pure. */
+import type { Outside } from './outside.ts'
 
 export type Facts = {
   /**
@@ -13,6 +14,11 @@ export type Facts = {
   /** Blocks in force in the whole fleet now, and those issued in the last minute. */
   blocksInForce: number
   blocksLastMinute: number
+  outside: Outside
+  /** What people said of this attacker or of this kind of alert, and what is still so. */
+  ignored?: { until: number; actor: string; reason: string } | undefined
+  /** Never blocked, besides what the policy protects: people said so. The same array until it changes. */
+  sheltered: readonly { address: string; why: string }[]
 }
 
 export type PastAlert = {
@@ -22,6 +28,8 @@ export type PastAlert = {
   count: number
   port?: number
   user?: string
+  /** Address or host name; empty when the detector names none. */
+  victim?: string
 }
 
 /** History reaches back at most this far and this many: counting conditions saturate there. */

@@ -10,6 +10,7 @@ export const countings = {
   seen_rule: (alerts) => sum(alerts.filter((past) => past.rule === alerts[0]?.rule)),
   distinct_ports: (alerts) => distinct(alerts.map((past) => past.port)),
   distinct_users: (alerts) => distinct(alerts.map((past) => past.user || undefined)),
+  distinct_victims: (alerts) => distinct(alerts.map((past) => past.victim || undefined)),
   distinct_rules: (alerts) => distinct(alerts.map((past) => past.rule)),
 } as const satisfies Record<string, Counting>
 
@@ -34,6 +35,7 @@ export class History {
       count: alert.count,
       ...(alert.victim?.port === undefined ? {} : { port: alert.victim.port }),
       ...(alert.user === undefined ? {} : { user: alert.user }),
+      victim: victimOf(alert),
     }
   }
 
@@ -46,6 +48,11 @@ export class History {
     this.#counts.set(key, count)
     return count
   }
+}
+
+/** A victim is one host, whether its detector names it or only its address. */
+export function victimOf({ victim }: Alert): string {
+  return victim?.address ?? victim?.host ?? ''
 }
 
 function sum(alerts: readonly PastAlert[]): number {

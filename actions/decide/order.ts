@@ -11,7 +11,7 @@ export type Protection = { readonly address: Address; readonly why: string }
 
 type Shield = {
   policy: { readonly protect: readonly Protection[] }
-  facts: Pick<Facts, 'own'>
+  facts: Pick<Facts, 'own' | 'sheltered'>
 }
 
 /**
@@ -42,7 +42,11 @@ export function checkOrder({ target, policy, facts }: Shield & { target: string 
 /** The first protected network that shares any host with the address. */
 export function protectionOf(address: Address, { policy, facts }: Shield): Protection | undefined {
   const shares = (protection: Protection) => overlaps(protection.address, address)
-  return policy.protect.find(shares) ?? ownNetworks(facts.own).find(shares)
+  return (
+    policy.protect.find(shares) ??
+    ownNetworks(facts.own).find(shares) ??
+    sheltered(facts.sheltered).find(shares)
+  )
 }
 
 /** How long the next block of a repeat offender lasts: times factor for each offence, up to the ceiling. */
@@ -54,6 +58,16 @@ export function blockLength(
   if (escalate === undefined) return lengthMs
   const longer = lengthMs * escalate.factor ** Math.max(0, offences)
   return Math.round(Math.max(lengthMs, Math.min(longer, escalate.ceilingMs)))
+}
+
+const shelteredRead = new WeakMap<Facts['sheltered'], Protection[]>()
+
+function sheltered(entries: Facts['sheltered']): Protection[] {
+  const known = shelteredRead.get(entries)
+  if (known) return known
+  const read = entries.map(({ address, why }) => ({ address: readAddress(address), why }))
+  shelteredRead.set(entries, read)
+  return read
 }
 
 // The same list comes with every alert; reading it each time would cost more than all the rules.

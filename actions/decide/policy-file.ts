@@ -7,6 +7,7 @@ import { Duration } from '#contract/duration.ts'
 import { nearest } from '#contract/problem.ts'
 import { readTime } from '#contract/time.ts'
 import { widestByHand } from './order.ts'
+import { failModes } from './outside.ts'
 
 const yearMs = 366 * 86_400_000
 
@@ -23,16 +24,24 @@ const Prefix6 = z.int().min(0).max(128)
 
 const Escalation = strict({ factor: z.number().min(1).max(1_000), ceiling: Length })
 
+const When = z
+  .string({
+    error: ({ input }) =>
+      input === undefined ? undefined : 'a condition is text; put it in quotes',
+  })
+  .trim()
+  .min(1)
+
+const Provisional = strict({
+  for: Length,
+  confirm: When,
+  otherwise: z.enum(['lift', 'review']).default('lift'),
+})
+
 const Rule = strict({
   name: Name,
   because: Sentence,
-  when: z
-    .string({
-      error: ({ input }) =>
-        input === undefined ? undefined : 'a condition is text; put it in quotes',
-    })
-    .trim()
-    .min(1),
+  when: When,
   verdict: Outcome,
   for: Length.optional(),
   audience: Audiences.optional(),
@@ -40,6 +49,7 @@ const Rule = strict({
   escalate: Escalation.optional(),
   ipv4_prefix: Prefix4.optional(),
   ipv6_prefix: Prefix6.optional(),
+  provisional: Provisional.optional(),
   observe: z.boolean().default(false),
 })
 
@@ -55,7 +65,7 @@ const Ceilings = strict({
   blocks_in_force: z.int().min(1).default(100_000),
 })
 
-const When = z.string().transform((text, context) => {
+const Moment = z.string().transform((text, context) => {
   const ms = readTime(text)
   if (ms !== undefined) return ms
   context.addIssue({ code: 'custom', message: `"${text}" is no time such as 2026-03-01T12:00:00Z` })
@@ -64,7 +74,7 @@ const When = z.string().transform((text, context) => {
 
 const TestAlert = strict({
   source: z.string().optional(),
-  observed: When.optional(),
+  observed: Moment.optional(),
   rule: strict({
     id: z.string().optional(),
     name: z.string().optional(),
@@ -93,6 +103,7 @@ const TestHistory = strict({
   count: z.int().min(1).default(1),
   ports: z.array(z.int().min(0).max(65_535)).default([]),
   users: z.array(z.string()).default([]),
+  victims: z.array(z.string()).default([]),
 })
 
 const TestFacts = strict({
@@ -101,13 +112,31 @@ const TestFacts = strict({
   own: z.array(AddressText).default([]),
   blocks_in_force: z.int().min(0).default(0),
   blocks_last_minute: z.int().min(0).default(0),
+  country: z.string().optional(),
+  city: z.string().optional(),
+  asn: z.int().min(0).optional(),
+  as_owner: z.string().optional(),
+  anonymous: z.array(z.string()).optional(),
+  lists: z.array(z.string()).default([]),
+  silent: z.array(z.string()).default([]),
+  intel: z
+    .record(
+      z.string(),
+      strict({
+        verdict: z.enum(['malicious', 'suspicious', 'benign', 'unknown']).default('unknown'),
+        score: z.int().min(0).max(100).default(0),
+        trusted: z.boolean().default(false),
+        tags: z.array(z.string()).default([]),
+      }),
+    )
+    .default({}),
 })
 
 const Test = strict({
   name: Sentence,
   alert: TestAlert.prefault({}),
   facts: TestFacts.prefault({}),
-  now: When.optional(),
+  now: Moment.optional(),
   expect: strict({
     verdict: Outcome,
     rule: Name.nullable().optional(),
@@ -115,7 +144,23 @@ const Test = strict({
     for: Length.optional(),
     would: Outcome.optional(),
     reasons: z.array(z.string()).optional(),
+    confirmed: z.enum(['confirm', 'lift', 'review']).optional(),
   }),
+})
+
+/** What the silence of a source means, and how long it may take to answer. */
+const SourceEntry = strict({
+  fail: z.enum(failModes).default('open'),
+  wait: Length.refine((ms) => ms <= 60_000, 'nobody waits longer than a minute').default(2_000),
+})
+
+/** `wazuh:5763`: the connector and the id of its rule. */
+const Signature = z.string().regex(/^[^:\s]+:\S+$/, 'write source:rule, such as wazuh:5763')
+
+const Review = strict({
+  timeout: Length.default(86_400_000),
+  at_timeout: z.enum(['decline', 'block']).default('decline'),
+  second_approver: strict({ ipv4_prefix: Prefix4, ipv6_prefix: Prefix6 }).optional(),
 })
 
 export const PolicyFile = strict({
@@ -132,6 +177,9 @@ export const PolicyFile = strict({
   ceilings: Ceilings.prefault({}),
   max_alert_age: Length.default(3_600_000),
   max_clock_ahead: Length.default(300_000),
+  sources: z.record(z.string(), SourceEntry).default({}),
+  certain: z.array(Signature).default([]),
+  review: Review.prefault({}),
   rules: z.array(Rule),
   tests: z.array(Test).default([]),
 })

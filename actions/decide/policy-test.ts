@@ -6,8 +6,10 @@ import { printDuration } from '#contract/duration.ts'
 import { printTime } from '#contract/time.ts'
 import { decide } from './decide.ts'
 import { type Facts, historyLimit, type PastAlert } from './facts.ts'
+import { type IntelligenceFact, type Outside, placeSources } from './outside.ts'
 import type { Policy } from './policy.ts'
 import type { PolicyTest } from './policy-file.ts'
+import { confirm } from './provisional.ts'
 import type { Verdict } from './verdict.ts'
 
 /** `wanted` and `got` say the same things in the same order, so that the difference meets the eye. */
@@ -29,10 +31,16 @@ export function runPolicyTests(policy: Policy): PolicyTestResult[] {
 function runTest(policy: Policy, test: PolicyTest): PolicyTestResult {
   const now = test.now ?? noon
   const alert = makeAlert(test, now)
-  const facts = makeFacts(test, alert, test.alert.observed ?? now)
-  const verdict = decide({ alert, facts, policy, now })
+  const facts = makeFacts(test, policy, alert, test.alert.observed ?? now)
+  const matter = { alert, facts, policy, now }
+  const verdict = decide(matter)
   const { name, expect } = test
   const compared = comparisons(expect, verdict)
+  if (expect.confirmed !== undefined) {
+    const rule = typeof expect.rule === 'string' ? expect.rule : (verdict.rule ?? '')
+    const { outcome } = confirm(matter, rule, verdict.order?.lengthMs ?? 0)
+    compared.push([`confirmed: ${expect.confirmed}`, `confirmed: ${outcome}`])
+  }
   const passed = compared.every(([wanted, got]) => wanted === got)
   const wanted = compared.map(([text]) => text).join(', ')
   return { name, passed, wanted, got: compared.map(([, text]) => text).join(', '), verdict }
@@ -98,7 +106,7 @@ function present({ address, host, port, protocol }: Victim): NonNullable<Alert['
   }
 }
 
-function makeFacts({ facts }: PolicyTest, alert: Alert, observed: number): Facts {
+function makeFacts({ facts }: PolicyTest, policy: Policy, alert: Alert, observed: number): Facts {
   return {
     history: facts.history
       .flatMap((entry) => unfold(entry, alert, observed))
@@ -108,6 +116,28 @@ function makeFacts({ facts }: PolicyTest, alert: Alert, observed: number): Facts
     own: facts.own,
     blocksInForce: facts.blocks_in_force,
     blocksLastMinute: facts.blocks_last_minute,
+    outside: makeOutside(facts, policy),
+    sheltered: [],
+  }
+}
+
+/** Every source that the test does not call silent is there; a provider of which it says nothing was not asked yet. */
+function makeOutside(facts: PolicyTest['facts'], policy: Policy): Outside {
+  const { country = '', city = '', asn = 0, as_owner = '', anonymous = [], lists, silent } = facts
+  const answers = (name: string) => !silent.includes(name)
+  const intelligence = Object.entries(facts.intel).map(
+    ([name, answer]): [string, IntelligenceFact] => [
+      name,
+      { state: 'answered', ...answer, summary: 'as the test says', ageMs: 0 },
+    ],
+  )
+  return {
+    place: { country, city, asn, as_owner, anonymous },
+    lists,
+    ready: [...placeSources, ...policy.lists, ...lists].filter(answers),
+    silent: Object.fromEntries(silent.map((name) => [name, 'the test says so'])),
+    intelligence: Object.fromEntries(intelligence),
+    askable: policy.providers.filter(answers),
   }
 }
 
@@ -115,17 +145,19 @@ type HistoryEntry = PolicyTest['facts']['history'][number]
 
 /** `{ ago: 2m, times: 3, every: 5s }` is 2m, 2m5s and 2m10s ago. */
 function unfold(entry: HistoryEntry, alert: Alert, observed: number): PastAlert[] {
-  const { ports, users } = entry
-  const times = entry.times ?? Math.max(1, ports.length, users.length)
+  const { ports, users, victims } = entry
+  const times = entry.times ?? Math.max(1, ports.length, users.length, victims.length)
   return Array.from({ length: times }, (_, index) => {
     const port = ports[index % ports.length]
     const user = users[index % users.length]
+    const victim = victims[index % victims.length]
     return {
       at: observed - entry.ago - index * entry.every,
       rule: entry.rule ?? alert.rule.id,
       count: entry.count,
       ...(port === undefined ? {} : { port }),
       ...(user === undefined ? {} : { user }),
+      ...(victim === undefined ? {} : { victim }),
     }
   })
 }

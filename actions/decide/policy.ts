@@ -5,6 +5,7 @@ import { nearest } from '#contract/problem.ts'
 import { type Condition, readCondition } from './condition.ts'
 import { historyWindowMs } from './facts.ts'
 import type { Protection } from './order.ts'
+import { type FailMode, placeSources } from './outside.ts'
 import type { PolicyFile, PolicyTest, RuleEntry } from './policy-file.ts'
 import { checkSource, readSource, refusal, type Source } from './policy-source.ts'
 import type { Outcome } from './verdict.ts'
@@ -25,6 +26,19 @@ export type Policy = {
   readonly maxClockAheadMs: number
   /** How far back from now the history must reach for every condition to count right; 0 when none counts. */
   readonly historyMs: number
+  /** What is said of sources of facts; those that are not here fail open. */
+  readonly sources: ReadonlyMap<string, { readonly fail: FailMode; readonly wait: number }>
+  /** `source:rule` of alerts about whose attackers nobody is asked. */
+  readonly certain: ReadonlySet<string>
+  readonly review: {
+    readonly timeoutMs: number
+    readonly atTimeout: 'decline' | 'block'
+    /** Blocks of networks shorter than this need two people. */
+    readonly secondApprover: { readonly 4: number; readonly 6: number } | undefined
+  }
+  /** Providers of intelligence that any rule names. */
+  readonly providers: readonly string[]
+  readonly lists: readonly string[]
   readonly rules: readonly Rule[]
   readonly tests: readonly PolicyTest[]
 }
@@ -46,6 +60,14 @@ export type Terms = {
   readonly escalate: { readonly factor: number; readonly ceilingMs: number } | undefined
   /** The network that is blocked around an attacker, by family. */
   readonly prefix: { readonly 4: number; readonly 6: number }
+  readonly provisional: Provisional | undefined
+}
+
+/** A block at once for a short time, which grows to its length if `confirm` holds once the attacker was asked about. */
+export type Provisional = {
+  readonly forMs: number
+  readonly confirm: Condition
+  readonly otherwise: 'lift' | 'review'
 }
 
 /** Throws `policy_invalid`, naming the place in the text, the rule, and what to write instead. */
@@ -56,6 +78,7 @@ export function readPolicy(text: string): Policy {
   refuseRepeats(source, 'tests', file.tests)
   const rules = file.rules.map((entry, index) => readRule(source, file, entry, index))
   refuseUnknownRules(source, file)
+  refuseClosedPlaces(source, file)
   return {
     mode: file.mode,
     defaults: {
@@ -69,19 +92,25 @@ export function readPolicy(text: string): Policy {
     maxAlertAgeMs: file.max_alert_age,
     maxClockAheadMs: file.max_clock_ahead,
     historyMs: historyMs(rules, file.max_alert_age),
+    sources: new Map(Object.entries(file.sources)),
+    certain: new Set(file.certain),
+    review: {
+      timeoutMs: file.review.timeout,
+      atTimeout: file.review.at_timeout,
+      secondApprover: file.review.second_approver && {
+        4: file.review.second_approver.ipv4_prefix,
+        6: file.review.second_approver.ipv6_prefix,
+      },
+    },
+    providers: mentioned(rules, 'providers'),
+    lists: mentioned(rules, 'lists'),
     rules,
     tests: file.tests,
   }
 }
 
 function readRule(source: Source, file: PolicyFile, entry: RuleEntry, index: number): Rule {
-  const condition = readCondition(entry.when)
-  if ('at' in condition) {
-    const { at, remedy } = condition
-    const message = `${condition.message}, at character ${at + 1}`
-    const within = { text: entry.when, at }
-    throw refusal(source, ['rules', index, 'when'], { message, remedy, within })
-  }
+  const condition = compile(source, ['rules', index, 'when'], entry.when)
   const { name, because, verdict } = entry
   const observe = entry.observe
   return {
@@ -94,9 +123,28 @@ function readRule(source: Source, file: PolicyFile, entry: RuleEntry, index: num
   }
 }
 
+function compile(source: Source, path: (string | number)[], text: string): Condition {
+  const condition = readCondition(text)
+  if (!('at' in condition)) return condition
+  const { at, remedy } = condition
+  const message = `${condition.message}, at character ${at + 1}`
+  throw refusal(source, path, { message, remedy, within: { text, at } })
+}
+
+function mentioned(rules: readonly Rule[], what: 'providers' | 'lists'): string[] {
+  const conditions = rules.flatMap(({ condition, terms }) =>
+    terms?.provisional ? [condition, terms.provisional.confirm] : [condition],
+  )
+  return [...new Set(conditions.flatMap((condition) => condition[what]))]
+}
+
 /** A late alert counts back from when it was observed. */
 function historyMs(rules: readonly Rule[], maxAlertAgeMs: number): number {
-  const longest = Math.max(0, ...rules.map((rule) => rule.condition.windowMs))
+  const windows = rules.flatMap(({ condition, terms }) => [
+    condition.windowMs,
+    terms?.provisional?.confirm.windowMs ?? 0,
+  ])
+  const longest = Math.max(0, ...windows)
   return longest === 0 ? 0 : Math.min(historyWindowMs, longest + maxAlertAgeMs)
 }
 
@@ -139,7 +187,42 @@ function readTerms(
       ceilingMs: entry.escalate.ceiling,
     },
     prefix,
+    provisional: readProvisional(source, entry, index, lengthMs),
   }
+}
+
+function readProvisional(
+  source: Source,
+  { provisional, verdict }: RuleEntry,
+  index: number,
+  lengthMs: number,
+): Provisional | undefined {
+  if (provisional === undefined) return undefined
+  const refuse = (key: string, message: string, remedy: string) =>
+    refusal(source, ['rules', index, 'provisional', key], { message, remedy })
+  if (verdict !== 'block')
+    throw refuse('for', `a rule that says ${verdict} blocks nothing at once`, 'use verdict: block')
+  if (provisional.for >= lengthMs)
+    throw refuse('for', 'the provisional block is as long as the whole', 'make it shorter')
+  const path = ['rules', index, 'provisional', 'confirm']
+  const confirm = compile(source, path, provisional.confirm)
+  if (confirm.providers.length === 0)
+    throw refuse(
+      'confirm',
+      'it asks nobody',
+      'name a provider, such as intel("abuseipdb").score >= 50',
+    )
+  return { forMs: provisional.for, confirm, otherwise: provisional.otherwise }
+}
+
+/** No database can have said the worst of a country. */
+function refuseClosedPlaces(source: Source, { sources }: PolicyFile): void {
+  const place = placeSources.find((name) => sources[name]?.fail === 'closed')
+  if (place === undefined) return
+  throw refusal(source, ['sources', place, 'fail'], {
+    message: `${place} cannot fail closed: there is no worst ${place}`,
+    remedy: 'use review, or open',
+  })
 }
 
 const termKeys = [
@@ -149,6 +232,7 @@ const termKeys = [
   'escalate',
   'ipv4_prefix',
   'ipv6_prefix',
+  'provisional',
 ] as const satisfies (keyof RuleEntry)[]
 
 function refuseRepeats(

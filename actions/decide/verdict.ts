@@ -1,5 +1,6 @@
 /** What the policy says of one alert and its facts. */
 import type { Direction } from '#contract/action.ts'
+import type { FailMode } from './outside.ts'
 
 export type Outcome = 'block' | 'review' | 'watch' | 'ignore'
 
@@ -11,6 +12,13 @@ export type Verdict = {
   would?: Outcome
   /** What would be blocked; for `block` and `review`, and for what was observed. */
   order?: Order
+  /**
+   * Set when the order is only for the time until its attacker has been asked about: what the block grows to when
+   * the rule's `confirm` holds then.
+   */
+  provisional?: { lengthMs: number }
+  /** Providers that have to be asked before the alert can be judged; the rest says nothing yet. */
+  ask?: readonly string[]
   /** In the order in which they were found. Never empty. */
   reasons: Reason[]
 }
@@ -45,3 +53,21 @@ export type Reason =
     }
   | { code: 'observed'; scope: 'rule' | 'policy'; rule: string }
   | { code: 'already_dropped_by_sensor' }
+  | { code: 'ignored'; by: string; why: string; until: number }
+  | { code: 'must_ask'; rule: string; providers: readonly string[] }
+  | { code: 'certain'; signature: string }
+  | { code: 'place'; country: string; asn: number; as_owner: string }
+  | { code: 'listed'; list: string }
+  | {
+      code: 'intelligence'
+      provider: string
+      verdict: string
+      score: number
+      ageMs: number
+      summary: string
+    }
+  | { code: 'source_silent'; source: string; fail: FailMode; problem: string }
+  | { code: 'vetoed'; provider: string; summary: string }
+  | { code: 'provisional'; rule: string; lengthMs: number; fullMs: number }
+  | { code: 'confirmed'; rule: string; lengthMs: number }
+  | { code: 'not_confirmed'; rule: string }

@@ -2,12 +2,16 @@
 import { type Address, maybeAddress, widen } from '#contract/address.ts'
 import type { Alert } from '#contract/alert.ts'
 import { type Facts, historyLimit, type PastAlert } from '../decide/facts.ts'
+import { victimOf } from '../decide/history.ts'
+import { type IntelligenceFact, nothingOutside, type Outside } from '../decide/outside.ts'
 import type { Policy } from '../decide/policy.ts'
+import type { FactSources } from '../facts/sources.ts'
 import { offenderHistory } from '../store/alerts.ts'
 import { type Decision, standingDecisions } from '../store/decisions.ts'
 import type { Reader, Writer } from '../store/store.ts'
 import { countOffences } from '../store/tallies.ts'
 import type { BlockCount } from './block-count.ts'
+import type { Said } from './said.ts'
 
 export type Gathered = {
   factsOf(alert: Alert): Facts
@@ -19,15 +23,27 @@ export type Gathered = {
   blocksMade(): number
 }
 
+export type GatherParts = {
+  policy(): Policy
+  /** Networks of the service itself. */
+  own(): readonly string[]
+  blocks: BlockCount
+  said: Said
+  sources: FactSources
+}
+
+/** What providers said of the attacker of an alert, by alert id and provider. */
+export type Given = ReadonlyMap<string, Readonly<Record<string, IntelligenceFact>>>
+
 /** One query for each offender's history, one for all offences, one for all standing decisions. */
 export async function gather(
   db: Reader | Writer,
   alerts: readonly Alert[],
-  policy: Policy,
-  own: readonly string[],
-  blocks: BlockCount,
+  parts: GatherParts,
+  given: Given,
   now: number,
 ): Promise<Gathered> {
+  const policy = parts.policy()
   const offenders = new Map(alerts.map((alert) => [alert.id, offender(alert, policy)]))
   const span = { since: now - policy.historyMs, until: now + policy.maxClockAheadMs }
   const histories = await readHistories(db, unique([...offenders.values()]), span)
@@ -42,13 +58,16 @@ export async function gather(
     standingOn: (target) => standing.get(target) ?? [],
     factsOf: (alert) => {
       const key = offenderOf(alert)
-      const { blocksInForce, blocksLastMinute } = blocks.now()
+      const { blocksInForce, blocksLastMinute } = parts.blocks.now()
       return {
         history: (key !== null && histories.get(key)) || [],
         offences: key === null ? 0 : (offences.get(key) ?? 0) - inForce(standing, key),
-        own,
+        own: parts.own(),
         blocksInForce: blocksInForce + made,
         blocksLastMinute: blocksLastMinute + made,
+        outside: outsideOf(alert, parts.sources, given),
+        ignored: parts.said.ignored(alert, now),
+        sheltered: parts.said.sheltered(),
       }
     },
     remember: (alert, decision) => {
@@ -65,6 +84,12 @@ export async function gather(
       if (first && key !== null) offences.set(key, (offences.get(key) ?? 0) + 1)
     },
   }
+}
+
+function outsideOf(alert: Alert, sources: FactSources, given: Given): Outside {
+  const attacker = maybeAddress(alert.attacker ?? '')
+  if (!attacker) return nothingOutside
+  return { ...sources.of(attacker), intelligence: given.get(alert.id) ?? {} }
 }
 
 /** What alerts and offences are counted under: the attacker as wide as the policy blocks by default. */
@@ -101,13 +126,15 @@ function groupByTarget(decisions: readonly Decision[]): Map<string, Decision[]> 
   return grouped
 }
 
-function toPast(alert: Alert): PastAlert {
+/** An alert as the history of its attacker keeps it. */
+export function toPast(alert: Alert): PastAlert {
   return {
     at: Date.parse(alert.observed),
     rule: alert.rule.id,
     count: alert.count,
     ...(alert.victim?.port !== undefined && { port: alert.victim.port }),
     ...(alert.user !== undefined && { user: alert.user }),
+    victim: victimOf(alert),
   }
 }
 

@@ -9,10 +9,13 @@
 import type { Logger } from 'pino'
 import type { Heartbeat, Receipt } from '#contract/receipt.ts'
 import type { Policy } from '../decide/policy.ts'
+import type { FactSources } from '../facts/sources.ts'
 import { decisionIdFrom } from '../store/decisions.ts'
 import type { Store } from '../store/store.ts'
 import { acknowledge, takeHeartbeat } from './acknowledge.ts'
+import { type Asking, openAsking } from './ask.ts'
 import { openBlockCount } from './block-count.ts'
+import { settleProvisional } from './confirm.ts'
 import { type Confirmations, openConfirmations } from './confirmations.ts'
 import { type Counts, openCounts } from './counts.ts'
 import type { EnrolParts } from './enrol.ts'
@@ -24,6 +27,7 @@ import { type Orders, openOrders } from './order.ts'
 import type { SourceHealth } from './pull.ts'
 import type { RunningConnector } from './receive.ts'
 import { openRecorder, type Recorder } from './record.ts'
+import { openSaid, type Said } from './said.ts'
 import type { Randomness } from './secret.ts'
 import { openSnapshots, type Snapshots } from './snapshot.ts'
 
@@ -38,6 +42,8 @@ export type FlowParts = {
   policy: { current(): Policy; text(): string; read(): { text: string; use(): void } }
   /** Networks of the service itself. The same array until they change. */
   own(): readonly string[]
+  sources: FactSources
+  pause(ms: number, stop: AbortSignal): Promise<void>
   reachable: EnrolParts['reachable']
 }
 
@@ -47,7 +53,10 @@ export type Flow = FlowParts & {
   orders: Orders
   snapshots: Snapshots
   confirmations: Confirmations
-  sources: SourceHealth[]
+  /** Files and streams that connectors follow. */
+  followed: SourceHealth[]
+  asking: Asking
+  said: Said
   counts: Counts
   acknowledge(node: string, receipts: readonly Receipt[]): Promise<void>
   takeHeartbeat(node: string, heartbeat: Heartbeat): Promise<void>
@@ -62,15 +71,26 @@ export function openFlow(parts: FlowParts): Flow {
   const blocks = openBlockCount()
   const { store, keys, now, own } = parts
   const policy = parts.policy.current
+  const said = openSaid()
+  const judging = { store, keys, hub, now, own, policy, blocks, said, sources: parts.sources }
+  const recorder = openRecorder({ ...judging, counts, later: (pending) => asking.later(pending) })
+  const asking = openAsking({
+    ...parts,
+    policy,
+    judge: (alert, given) => recorder.record([alert], given),
+    confirm: (pending, answers) => settleProvisional(judging, pending, answers),
+  })
   const newId = () => decisionIdFrom(`manual:${Buffer.from(parts.random(16)).toString('hex')}`)
   return {
     ...parts,
     hub,
     confirmations,
-    recorder: openRecorder({ store, keys, hub, now, own, policy, blocks, counts }),
-    orders: openOrders({ store, keys, hub, now, own, policy, newId }),
+    recorder,
+    orders: openOrders({ store, keys, hub, now, own, policy, said, newId }),
     snapshots: openSnapshots(store, keys),
-    sources: [],
+    followed: [],
+    asking,
+    said,
     counts,
     acknowledge: async (node, receipts) => {
       const taken = await acknowledge(store, node, receipts, now())

@@ -2,60 +2,119 @@
 import type { Alert } from '#contract/alert.ts'
 import { Problem } from '#contract/problem.ts'
 import { decide } from '../decide/decide.ts'
+import type { Facts } from '../decide/facts.ts'
 import type { Policy } from '../decide/policy.ts'
+import type { Verdict } from '../decide/verdict.ts'
 import { insertAlerts, knownAlerts, type NewAlert } from '../store/alerts.ts'
 import {
   type Decision,
+  decisionIdFrom,
   decisionsById,
   insertDecisions,
   updateEvidence,
 } from '../store/decisions.ts'
 import { appendJournal, type JournalEntry } from '../store/journal.ts'
 import type { Envelope } from '../store/outbox.ts'
+import { dropPending, type Pending, pendingAmong, putPending } from '../store/pending.ts'
 import type { Store, Writer } from '../store/store.ts'
-import type { BlockCount } from './block-count.ts'
-import { gather } from './enrich.ts'
+import { type GatherParts, type Given, gather } from './enrich.ts'
 import type { Hub } from './hub.ts'
 import { issue, toBlock } from './issue.ts'
 import type { SigningKeys } from './keys.ts'
 import type { Recorded } from './record.ts'
 import { type Settlement, settle } from './settle.ts'
 
-export type JudgeParts = {
+export type JudgeParts = GatherParts & {
   store: Store
   keys: SigningKeys
   hub: Hub
-  blocks: BlockCount
-  policy(): Policy
-  /** Networks of the service itself. */
-  own(): readonly string[]
   now(): number
 }
 
+export type Judged = {
+  recorded: Recorded[]
+  envelopes: Envelope[]
+  blocks: number
+  /** Whom providers are to be asked about, once all this is on the disk. */
+  pending: Pending[]
+}
+
+/** `given` is what providers said of alerts that were pending. */
 export async function judgeBatch(
   tx: Writer,
   parts: JudgeParts,
   alerts: readonly Alert[],
-): Promise<{ recorded: Recorded[]; envelopes: Envelope[]; blocks: number }> {
+  given: Given,
+): Promise<Judged> {
   const now = parts.now()
   const policy = parts.policy()
   const recorded = await readRepeats(tx, alerts)
+  await readPending(tx, alerts, given, recorded)
   const fresh = unseen(alerts, recorded)
   await parts.blocks.refresh(tx, now)
-  const facts = await gather(tx, fresh, policy, parts.own(), parts.blocks, now)
+  const facts = await gather(tx, fresh, parts, given, now)
   const changes = openChanges()
   for (const alert of fresh) {
-    const verdict = decide({ alert, facts: facts.factsOf(alert), policy, now })
+    const known = facts.factsOf(alert)
+    const verdict = decide({ alert, facts: known, policy, now })
+    if (verdict.ask) {
+      const pending = {
+        alert,
+        decision: decisionIdFrom(`alert:${alert.id}`),
+        providers: verdict.ask,
+      }
+      changes.pending.push(pending)
+      recorded.set(alert.id, toPending(alert, pending.decision, 'stored'))
+      continue
+    }
     const standing = facts.standingOn(verdict.order?.target ?? '')
     const offender = facts.offenderOf(alert)
     const settlement = settle(alert, verdict, offender, standing, now)
     const decision = addSettlement(changes, alert, settlement, now)
-    changes.alerts.push({ alert, decision: decision.id, offender })
+    changes.alerts.push({ alert, decision: decision.id, offender, facts: keepFacts(known) })
+    const question = toConfirm(alert, verdict, settlement, policy)
+    if (question) changes.pending.push(question)
     facts.remember(alert, decision)
     recorded.set(alert.id, toRecorded(alert, decision, 'stored'))
   }
+  await dropPending(
+    tx,
+    alerts.map(({ id }) => id).filter((id) => given.has(id)),
+  )
   const envelopes = await store(tx, parts.keys, changes, now)
-  return { recorded: answers(alerts, fresh, recorded), envelopes, blocks: facts.blocksMade() }
+  return {
+    recorded: answers(alerts, fresh, recorded),
+    envelopes,
+    blocks: facts.blocksMade(),
+    pending: changes.pending,
+  }
+}
+
+/** A new block for a short time is a question too. */
+function toConfirm(
+  alert: Alert,
+  { provisional, rule }: Verdict,
+  settlement: Settlement,
+  policy: Policy,
+): Pending | undefined {
+  if (settlement.kind !== 'new' || !provisional || rule === null) return undefined
+  const confirm = policy.rules.find(({ name }) => name === rule)?.terms?.provisional?.confirm
+  if (!confirm) return undefined
+  const { lengthMs } = provisional
+  const { decision } = settlement
+  return {
+    alert,
+    decision: decision.id,
+    providers: confirm.providers,
+    provisional: { rule, lengthMs },
+  }
+}
+
+/** What was known from outside, for whoever replays the alert later; nothing when there is no source. */
+function keepFacts({ outside }: Facts): string | null {
+  const { place, lists, ready, intelligence } = outside
+  if (ready.length === 0 && Object.keys(intelligence).length === 0) return null
+  return JSON.stringify({ place, lists, ready, intelligence })
 }
 
 /** What one batch adds to the store, gathered so that each table is written once. */
@@ -68,10 +127,18 @@ type Changes = {
   /** Decisions, of either kind, that the nodes have to hear of. */
   orders: Set<string>
   journal: JournalEntry[]
+  pending: Pending[]
 }
 
 function openChanges(): Changes {
-  return { alerts: [], made: new Map(), changed: new Map(), orders: new Set(), journal: [] }
+  return {
+    alerts: [],
+    made: new Map(),
+    changed: new Map(),
+    orders: new Set(),
+    journal: [],
+    pending: [],
+  }
 }
 
 /** Returns the decision as it stands after this alert. */
@@ -134,6 +201,7 @@ async function store(
   changes: Changes,
   now: number,
 ): Promise<Envelope[]> {
+  await putPending(tx, changes.pending)
   await insertAlerts(tx, changes.alerts)
   await insertDecisions(tx, [...changes.made.values()])
   for (const decision of changes.changed.values()) await updateEvidence(tx, decision)
@@ -162,6 +230,21 @@ async function readRepeats(tx: Writer, alerts: readonly Alert[]): Promise<Map<st
   return recorded
 }
 
+/** What is pending already is a repeat, unless it comes now with what providers said. */
+async function readPending(
+  tx: Writer,
+  alerts: readonly Alert[],
+  given: Given,
+  recorded: Map<string, Recorded>,
+): Promise<void> {
+  const ids = alerts.map(({ id }) => id).filter((id) => !recorded.has(id) && !given.has(id))
+  const pending = await pendingAmong(tx, ids)
+  for (const alert of alerts) {
+    const decision = pending.get(alert.id)
+    if (decision !== undefined) recorded.set(alert.id, toPending(alert, decision, 'repeat'))
+  }
+}
+
 /** The first of each id that was not stored before. */
 function unseen(alerts: readonly Alert[], recorded: ReadonlyMap<string, Recorded>): Alert[] {
   const fresh = new Map<string, Alert>()
@@ -182,6 +265,10 @@ function answers(
     if (!found) throw new Problem('internal', `alert ${alert.id} was lost on the way`)
     return first.has(alert) ? found : { ...found, result: 'repeat' }
   })
+}
+
+function toPending(alert: Alert, decision: string, result: Recorded['result']): Recorded {
+  return { alert: alert.id, result, decision, outcome: 'pending', state: 'pending' }
 }
 
 function toRecorded(alert: Alert, decision: Decision, result: Recorded['result']): Recorded {

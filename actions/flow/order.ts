@@ -12,6 +12,7 @@ import { decisionsOn } from './decisions-on.ts'
 import type { Hub } from './hub.ts'
 import { type Addressed, issue, toBlock } from './issue.ts'
 import type { SigningKeys } from './keys.ts'
+import type { Said } from './said.ts'
 
 /** A person may not order a longer block at once; renewing it is a decision that somebody makes again. */
 const longestMs = 366 * 24 * 3_600_000
@@ -22,6 +23,7 @@ export type OrderParts = {
   hub: Hub
   policy(): Policy
   own(): readonly string[]
+  said: Said
   now(): number
   /** A fresh decision id. */
   newId(): string
@@ -60,7 +62,7 @@ export function openOrders(parts: OrderParts): Orders {
       const address = checkOrder({
         target: order.target,
         policy: parts.policy(),
-        facts: { own: parts.own() },
+        facts: shields(parts),
       })
       const decision = manualDecision(parts, address, order, who)
       return commit(parts, async (tx) => {
@@ -74,7 +76,7 @@ export function openOrders(parts: OrderParts): Orders {
         checkOrder({
           target: before.target ?? '',
           policy: parts.policy(),
-          facts: { own: parts.own() },
+          facts: shields(parts),
         })
         const length = checkLength(lengthMs ?? before.lengthMs ?? 0)
         const audiences = audience ?? before.audience
@@ -96,7 +98,7 @@ export function openOrders(parts: OrderParts): Orders {
         checkOrder({
           target: before.target ?? '',
           policy: parts.policy(),
-          facts: { own: parts.own() },
+          facts: shields(parts),
         })
         const notAfter = now + checkLength(lengthMs)
         if (notAfter <= (before.notAfter ?? 0)) throw sooner(id, (before.notAfter ?? 0) - now)
@@ -119,6 +121,11 @@ export function openOrders(parts: OrderParts): Orders {
       })
     },
   }
+}
+
+/** What no block may overlap, besides what the policy protects. */
+function shields({ own, said }: OrderParts) {
+  return { own: own(), sheltered: said.sheltered() }
 }
 
 type Revision = Partial<Omit<Decision, 'id' | 'reasons' | 'would' | 'alerts'>>

@@ -4,7 +4,9 @@ import type { Alert } from '#contract/alert.ts'
 import { Problem } from '#contract/problem.ts'
 import type { Outcome } from '../decide/verdict.ts'
 import type { DecisionState } from '../store/decisions.ts'
+import type { Pending } from '../store/pending.ts'
 import type { Counts } from './counts.ts'
+import type { Given } from './enrich.ts'
 import { type JudgeParts, judgeBatch } from './judge-batch.ts'
 
 /** Alerts in one transaction at most. */
@@ -23,9 +25,11 @@ export type Recorded = {
   alert: string
   /** `repeat`: this alert was stored before, and its decision stands. */
   result: 'stored' | 'repeat'
+  /** Of a pending alert, the one that it will be if it becomes a decision of its own. */
   decision: string
-  outcome: Outcome
-  state: DecisionState
+  /** `pending`: stored, and judged as soon as the providers that the policy asks have answered, or were given up. */
+  outcome: Outcome | 'pending'
+  state: DecisionState | 'pending'
 }
 
 export type Recorder = {
@@ -34,14 +38,19 @@ export type Recorder = {
    * idle recorder begins at once. Rejects with `overloaded`, when nothing was stored, or with what the store says: then
    * the first thousands of a long list may be stored already, and all may be sent again, for those are repeats.
    */
-  record(alerts: readonly Alert[]): Promise<Recorded[]>
+  record(alerts: readonly Alert[], given?: Given): Promise<Recorded[]>
   waiting(): number
 }
 
-export type RecordParts = JudgeParts & { counts: Counts }
+export type RecordParts = JudgeParts & {
+  counts: Counts
+  /** Takes over what has to be asked, once it is on the disk. */
+  later(pending: readonly Pending[]): void
+}
 
 type Job = {
   alerts: readonly Alert[]
+  given: Given | undefined
   /** Of the first alerts, which are on the disk. */
   recorded: Recorded[]
   /** How many alerts were taken into batches. */
@@ -77,11 +86,11 @@ export function openRecorder(parts: RecordParts): Recorder {
 
   return {
     waiting: () => waiting,
-    record: (alerts) =>
+    record: (alerts, given) =>
       new Promise((done, failed) => {
         if (waiting + alerts.length > queueLimit) return failed(overloaded(waiting))
         if (alerts.length === 0) return done([])
-        jobs.push({ alerts, recorded: [], taken: 0, done, failed })
+        jobs.push({ alerts, given, recorded: [], taken: 0, done, failed })
         waiting += alerts.length
         if (!busy) void work()
       }),
@@ -92,11 +101,13 @@ export function openRecorder(parts: RecordParts): Recorder {
 async function recordParts(parts: RecordParts, batch: readonly Part[]): Promise<Set<Job>> {
   try {
     const alerts = batch.flatMap((part) => part.alerts)
-    const { recorded, envelopes, blocks } = await parts.store.write((tx) =>
-      judgeBatch(tx, parts, alerts),
+    const given = givenTo(batch)
+    const { recorded, envelopes, blocks, pending } = await parts.store.write((tx) =>
+      judgeBatch(tx, parts, alerts, given),
     )
     parts.hub.publish(envelopes)
     parts.blocks.add(blocks)
+    if (pending.length > 0) parts.later(pending)
     count(parts.counts, alerts, recorded)
     let next = 0
     for (const { job, alerts } of batch) {
@@ -111,9 +122,16 @@ async function recordParts(parts: RecordParts, batch: readonly Part[]): Promise<
   }
 }
 
+const nothingGiven: Given = new Map()
+
+function givenTo(batch: readonly Part[]): Given {
+  const given = batch.flatMap(({ job }) => (job.given ? [...job.given] : []))
+  return given.length === 0 ? nothingGiven : new Map(given)
+}
+
 function count(counts: Counts, alerts: readonly Alert[], recorded: readonly Recorded[]): void {
   for (const [index, { result, outcome }] of recorded.entries()) {
-    if (result === 'repeat') continue
+    if (result === 'repeat' || outcome === 'pending') continue
     counts.add('alerts', alerts[index]?.source ?? '')
     counts.add('verdicts', outcome)
   }

@@ -2,6 +2,7 @@
 import { maybeAddress, widen } from '#contract/address.ts'
 import type { Alert } from '#contract/alert.ts'
 import { historyLimit, type PastAlert } from '../decide/facts.ts'
+import { victimOf } from '../decide/history.ts'
 import type { Reader, Writer } from './store.ts'
 
 export type StoredAlert = { alert: Alert; decision: string }
@@ -24,7 +25,11 @@ export async function knownAlerts(
 }
 
 /** With whom each alert is counted: the attacker, as wide as the policy blocks by default. */
-export type NewAlert = StoredAlert & { offender: string | null }
+export type NewAlert = StoredAlert & {
+  offender: string | null
+  /** What sources outside said of it, as JSON. */
+  facts: string | null
+}
 
 export async function insertAlerts(tx: Writer, alerts: readonly NewAlert[]): Promise<void> {
   for (let i = 0; i < alerts.length; i += 200)
@@ -42,7 +47,7 @@ export async function offenderHistory(
 ): Promise<PastAlert[]> {
   const rows = await tx
     .selectFrom('alerts')
-    .select(['observed', 'rule', 'count', 'port', 'user'])
+    .select(['observed', 'rule', 'count', 'port', 'user', 'victim'])
     .where('offender', '=', offender)
     .where('observed', '>=', since)
     .where('observed', '<=', until)
@@ -55,6 +60,7 @@ export async function offenderHistory(
     count: row.count,
     ...(row.port !== null && { port: row.port }),
     ...(row.user !== null && { user: row.user }),
+    ...(row.victim !== null && { victim: row.victim }),
   }))
 }
 
@@ -99,7 +105,7 @@ function around(attacker: string): string[] {
   return Array.from({ length: address.prefix + 1 }, (_, prefix) => widen(address, prefix).text)
 }
 
-function toRow({ alert, decision, offender }: NewAlert) {
+function toRow({ alert, decision, offender, facts }: NewAlert) {
   return {
     id: alert.id,
     source: alert.source,
@@ -111,9 +117,10 @@ function toRow({ alert, decision, offender }: NewAlert) {
     severity: alert.rule.severity,
     user: alert.user ?? null,
     port: alert.victim?.port ?? null,
+    victim: victimOf(alert) || null,
     count: alert.count,
     decision,
     body: JSON.stringify(alert),
-    facts: null,
+    facts,
   }
 }

@@ -187,6 +187,20 @@ export async function updateDecision(
     .execute()
 }
 
+/** What was found later about a decision that stands. */
+export async function updateReasons(
+  tx: Writer,
+  id: string,
+  reasons: readonly Reason[],
+  would: Outcome | null,
+): Promise<void> {
+  await tx
+    .updateTable('decisions')
+    .set({ verdict: JSON.stringify({ reasons, would }) })
+    .where('id', '=', id)
+    .execute()
+}
+
 /** More alerts stand behind a decision, which may have been prolonged by them. */
 export async function updateEvidence(
   tx: Writer,

@@ -17,6 +17,8 @@ export type Tables = {
     severity: number
     user: string | null
     port: number | null
+    /** Address or host name. */
+    victim: string | null
     count: number
     decision: string
     /** The whole Alert. */
@@ -116,10 +118,43 @@ export type Tables = {
     prev: string
     hash: string
   }
-  /** Alerts that wait for a fact before they can be judged. */
-  pending: { alert: string; received: number; body: string; decision: string }
+  /** Alerts, and provisional blocks, that wait for what providers will say. */
+  pending: {
+    alert: string
+    received: number
+    decision: string
+    /** Whom to ask. */
+    providers: string
+    /** The whole Alert, which is not among the alerts yet; null when its decision is a provisional block. */
+    body: string | null
+    /** Of a provisional block: its rule, and what it grows to. */
+    rule: string | null
+    length_ms: number | null
+  }
+  /** What people said to ignore for a time: an attacker, a signature, or one from the other. */
+  ignored: {
+    id: string
+    target: string | null
+    signature: string | null
+    until: number
+    actor: string
+    reason: string
+    created: number
+  }
+  /** Networks that people said never to block. */
+  sheltered: { address: string; why: string; actor: string; created: number }
   /** Answers of providers of intelligence, kept for as long as each says. */
   intelligence: { provider: string; address: string; asked: number; answer: string }
+  /** Notices that a channel was given up for. */
+  notice_dead_letters: {
+    id: string
+    channel: string
+    created: number
+    tries: number
+    problem: string
+    /** Notice[], without the links by which a person answers. */
+    notices: string
+  }
   cursors: { source: string; cursor: string; updated: number }
   facts: { name: string; value: string }
 }

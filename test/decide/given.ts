@@ -2,6 +2,7 @@
 import type { Alert } from '#contract/alert.ts'
 import { printTime } from '#contract/time.ts'
 import type { Facts } from '../../actions/decide/facts.ts'
+import { nothingOutside } from '../../actions/decide/outside.ts'
 
 export const now = Date.UTC(2026, 2, 1, 3, 0, 0)
 
@@ -25,7 +26,16 @@ export function alert({ rule, ageMs = 0, attacker = '203.0.113.7', ...more }: Pa
 }
 
 export function facts(more: Partial<Facts> = {}): Facts {
-  return { history: [], offences: 0, own: [], blocksInForce: 0, blocksLastMinute: 0, ...more }
+  return {
+    history: [],
+    offences: 0,
+    own: [],
+    blocksInForce: 0,
+    blocksLastMinute: 0,
+    outside: nothingOutside,
+    sheltered: [],
+    ...more,
+  }
 }
 
 /** One rule that blocks everything for an hour; `rule` adds to it, `top` to the policy. */

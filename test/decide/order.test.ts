@@ -6,7 +6,7 @@ import { Problem } from '#contract/problem.ts'
 import { blockLength, checkOrder } from '../../actions/decide/order.ts'
 
 const policy = { protect: [{ address: readAddress('198.51.100.0/24'), why: 'our office' }] }
-const facts = { own: ['2001:db8::1'] }
+const facts = { own: ['2001:db8::1'], sheltered: [] }
 const order = (target: string) => checkOrder({ target, policy, facts })
 
 describe('a block by hand', () => {

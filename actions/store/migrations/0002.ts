@@ -7,10 +7,21 @@ export async function up(db: Kysely<unknown>): Promise<void> {
 
 const statements = [
   'alter table alerts add column facts text',
+  'alter table alerts add column victim text',
   `create table pending (
-     alert text primary key, received bigint not null, body text not null, decision text not null)`,
+     alert text primary key, received bigint not null, decision text not null, providers text not null,
+     body text, rule text, length_ms bigint)`,
   `create table intelligence (
      provider text not null, address text not null, asked bigint not null, answer text not null,
      primary key (provider, address)) without rowid`,
   'create index intelligence_by_asked on intelligence (asked)',
+  `create table ignored (
+     id text primary key, target text, signature text, until bigint not null, actor text not null,
+     reason text not null, created bigint not null)`,
+  `create table sheltered (
+     address text primary key, why text not null, actor text not null, created bigint not null)`,
+  `create table notice_dead_letters (
+     id text primary key, channel text not null, created bigint not null, tries integer not null,
+     problem text not null, notices text not null)`,
+  'create index notice_dead_letters_by_channel on notice_dead_letters (channel, created)',
 ]

@@ -1,0 +1,27 @@
+/** All sources of facts as the flow asks them: what is known at once, and what has to be waited for. */
+import type { Address } from '#contract/address.ts'
+import { type IntelligenceFact, nothingOutside, type Outside } from '../decide/outside.ts'
+import type { SourceState } from './source.ts'
+
+export type FactSources = {
+  /** From memory, within microseconds. */
+  of(attacker: Address): Omit<Outside, 'intelligence'>
+  /** Never rejects and never takes longer than the budget; who did not answer by then is silent. */
+  ask(
+    attacker: Address,
+    providers: readonly string[],
+    budgetMs: number,
+  ): Promise<Readonly<Record<string, IntelligenceFact>>>
+  /** What people see of each. */
+  states(): SourceState[]
+}
+
+/** A service without any source. */
+export const noSources: FactSources = {
+  of: () => nothingOutside,
+  ask: async (_, providers) =>
+    Object.fromEntries(
+      providers.map((name) => [name, { state: 'silent', problem: 'no provider runs here' }]),
+    ),
+  states: () => [],
+}

@@ -1,0 +1,109 @@
+/** Asks providers about the attackers of what waits, and hands each on when all have answered or were given up. */
+import type { Logger } from 'pino'
+import { maybeAddress } from '#contract/address.ts'
+import type { IntelligenceFact } from '../decide/outside.ts'
+import type { Policy } from '../decide/policy.ts'
+import type { FactSources } from '../facts/sources.ts'
+import { listPending, type Pending } from '../store/pending.ts'
+import type { Store } from '../store/store.ts'
+import type { Given } from './enrich.ts'
+
+/** Attackers asked about at the same time; the rest waits its turn. */
+const atOnce = 64
+
+/** After the store refused: what waits is on the disk, so nothing is lost meanwhile. */
+const retryMs = 2_000
+
+export type Asking = {
+  /** What is on the disk as pending. */
+  later(pending: readonly Pending[]): void
+  /** Takes up again what an earlier run left. */
+  resume(): Promise<void>
+  waiting(): number
+  /** Resolves when nothing is being asked. */
+  settled(): Promise<void>
+  stop(): Promise<void>
+}
+
+export type AskParts = {
+  store: Store
+  sources: FactSources
+  log: Logger
+  policy(): Policy
+  /** Judges an alert anew with what was said. */
+  judge(alert: Pending['alert'], given: Given): Promise<unknown>
+  /** Confirms or ends a provisional block with what was said. */
+  confirm(pending: Pending, said: Readonly<Record<string, IntelligenceFact>>): Promise<unknown>
+  pause(ms: number, stop: AbortSignal): Promise<void>
+}
+
+export function openAsking(parts: AskParts): Asking {
+  const waiting: Pending[] = []
+  const stop = new AbortController()
+  const working = new Set<Promise<void>>()
+
+  const work = async (pending: Pending): Promise<void> => {
+    const said = await ask(parts, pending)
+    while (!stop.signal.aborted) {
+      try {
+        await handOn(parts, pending, said)
+        return
+      } catch (error) {
+        parts.log.error({ err: error, alert: pending.alert.id }, 'an answer waits for the store')
+        await parts.pause(retryMs, stop.signal)
+      }
+    }
+  }
+
+  const next = (): void => {
+    while (working.size < atOnce && !stop.signal.aborted) {
+      const pending = waiting.shift()
+      if (!pending) return
+      const task = work(pending).finally(() => {
+        working.delete(task)
+        next()
+      })
+      working.add(task)
+    }
+  }
+
+  const later = (pending: readonly Pending[]): void => {
+    waiting.push(...pending)
+    next()
+  }
+
+  return {
+    later,
+    resume: async () => later(await listPending(parts.store.read)),
+    waiting: () => waiting.length + working.size,
+    settled: async () => {
+      while (working.size > 0) await Promise.all(working)
+    },
+    stop: async () => {
+      stop.abort()
+      await Promise.all(working)
+    },
+  }
+}
+
+function ask(
+  { sources, policy }: AskParts,
+  { alert, providers }: Pending,
+): Promise<Readonly<Record<string, IntelligenceFact>>> {
+  const attacker = maybeAddress(alert.attacker ?? '')
+  if (!attacker) return Promise.resolve({})
+  const waits = providers.map((name) => policy().sources.get(name)?.wait ?? defaultWaitMs)
+  return sources.ask(attacker, providers, Math.max(...waits, 0))
+}
+
+/** Of providers of which the policy says nothing. */
+const defaultWaitMs = 2_000
+
+function handOn(
+  { judge, confirm }: AskParts,
+  pending: Pending,
+  said: Readonly<Record<string, IntelligenceFact>>,
+): Promise<unknown> {
+  if (pending.provisional) return confirm(pending, said)
+  return judge(pending.alert, new Map([[pending.alert.id, said]]))
+}

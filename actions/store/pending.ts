@@ -1,0 +1,83 @@
+/** Alerts that wait for what providers will say, and provisional blocks that wait to be confirmed. */
+import { z } from 'zod'
+import { Alert } from '#contract/alert.ts'
+import type { Reader, Writer } from './store.ts'
+
+export type Pending = {
+  alert: Alert
+  /** The decision that it will be, or is. */
+  decision: string
+  providers: readonly string[]
+  /** Set when the decision is made, and a block for a short time. */
+  provisional?: { rule: string; lengthMs: number }
+}
+
+const Providers = z.array(z.string())
+
+/** What waits already is asked about anew. */
+export async function putPending(tx: Writer, pending: readonly Pending[]): Promise<void> {
+  for (const { alert, decision, providers, provisional } of pending) {
+    const fresh = {
+      decision,
+      providers: JSON.stringify(providers),
+      body: provisional ? null : JSON.stringify(alert),
+      rule: provisional?.rule ?? null,
+      length_ms: provisional?.lengthMs ?? null,
+    }
+    await tx
+      .insertInto('pending')
+      .values({ alert: alert.id, received: Date.parse(alert.received), ...fresh })
+      .onConflict((conflict) => conflict.column('alert').doUpdateSet(fresh))
+      .execute()
+  }
+}
+
+export async function dropPending(tx: Writer, alerts: readonly string[]): Promise<void> {
+  for (let i = 0; i < alerts.length; i += 500)
+    await tx
+      .deleteFrom('pending')
+      .where('alert', 'in', alerts.slice(i, i + 500))
+      .execute()
+}
+
+/** The decision that each will be, for those of these alerts that wait to be judged. */
+export async function pendingAmong(
+  db: Reader | Writer,
+  ids: readonly string[],
+): Promise<Map<string, string>> {
+  const found = new Map<string, string>()
+  for (let i = 0; i < ids.length; i += 500) {
+    const rows = await db
+      .selectFrom('pending')
+      .select(['alert', 'decision'])
+      .where('alert', 'in', ids.slice(i, i + 500))
+      .where('body', 'is not', null)
+      .execute()
+    for (const row of rows) found.set(row.alert, row.decision)
+  }
+  return found
+}
+
+/** All that waits, oldest first: what a start-up takes up again. */
+export async function listPending(db: Reader): Promise<Pending[]> {
+  const rows = await db
+    .selectFrom('pending')
+    .leftJoin('alerts', 'alerts.id', 'pending.alert')
+    .select(['pending.decision', 'pending.providers', 'pending.rule', 'pending.length_ms'])
+    .select((row) => row.fn.coalesce('pending.body', 'alerts.body').as('body'))
+    .orderBy('pending.received')
+    .execute()
+  return rows.flatMap(({ body, decision, providers, rule, length_ms }) => {
+    if (body === null) return []
+    const provisional =
+      rule !== null && length_ms !== null ? { provisional: { rule, lengthMs: length_ms } } : {}
+    return [
+      {
+        alert: Alert.parse(JSON.parse(body)),
+        decision,
+        providers: Providers.parse(JSON.parse(providers)),
+        ...provisional,
+      },
+    ]
+  })
+}
