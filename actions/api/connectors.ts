@@ -30,7 +30,7 @@ export function mountConnectors(app: App, flow: Flow): void {
         title: connector.title,
         path: `/v1/alerts/${connector.name}`,
       })),
-      sources: flow.sources,
+      sources: flow.followed,
     }),
   })
 }

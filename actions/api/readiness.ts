@@ -25,7 +25,7 @@ async function find(flow: Flow, now: number): Promise<Problem | undefined> {
     flow.log.error({ err: error }, 'the store cannot be written')
     return toProblem(error)
   }
-  const failing = flow.sources.find(({ state }) => state === 'failing')
+  const failing = flow.followed.find(({ state }) => state === 'failing')
   return (
     failing &&
     new Problem('store_unavailable', `source ${failing.source} fails: ${failing.problem}`, {

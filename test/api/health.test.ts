@@ -22,7 +22,7 @@ test('readiness is found out once a second, however many strangers ask, and they
 
 test('what is wrong is told to who may read, and a stranger hears only that it is', async (t) => {
   const service = await open(t)
-  service.flow.sources.push({
+  service.flow.followed.push({
     connector: 'wazuh',
     source: '/var/ossec/alerts.json',
     state: 'failing',

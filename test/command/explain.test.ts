@@ -4,13 +4,16 @@ import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { connectorNames } from '../../actions/load-connectors.ts'
+import { connectorNames, importConnector } from '../../actions/load-connectors.ts'
 import { root, temporaryFolder, type } from './terminal.ts'
 
 const folder = temporaryFolder()
 after(folder.remove)
 
-for (const name of connectorNames())
+const readers: string[] = []
+for (const name of connectorNames()) if ((await importConnector(name)).read) readers.push(name)
+
+for (const name of readers)
   for (const file of samplesOf(name))
     test(`${name}'s sample ${file.replace(/.*\//, '')} is explained to its verdicts`, async () => {
       const { code, out, err } = await type([
