@@ -1,5 +1,4 @@
 /** What providers of intelligence answered, and when they were asked: a restart asks nobody again and knows the day's quota. */
-import { sql } from 'kysely'
 import { Intelligence } from '#contract/intelligence.ts'
 import type { Reader, Writer } from './store.ts'
 
@@ -46,8 +45,7 @@ export async function askedSince(
   const rows = await db
     .selectFrom('intelligence')
     .select('asked')
-    // The unary plus keeps SQLite from sorting all of a provider by the primary key.
-    .where(sql<string>`+provider`, '=', provider)
+    .where('provider', '=', provider)
     .where('asked', '>', since)
     .orderBy('asked', 'desc')
     .limit(most)
@@ -58,7 +56,7 @@ export async function askedSince(
 export async function forgetAnswers(tx: Writer, provider: string, before: number): Promise<void> {
   await tx
     .deleteFrom('intelligence')
-    .where(sql<string>`+provider`, '=', provider)
+    .where('provider', '=', provider)
     .where('asked', '<', before)
     .execute()
 }
