@@ -61,11 +61,17 @@ export async function removeAlerts(tx: Writer, ids: readonly string[]): Promise<
   if (ids.length > 0) await tx.deleteFrom('alerts').where('id', 'in', ids).execute()
 }
 
-/** As the alert's schema has it: an empty record that is said to be cut. */
-export async function thinAlerts(tx: Writer, ids: readonly string[]): Promise<void> {
-  if (ids.length === 0) return
+/** As the alert's schema has it: an empty record that is said to be cut. Returns how many had one. */
+export async function thinAlerts(tx: Writer, ids: readonly string[]): Promise<number> {
+  if (ids.length === 0) return 0
   const body = sql<string>`json_set(body, '$.original', '', '$.original_cut', json('true'))`
-  await tx.updateTable('alerts').set({ body }).where('id', 'in', ids).where(hasOriginal).execute()
+  const { numUpdatedRows } = await tx
+    .updateTable('alerts')
+    .set({ body })
+    .where('id', 'in', ids)
+    .where(hasOriginal)
+    .executeTakeFirst()
+  return Number(numUpdatedRows)
 }
 
 const hasOriginal = sql<boolean>`json_extract(body, '$.original') <> ''`
@@ -102,11 +108,11 @@ export async function decisionsOfAge(
     .limit(stepRows)
     .execute()
   const over = rows.filter((row) => row.over === 1)
-  const watched = over.flatMap(({ id }) => id)
   const offenders = over.flatMap(({ offender, issued }) =>
     offender === null || issued === null ? [] : [offender],
   )
-  const busy = await withYoungAlerts(db, watched, alertsBefore)
+  const ids = over.map(({ id }) => id)
+  const busy = await withYoungAlerts(db, ids, alertsBefore)
   const active = await activeOffenders(db, [...new Set(offenders)], before)
   const remove = over.filter(
     ({ id, offender, issued }) =>
