@@ -1,6 +1,6 @@
 /** SQLite under Kysely: the only file that knows `node:sqlite`. */
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
-import { SqliteDialect } from 'kysely'
+import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
+import { SqliteDialect, type SqliteStatement } from 'kysely'
 import { Problem } from '#contract/problem.ts'
 import type { SetDurability } from './store.ts'
 
@@ -32,33 +32,29 @@ export function openSqliteReader(path: string): SqliteDialect {
 const nothingRun = { changes: 0, lastInsertRowid: 0 }
 
 function dialectOf(database: DatabaseSync): SqliteDialect {
-  const kept = new Map<string, StatementSync>()
-  const prepare = (text: string): StatementSync => {
+  const kept = new Map<string, SqliteStatement>()
+  const prepare = (text: string): SqliteStatement => {
     const known = kept.get(text)
     if (known) return known
-    const statement = database.prepare(text)
+    const statement = explained(() => prepareStatement(database, text))
     if (kept.size >= keptStatements) kept.delete(kept.keys().next().value ?? '')
     kept.set(text, statement)
     return statement
   }
-  return new SqliteDialect({
-    database: {
-      close: () => database.close(),
-      prepare: (text) => {
-        // The lock is taken at once, for which SQLite waits; for the step from reading to writing it does not.
-        const statement = explained(() => prepare(text === 'begin' ? 'begin immediate' : text))
-        // A full disk makes SQLite undo the transaction itself; to fail at undoing it again would hide the reason.
-        const undone = () => text === 'rollback' && !database.isTransaction
-        return {
-          reader: statement.columns().length > 0,
-          all: (values) => explained(() => statement.all(...bind(values))),
-          run: (values) =>
-            undone() ? nothingRun : explained(() => statement.run(...bind(values))),
-          iterate: (values) => statement.iterate(...bind(values)),
-        }
-      },
-    },
-  })
+  return new SqliteDialect({ database: { close: () => database.close(), prepare } })
+}
+
+function prepareStatement(database: DatabaseSync, text: string): SqliteStatement {
+  // The lock is taken at once, for which SQLite waits; for the step from reading to writing it does not.
+  const statement = database.prepare(text === 'begin' ? 'begin immediate' : text)
+  // A full disk makes SQLite undo the transaction itself; to fail at undoing it again would hide the reason.
+  const undone = () => text === 'rollback' && !database.isTransaction
+  return {
+    reader: statement.columns().length > 0,
+    all: (values) => explained(() => statement.all(...bind(values))),
+    run: (values) => (undone() ? nothingRun : explained(() => statement.run(...bind(values)))),
+    iterate: (values) => statement.iterate(...bind(values)),
+  }
 }
 
 function connect(path: string, readOnly: boolean): DatabaseSync {

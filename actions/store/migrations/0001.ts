@@ -28,7 +28,8 @@ const statements = [
      not_after bigint not null, action text not null, primary key (audience, decision))`,
   'create index claims_by_end on claims (not_after)',
   `create table heads (
-     audience text primary key, epoch integer not null, seq bigint not null, hash text not null)`,
+     audience text primary key, epoch integer not null, seq bigint not null, hash text not null)
+     without rowid`,
   `create table envelopes (
      audience text not null, epoch integer not null, seq bigint not null, hash text not null,
      jws text not null, created bigint not null, primary key (audience, epoch, seq))`,
@@ -36,7 +37,7 @@ const statements = [
   `create table receipts (
      decision text not null, node text not null, status text not null, at bigint not null,
      code text, detail text, audience text not null, epoch integer not null, seq bigint not null,
-     primary key (decision, node))`,
+     primary key (decision, node)) without rowid`,
   `create table nodes (
      name text primary key, groups text not null, key text not null, enrolled bigint not null,
      revoked bigint, last_seen bigint, heartbeat text)`,
@@ -47,7 +48,7 @@ const statements = [
      id text primary key, secret text not null unique, name text not null, scopes text not null,
      created bigint not null, expires bigint, revoked bigint)`,
   `create table journal (
-     seq bigint primary key, at bigint not null, actor text not null, action text not null,
+     seq integer primary key, at bigint not null, actor text not null, action text not null,
      subject text not null, before text, after text, prev text not null, hash text not null)`,
   'create index journal_by_subject on journal (subject)',
   'create table cursors (source text primary key, cursor text not null, updated bigint not null)',
