@@ -11,6 +11,8 @@ const tried = 20
 /** A record of no product; a connector that reads it reads almost anything, and is asked last. */
 const ofNoProduct = { attacker: '203.0.113.1', rule: 'x' }
 
+const nameOf = ({ connector }: RunningConnector) => connector.name
+
 type Rank = {
   running: RunningConnector
   problems: number
@@ -35,7 +37,7 @@ export async function chooseConnector(
   if (!best) throw new Problem('internal', 'there is no connector')
   if (name === undefined && best.alerts === 0 && best.problems > 0)
     throw new Problem('invalid_input', 'no connector understands these records', {
-      remedy: `name the one that should: --connector ${connectorNames().join('|')}`,
+      remedy: `name the one that should: --connector ${all.map(nameOf).join('|')}`,
     })
   return best.running
 }
