@@ -53,6 +53,8 @@ export function openQuestions(
     const quota = lookup.quota(answer, parts.now())
     try {
       const read = Intelligence.parse(lookup.read(answer, address))
+      if (read.provider !== name || read.address !== address)
+        throw new Problem('internal', `${name} says it is ${read.provider} on ${read.address}`)
       allowance.told(quota)
       return read
     } catch (error) {
