@@ -24,7 +24,7 @@ export const channelShape = {
       'policy.*',
       'key.*',
       'epoch.*',
-      'notice.*',
+      'notice.dead',
     ])
     .meta({ description: 'what is told, by the names that the journal uses; `*` is any' }),
   min_urgency: Urgency.default('low').meta({

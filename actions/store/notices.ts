@@ -36,10 +36,10 @@ export function actionsAfter(
   db: Reader,
   after: number,
   limit: number,
-): Promise<{ seq: number; action: string }[]> {
+): Promise<{ seq: number; action: string; at: number }[]> {
   return db
     .selectFrom('journal')
-    .select(['seq', 'action'])
+    .select(['seq', 'action', 'at'])
     .where('seq', '>', after)
     .orderBy('seq')
     .limit(limit)

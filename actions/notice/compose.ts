@@ -1,0 +1,39 @@
+/** The notices of one batch: its lines with what is known of their decisions, and the count of the rest. */
+import { decisionsById } from '../store/decisions.ts'
+import type { JournalLine } from '../store/journal.ts'
+import { linesAt } from '../store/notices.ts'
+import type { Store } from '../store/store.ts'
+import type { Batch } from './backlog.ts'
+import { type Answers, describe, describeRest } from './describe.ts'
+
+export type ComposeParts = {
+  store: Store
+  issuer: string
+  now(): number
+  /** One-time links for a decision that waits. */
+  answersFor(decision: string): Promise<Answers>
+}
+
+export async function compose(parts: ComposeParts, channel: string, batch: Batch) {
+  const lines = (await linesAt(parts.store.read, batch.told)).filter(
+    (line) => !isOwnFailure(line, channel),
+  )
+  const ids = lines.map(({ subject }) => subject).filter((subject) => subject.startsWith('d-'))
+  const decisions = await decisionsById(parts.store.read, [...new Set(ids)])
+  const notices = []
+  for (const line of lines) {
+    const decision = decisions.get(line.subject)
+    const asks = line.action === 'decision.wait' && decision?.state === 'waiting'
+    const answers = asks ? await parts.answersFor(line.subject) : []
+    notices.push(describe(line, parts.issuer, decision, answers))
+  }
+  if (batch.more.size > 0) notices.push(describeRest(batch, parts.issuer, parts.now()))
+  return notices
+}
+
+/** That a channel cannot be told something is of no use to itself. */
+function isOwnFailure({ action, after }: JournalLine, channel: string): boolean {
+  if (action !== 'notice.dead' || after === null) return false
+  const told: unknown = JSON.parse(after)
+  return typeof told === 'object' && told !== null && Reflect.get(told, 'channel') === channel
+}

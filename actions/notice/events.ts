@@ -1,0 +1,39 @@
+/** Which events there are, how urgent each is, and whether a channel wants to hear of it. */
+import type { ChannelSettings, Urgency } from '#contract/channel.ts'
+
+/** A person is waited for, or a node does not do what it should. */
+const high = new Set([
+  'decision.wait',
+  'receipt.failed',
+  'node.degraded',
+  'node.head_withheld',
+  'epoch.begin',
+])
+/** What was wanted or heals by itself. */
+const low = new Set([
+  'decision.approve',
+  'decision.decline',
+  'decision.expire',
+  'decision.extend',
+  'decision.lift',
+  'decision.prolong',
+  'node.invite',
+  'node.recovered',
+  'node.resynchronised',
+])
+
+export function urgencyOf(event: string): Urgency {
+  if (high.has(event)) return 'high'
+  return low.has(event) ? 'low' : 'normal'
+}
+
+const rank: Record<Urgency, number> = { low: 0, normal: 1, high: 2 }
+
+export function wants(
+  { events, min_urgency }: Pick<ChannelSettings, 'events' | 'min_urgency'>,
+  event: string,
+): boolean {
+  if (rank[urgencyOf(event)] < rank[min_urgency]) return false
+  const noun = event.slice(0, event.indexOf('.'))
+  return events.some((pattern) => pattern === '*' || pattern === event || pattern === `${noun}.*`)
+}

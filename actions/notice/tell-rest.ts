@@ -1,0 +1,136 @@
+/** Nodes, policy, keys, tokens and everything else in words. Pure. */
+import { diffLines } from 'diff'
+import { command, type Fields, type Told, textIn, textsIn, type Words, whoOf } from './told.ts'
+
+/** Changed lines of a policy that are told. */
+const mostChanges = 30
+/** Fields of an event that has no words of its own. */
+const mostFields = 12
+
+export function tellNode({ action, subject, actor, after, before }: Told): Words | undefined {
+  const detail = textIn(after, 'detail')
+  const groups = (fields: Fields) => textsIn(fields, 'groups').join(', ') || 'none'
+  const by = `By ${whoOf(actor)}`
+  const list = `See: ${command('node list')}`
+  const ofItself = (title: string): Words => ({
+    title,
+    lines: [...(detail === undefined ? [] : [`It says: ${detail}`]), list],
+  })
+  switch (action) {
+    case 'node.invite':
+      return { title: 'A node was invited', lines: [by, `Groups: ${groups(after)}`, list] }
+    case 'node.enrol':
+      return {
+        title: `Node ${subject} was enrolled`,
+        lines: [
+          `Groups: ${groups(after)}`,
+          list,
+          `If nobody of you did that: ${command(`node revoke ${subject}`)}`,
+        ],
+      }
+    case 'node.revoke':
+      return {
+        title: `Node ${subject} was revoked`,
+        lines: [by, 'What it enforces ends by its own time.', list],
+      }
+    case 'node.regroup':
+      return {
+        title: `Node ${subject} is in other groups`,
+        lines: [by, `Before: ${groups(before)}`, `Now: ${groups(after)}`, list],
+      }
+    case 'node.healed':
+      return ofItself(`Node ${subject} put its firewall right again`)
+    case 'node.degraded':
+      return ofItself(`Node ${subject} is not well`)
+    case 'node.recovered':
+      return ofItself(`Node ${subject} is well again`)
+    case 'node.resynchronised':
+      return ofItself(`Node ${subject} took the whole state anew`)
+    case 'node.head_withheld':
+      return ofItself(`Node ${subject} hears nothing signed any more`)
+    case 'node.guard_changed':
+      return ofItself(`Node ${subject} protects other addresses than before`)
+    default:
+      return undefined
+  }
+}
+
+export function tellAdministration(told: Told): Words | undefined {
+  const { action, subject, actor, after, before } = told
+  const by = `By ${whoOf(actor)}`
+  switch (action) {
+    case 'policy.change':
+      return {
+        title: `The policy was changed by ${whoOf(actor)}`,
+        lines: [...changes(before, after), `See: ${command('policy show')}`],
+      }
+    case 'key.rotate':
+      return {
+        title: 'A new key signs from now on',
+        lines: [
+          by,
+          `Key: ${subject}`,
+          ...(textIn(after, 'retired') ? ['The keys before it are trusted no longer.'] : []),
+          `See: ${command('key show')}`,
+        ],
+      }
+    case 'epoch.begin':
+      return {
+        title: 'A new epoch begins: every node asks for the whole state',
+        lines: [
+          by,
+          `Why: ${textIn(after, 'why') ?? 'the store is older than what nodes have heard'}`,
+        ],
+      }
+    case 'token.create':
+      return {
+        title: `A token was made: ${textIn(after, 'name') ?? subject}`,
+        lines: [
+          by,
+          ...(textsIn(after, 'scopes').length > 0
+            ? [`It may: ${textsIn(after, 'scopes').join(', ')}`]
+            : []),
+          `Undo: ${command(`token revoke ${subject}`)}`,
+        ],
+      }
+    case 'token.revoke':
+      return { title: `The token ${subject} was revoked`, lines: [by] }
+    case 'notice.dead':
+      return {
+        title: `The channel ${textIn(after, 'channel') ?? ''} could not be told something`,
+        lines: [
+          `Why: ${textIn(after, 'problem') ?? 'not known'}`,
+          `See: ${command('notice list')}`,
+          `Send again: ${command(`notice resend ${subject}`)}`,
+        ],
+      }
+    default:
+      return undefined
+  }
+}
+
+/** The event by its own name, with the fields that the journal holds. */
+export function tellAnything({ action, subject, actor, after, before }: Told): Words {
+  const fields = Object.entries({ ...before, ...after })
+    .filter(([, value]) => ['string', 'number', 'boolean'].includes(typeof value))
+    .slice(0, mostFields)
+    .map(([name, value]) => `${name}: ${String(value)}`)
+  const [noun = '', verb = ''] = action.replaceAll('_', ' ').split('.')
+  return { title: `${noun} ${subject}: ${verb}`, lines: [`By ${whoOf(actor)}`, ...fields] }
+}
+
+function changes(before: Fields, after: Fields): string[] {
+  const now = textIn(after, 'value') ?? ''
+  const then = textIn(before, 'value')
+  if (then === undefined) return ['It is the first policy of this service.']
+  const changed = diffLines(then, now).flatMap((part) => {
+    if (!part.added && !part.removed) return []
+    const sign = part.added ? '+ ' : '- '
+    return part.value
+      .split('\n')
+      .filter((line) => line.trim() !== '')
+      .map((line) => sign + line)
+  })
+  const rest = changed.length - mostChanges
+  return [...changed.slice(0, mostChanges), ...(rest > 0 ? [`and ${rest} more lines`] : [])]
+}
