@@ -333,6 +333,23 @@ describe('a provider that fails', () => {
     isAnswered(await askOne(providers, 'abuseipdb', attacker))
   })
 
+  test('is another one than one that says no: that may be asked on', async (t) => {
+    const { stage, double, providers } = await open(t)
+    const refused = answering(422, { errors: [{ detail: 'no address' }] })
+    const wait = answering(429, spent, { 'retry-after': '1' })
+    for (let n = 1; n <= 10; n++)
+      for (const [behaviour, code] of [
+        [refused, 'unsupported'],
+        [wait, 'rate_limited'],
+      ] as const) {
+        double.does(behaviour)
+        isSilent(await askOne(providers, 'abuseipdb', attacker), code)
+        stage.pass(1_000)
+      }
+    assert.equal(double.asked.length, 20)
+    assert.equal(providers.sources()[0]?.details.breaker, 'closed')
+  })
+
   test('does not make another silent', async (t) => {
     const stage = await openStage(t)
     const bad = await openDouble(t)

@@ -67,7 +67,7 @@ export function openMemory(
       hold(kept)
       return kept
     },
-    isFresh: ({ asked }) => asked <= now() + futureMs && now() - asked < keepMs,
+    isFresh: ({ asked }) => now() - asked < keepMs,
     keep: async (kept) => {
       hold(kept)
       const tidy = now() >= tidyAt
