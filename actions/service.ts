@@ -4,22 +4,27 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { isLoopback } from '#contract/address.ts'
+import type { Lookup } from '#contract/connector.ts'
 import { base32 } from '#contract/id.ts'
 import { Problem } from '#contract/problem.ts'
 import type { Environment } from '#contract/settings.ts'
 import { makeWayIn } from './admin-token.ts'
 import { makeApp } from './api/app.ts'
 import { chooseCertificate } from './certificate.ts'
-import { noSources } from './facts/sources.ts'
+import { openSources } from './facts/open-sources.ts'
+import { openPlaces } from './facts/places/places.ts'
+import { openProviders } from './facts/providers/providers.ts'
 import { type Flow, openFlow } from './flow/flow.ts'
 import { openKeys } from './flow/keys.ts'
 import { followSources } from './flow/pull.ts'
+import type { RunningConnector } from './flow/receive.ts'
 import { journalPolicy } from './flow/reload-policy.ts'
 import type { Randomness } from './flow/secret.ts'
 import { listen, reachableHost, readListen } from './listen.ts'
 import { loadConnectors } from './load-connectors.ts'
 import { ownAddresses } from './own-addresses.ts'
 import { defaultPolicyFile, openPolicy } from './policy-in-force.ts'
+import { readSections, type Sections } from './sections.ts'
 import type { ServiceSettings } from './settings.ts'
 import { holdLock } from './store/lock.ts'
 import { openSqlite, openSqliteReader } from './store/sqlite.ts'
@@ -39,6 +44,8 @@ export type ServiceDeps = {
   environment: Environment
   /** Sections `connectors.<name>` of the settings file. */
   connectorSections: Readonly<Record<string, Record<string, unknown>>>
+  /** Other sections; without them each setting has its default. */
+  sections?: Sections
   now(): number
   random: Randomness
   /** Makes an admin token also when one is in force: for who lost his. */
@@ -64,6 +71,19 @@ export async function startService(settings: ServiceSettings, deps: ServiceDeps)
     })
     const keys = openKeys(join(settings.data_dir, 'keys.json'), () => `cordon-${base32(random(5))}`)
     const own = ownAddresses(now, settings.public_url)
+    const sections = deps.sections ?? readSections(environment)
+    const sources = openSources({
+      places: openPlaces(sections.places, { now, log }),
+      providers: openProviders({
+        lookups: lookupsOf(connectors),
+        store,
+        log,
+        now,
+        fetch,
+        monotonic: () => performance.now(),
+        random: Math.random,
+      }),
+    })
     const flow = openFlow({
       store,
       keys,
@@ -74,7 +94,8 @@ export async function startService(settings: ServiceSettings, deps: ServiceDeps)
       policy,
       own,
       reachable,
-      sources: noSources,
+      sources,
+      retention: sections.retention,
       pause: pauseUnlessStopped,
     })
     await flow.said.refresh(store.read, now())
@@ -91,6 +112,7 @@ export async function startService(settings: ServiceSettings, deps: ServiceDeps)
       stopClock()
       await following.stop()
       await flow.asking.stop()
+      await sources.close()
       flow.hub.close()
       await listening.close()
       await store.close()
@@ -100,6 +122,13 @@ export async function startService(settings: ServiceSettings, deps: ServiceDeps)
     await store.close()
     throw error
   }
+}
+
+function lookupsOf(connectors: ReadonlyMap<string, RunningConnector>): Map<string, Lookup> {
+  const lookups = [...connectors].map(([name, { connector, settings }]) => {
+    return [name, connector.lookup?.(settings)] as const
+  })
+  return new Map(lookups.filter((entry): entry is [string, Lookup] => entry[1] !== undefined))
 }
 
 async function openDataStore(dir: string): Promise<Store> {

@@ -17,6 +17,7 @@ import { type Flow, openFlow } from '../actions/flow/flow.ts'
 import { openKeys } from '../actions/flow/keys.ts'
 import { makeToken, type Randomness } from '../actions/flow/secret.ts'
 import { loadConnectors } from '../actions/load-connectors.ts'
+import { RetentionSettings } from '../actions/retention-settings.ts'
 import { openSqlite, openSqliteReader } from '../actions/store/sqlite.ts'
 import { openStore } from '../actions/store/store.ts'
 import { putToken, type Scope } from '../actions/store/tokens.ts'
@@ -112,6 +113,7 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
     policy: { current: () => policy, text: () => text, read: () => ({ text, use: () => {} }) },
     own: () => own,
     sources: options.sources ?? noSources,
+    retention: RetentionSettings.parse({}),
     pause: async () => {},
     reachable: () => ({ url: 'http://127.0.0.1:8055', tls: undefined }),
   })

@@ -10,12 +10,14 @@ import {
   refuseUnknownEnvironment,
 } from '#contract/settings.ts'
 import { connectorNames, connectorPrefix, importConnector } from '../load-connectors.ts'
+import { readSections, type Sections, sectionNames, sections } from '../sections.ts'
 import { ServiceSettings, servicePrefix } from '../settings.ts'
 import { ClientSettings, clientPrefix } from './client.ts'
 import type { Asked } from './command.ts'
 
 export type Startup = {
   service: ServiceSettings
+  sections: Sections
   connectorSections: Record<string, Record<string, unknown>>
   /** Still to be read, by the schema of the agent. */
   agentSection: Record<string, unknown>
@@ -36,6 +38,7 @@ export async function readStartup(asked: Asked, environment: Environment): Promi
   const file = path === undefined ? SettingsFile.parse({}) : readSettingsFile(path)
   return {
     service: readSettings(ServiceSettings, servicePrefix, merged, file.service),
+    sections: readSections(merged, file),
     connectorSections: file.connectors,
     agentSection: file.agent,
     environment: merged,
@@ -49,6 +52,8 @@ const Section = z
 const SettingsFile = z.strictObject({
   service: Section,
   agent: Section,
+  places: Section,
+  retention: Section,
   connectors: z
     .record(z.string(), Section)
     .nullish()
@@ -60,7 +65,7 @@ function readSettingsFile(path: string): z.infer<typeof SettingsFile> {
   const unknown = Object.keys(sections).find((key) => !(key in SettingsFile.shape))
   if (unknown !== undefined)
     throw new Problem('setting_unknown', `${path} has a section ${unknown}, which there is not`, {
-      remedy: 'the sections are service, agent and connectors',
+      remedy: `the sections are service, agent, connectors, ${sectionNames.join(', ')}`,
     })
   const read = SettingsFile.safeParse(sections)
   if (read.success) return read.data
@@ -99,6 +104,7 @@ async function refuseUnknownNames(environment: Environment): Promise<void> {
   const known = [
     ...namesOf(ServiceSettings, servicePrefix),
     ...namesOf(ClientSettings, clientPrefix),
+    ...Object.values(sections).flatMap(({ schema, prefix }) => namesOf(schema, prefix)),
   ]
   for (const name of connectorNames()) {
     const prefix = connectorPrefix(name)

@@ -25,8 +25,9 @@ export const serve: Handler = async (asked, io) => {
   return 0
 }
 
-export function serviceDeps({ connectorSections, environment }: Startup, io: Io, log: Logger) {
-  return { log, environment, connectorSections, now: io.now, random: randomBytes }
+export function serviceDeps(startup: Startup, io: Io, log: Logger) {
+  const { connectorSections, sections, environment } = startup
+  return { log, environment, connectorSections, sections, now: io.now, random: randomBytes }
 }
 
 /** Lines of JSON to standard error, so that they never mix with results. */

@@ -12,6 +12,8 @@ export type FactSources = {
     providers: readonly string[],
     budgetMs: number,
   ): Promise<Readonly<Record<string, IntelligenceFact>>>
+  /** Looks for files that were replaced; for a clock. Never rejects. */
+  look(): Promise<void>
   /** What people see of each. */
   states(): SourceState[]
 }
@@ -23,5 +25,6 @@ export const noSources: FactSources = {
     Object.fromEntries(
       providers.map((name) => [name, { state: 'silent', problem: 'no provider runs here' }]),
     ),
+  look: async () => {},
   states: () => [],
 }

@@ -10,6 +10,7 @@ import type { Logger } from 'pino'
 import type { Heartbeat, Receipt } from '#contract/receipt.ts'
 import type { Policy } from '../decide/policy.ts'
 import type { FactSources } from '../facts/sources.ts'
+import type { RetentionSettings } from '../retention-settings.ts'
 import { decisionIdFrom } from '../store/decisions.ts'
 import type { Store } from '../store/store.ts'
 import { acknowledge, takeHeartbeat } from './acknowledge.ts'
@@ -27,6 +28,7 @@ import { type Orders, openOrders } from './order.ts'
 import type { SourceHealth } from './pull.ts'
 import type { RunningConnector } from './receive.ts'
 import { openRecorder, type Recorder } from './record.ts'
+import { retain } from './retain.ts'
 import { openSaid, type Said } from './said.ts'
 import type { Randomness } from './secret.ts'
 import { openSnapshots, type Snapshots } from './snapshot.ts'
@@ -43,6 +45,7 @@ export type FlowParts = {
   /** Networks of the service itself. The same array until they change. */
   own(): readonly string[]
   sources: FactSources
+  retention: RetentionSettings
   pause(ms: number, stop: AbortSignal): Promise<void>
   reachable: EnrolParts['reachable']
 }
@@ -102,7 +105,9 @@ export function openFlow(parts: FlowParts): Flow {
       const timers = [
         every(1_000, parts.log, () => expire(store, now())),
         every(headIntervalMs, parts.log, () => publishHeads(store, hub, keys, now())),
+        every(60_000, parts.log, () => parts.sources.look()),
         every(3_600_000, parts.log, () => prune(store, now())),
+        every(3_600_000, parts.log, () => retain(store, parts.retention, now())),
       ]
       return () => timers.forEach(clearInterval)
     },

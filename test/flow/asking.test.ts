@@ -223,6 +223,7 @@ function sourcesThat(
     ask: async (address, providers, budgetMs) => ({
       abuseipdb: await say(address.text, providers, budgetMs),
     }),
+    look: async () => {},
     states: () => [],
   }
 }

@@ -1,0 +1,57 @@
+/** Places, lists and providers as one: what the flow asks, and what people see. */
+import type { Address } from '#contract/address.ts'
+import { type IntelligenceFact, type Outside, placeSources } from '../decide/outside.ts'
+import type { Places } from './places/places.ts'
+import type { ProviderAnswer } from './providers/provider.ts'
+import type { Providers } from './providers/providers.ts'
+import type { SourceState } from './source.ts'
+import type { FactSources } from './sources.ts'
+
+export type OpenedSources = FactSources & {
+  close(): Promise<void>
+}
+
+type Parts = { places: Places; providers: Providers }
+
+export function openSources({ places, providers }: Parts): OpenedSources {
+  const askable = providers.sources().map(({ name }) => name)
+  const local = (): SourceState[] => places.sources()
+  return {
+    of: (attacker) => ({ ...known(attacker, places, local), askable }),
+    ask: async (attacker, names, budgetMs) => {
+      const answers = await providers.ask(attacker, names, budgetMs)
+      return Object.fromEntries([...answers].map(([name, answer]) => [name, toFact(answer)]))
+    },
+    states: () => [...local(), ...providers.sources()],
+    look: () => places.look(),
+    close: async () => {
+      places.close()
+      await providers.close()
+    },
+  }
+}
+
+function known(
+  attacker: Address,
+  places: Places,
+  states: () => SourceState[],
+): Pick<Outside, 'place' | 'lists' | 'ready' | 'silent'> {
+  const { ready: databases, ...place } = places.of(attacker)
+  const ready: string[] = placeSources.filter((name) => databases[name])
+  const all = ready.length === placeSources.length
+  return { place, lists: [], ready, silent: all ? {} : silentAmong(states()) }
+}
+
+function silentAmong(states: readonly SourceState[]): Record<string, string> {
+  const silent = states.filter(({ state }) => state === 'silent')
+  return Object.fromEntries(
+    silent.map(({ name, problem }) => [name, problem?.detail ?? 'it is not read yet']),
+  )
+}
+
+/** What a provider said long ago and cannot say anew is still what it said, with its age. */
+function toFact(answer: ProviderAnswer): IntelligenceFact {
+  if (answer.state === 'silent') return { state: 'silent', problem: answer.problem.detail }
+  const { verdict, score, trusted, tags, summary } = answer.intelligence
+  return { state: 'answered', verdict, score, trusted, tags, summary, ageMs: answer.ageMs }
+}
