@@ -1,4 +1,5 @@
 /** The figures for Prometheus. What grows is counted as it happens; nothing here reads a whole table but that of nodes. */
+import type { SourceState } from '../facts/source.ts'
 import type { Counted } from '../flow/counts.ts'
 import type { Flow } from '../flow/flow.ts'
 import { listNodes } from '../store/nodes.ts'
@@ -35,10 +36,32 @@ export async function printMetrics(flow: Flow): Promise<string> {
     metric('cordon_alerts_waiting', 'gauge', 'Alerts that wait to be recorded', [
       ['', flow.recorder.waiting()],
     ]),
+    metric('cordon_alerts_pending', 'gauge', 'Alerts and short blocks that wait for a provider', [
+      ['', flow.asking.waiting()],
+    ]),
+    ...sourceMetrics(flow.sources.states()),
     metric('process_resident_memory_bytes', 'gauge', 'Resident memory', [
       ['', process.memoryUsage.rss()],
     ]),
   ].join('')
+}
+
+/** None where there is no source. */
+function sourceMetrics(states: readonly SourceState[]): string[] {
+  if (states.length === 0) return []
+  const ready = states.map(({ name, state }) => [name, state === 'ready' ? 1 : 0] as const)
+  const ages = states.flatMap(({ name, age }) =>
+    age === undefined ? [] : [[name, Math.round(age / 1_000)] as const],
+  )
+  return [
+    metric(
+      'cordon_source_ready',
+      'gauge',
+      'Sources of facts: 0 is silent',
+      labelled('source', ready),
+    ),
+    metric('cordon_source_age_seconds', 'gauge', 'Age of what each says', labelled('source', ages)),
+  ]
 }
 
 type Sample = [labels: string, value: number]
