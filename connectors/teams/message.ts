@@ -5,22 +5,22 @@ import { messageTitle, shorten } from '../message.ts'
 /** Teams refuses a message of more than 28 KB. */
 const largest = 24_000
 
-/** As many notices in full as there is room for. */
+/** As many notices in full as there is room for, and then as many titles; the first title counts them all. */
 export function teamsMessage(notices: readonly Notice[]): object {
-  for (let full = Math.min(notices.length, 20); full > 0; full--) {
-    const message = cardOf(notices, full)
+  for (let most = 20; most > 0; most--) {
+    const message = cardOf(notices, most, 2 * most)
     if (Buffer.byteLength(JSON.stringify(message)) <= largest) return message
   }
-  return cardOf(notices.slice(0, 1), 0)
+  return cardOf(notices, 0, 1)
 }
 
-function cardOf(notices: readonly Notice[], most: number): object {
-  const { full, titles } = shorten(notices, most)
+function cardOf(notices: readonly Notice[], mostFull: number, mostTitles: number): object {
+  const { full, titles } = shorten(notices, mostFull)
   const alone = notices.length === 1
   const body = [
     line(messageTitle(notices), { size: 'Large', weight: 'Bolder' }),
     ...full.flatMap((notice) => linesOf(notice, alone)),
-    ...titles.map((title) => line(title.slice(0, 200))),
+    ...titles.slice(0, mostTitles).map((title) => line(title.slice(0, 200))),
   ]
   const actions = full
     .flatMap(({ answers, title }) =>
