@@ -55,7 +55,7 @@ const Body = z.looseObject({
 export type Body = z.infer<typeof Body>
 
 export function readBody(type: string, text: string): Body {
-  const value: unknown = type.includes('json') ? JSON.parse(text) : undefined
+  const value: unknown = /[/+]json\b/.test(type) ? JSON.parse(text) : undefined
   return Body.parse(
     typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {},
   )

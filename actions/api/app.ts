@@ -6,11 +6,13 @@ import { secureHeaders } from 'hono/secure-headers'
 import { maybeAddress, widen } from '#contract/address.ts'
 import { nearest, Problem, toProblem } from '#contract/problem.ts'
 import type { Flow } from '../flow/flow.ts'
+import { RetentionSettings } from '../retention-settings.ts'
 import { mountAddresses } from './addresses.ts'
 import { mountAlerts } from './alerts.ts'
 import { openAuthentication } from './authenticate.ts'
 import { mountConnectors } from './connectors.ts'
 import { mountDecisions } from './decisions.ts'
+import { mountExport } from './export.ts'
 import { mountHealth } from './health.ts'
 import { mountJournal } from './journal.ts'
 import { mountKeys } from './keys.ts'
@@ -20,6 +22,7 @@ import { type OpenApi, openApiDocument } from './openapi.ts'
 import { mountOrders } from './orders.ts'
 import { mountPolicy } from './policy.ts'
 import { openRateLimit } from './rate-limit.ts'
+import { mountRetention } from './retention.ts'
 import type { App, Env } from './route.ts'
 import { mountTokens } from './tokens.ts'
 
@@ -38,7 +41,7 @@ const known = { perSecond: 5_000, burst: 20_000 }
 const probes = ['/healthz', '/readyz']
 const strangers = { perSecond: 10, burst: 50 }
 
-export function makeApp(flow: Flow): App {
+export function makeApp(flow: Flow, retention = RetentionSettings.parse({})): App {
   const app: App = new OpenAPIHono<Env>()
   const authenticate = openAuthentication(flow.store.read, flow.keys.issuer)
   const callers = openRateLimit(known.perSecond, known.burst)
@@ -78,6 +81,8 @@ export function makeApp(flow: Flow): App {
   mountNodeSide(app, flow)
   mountTokens(app, flow)
   mountJournal(app, flow)
+  mountExport(app, flow)
+  mountRetention(app, flow, retention)
   mountPolicy(app, flow)
   mountConnectors(app, flow)
   mountKeys(app, flow)

@@ -67,6 +67,9 @@ export function mountJournal(app: App, flow: Flow): void {
         whole: z.boolean(),
         lines: z.int(),
         head: z.string(),
+        from: z.int().optional().meta({
+          description: 'the first line that is there, when retention let earlier ones go',
+        }),
         broken: z.int().optional().meta({ description: 'the first line that does not follow' }),
       }),
       description: 'whether every line follows from the one before',

@@ -47,7 +47,8 @@ export type Route<Params extends z.ZodType, Query extends z.ZodType, Body extend
     status: 200 | 201 | 202
     schema: z.ZodType
     description: string
-    type?: string
+    /** JSON unless said otherwise; several where the caller chooses. */
+    type?: string | readonly string[]
     example: unknown
   }
   /** Besides those that every operation may give. */
@@ -181,9 +182,11 @@ function document<Params extends z.ZodType, Query extends z.ZodType, Body extend
     responses: {
       [answer.status]: {
         description: answer.description,
-        content: {
-          [answer.type ?? 'application/json']: { schema: answer.schema, example: answer.example },
-        },
+        content: Object.fromEntries(
+          [answer.type ?? 'application/json']
+            .flat()
+            .map((type) => [type, { schema: answer.schema, example: answer.example }]),
+        ),
       },
       ...Object.fromEntries(
         byStatus(problems).map(([status, codes]) => [status, problemAnswer(codes)]),

@@ -22,6 +22,7 @@ const Verified = z.looseObject({
   whole: z.boolean(),
   lines: z.int(),
   head: z.string(),
+  from: z.int().optional(),
   broken: z.int().optional(),
 })
 const Connectors = z.looseObject({
@@ -95,10 +96,11 @@ export const listJournal: Handler = async (asked, io) => {
 
 export const verifyJournal: Handler = async (asked, io) => {
   const found = await openClient(io.environment).get('/v1/journal/verify', Verified)
-  const { whole, lines, head, broken } = found
+  const { whole, lines, head, from, broken } = found
+  const since = from === undefined ? '' : ` from line ${from} on, before which retention let go`
   answer(asked, io, found, () =>
     whole
-      ? `the journal is whole: ${lines} lines, head ${head}\n`
+      ? `the journal is whole: ${lines} lines${since}, head ${head}\n`
       : `the journal is broken: line ${broken} does not follow from the ${lines} before it\n`,
   )
   return whole ? 0 : 3

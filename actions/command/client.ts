@@ -24,6 +24,10 @@ export type Client = {
   /** The answer, read by the schema for printing, and as it came for `--json`. Throws the service's Problem. */
   get<Answer>(path: string, schema: z.ZodType<Answer>): Promise<Answer>
   post<Answer>(path: string, body: unknown, schema: z.ZodType<Answer>): Promise<Answer>
+  /** An answer that is too long to be held: its text as it comes. Throws also while it is read, when it breaks off. */
+  open(
+    path: string,
+  ): Promise<{ header(name: string): string | undefined; text: AsyncIterable<string> }>
   url: string
 }
 
@@ -50,15 +54,29 @@ export function openClient(environment: Environment): Client {
     url: base.origin,
     get: (path, schema) => call('GET', path, undefined, schema),
     post: (path, body, schema) => call('POST', path, body, schema),
+    open: async (path) => {
+      const response = await request({ base, token, ca }, 'GET', path, undefined)
+      const status = response.statusCode ?? 500
+      if (status >= 400) throw problemOf(status, parse(await readText(base, response)))
+      return {
+        header: (name) => [response.headers[name]].flat()[0],
+        text: pieces(base, response),
+      }
+    },
   }
 }
 
 type To = { base: URL; token: string; ca: string | undefined }
 type Answered = { status: number; text: string }
 
-function send(to: To, method: string, path: string, body: unknown): Promise<Answered> {
+async function send(to: To, method: string, path: string, body: unknown): Promise<Answered> {
+  const response = await request(to, method, path, body)
+  return { status: response.statusCode ?? 500, text: await readText(to.base, response) }
+}
+
+function request(to: To, method: string, path: string, body: unknown) {
   const text = body === undefined ? undefined : JSON.stringify(body)
-  const { promise, resolve, reject } = Promise.withResolvers<Answered>()
+  const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>()
   const request = (to.base.protocol === 'https:' ? https : http).request(new URL(path, to.base), {
     method,
     timeout: answerTimeoutMs,
@@ -71,22 +89,29 @@ function send(to: To, method: string, path: string, body: unknown): Promise<Answ
     },
     ...(to.ca !== undefined && { ca: to.ca }),
   })
-  const fail = (error: Error) => reject(unreachable(to.base, error))
   request.on('timeout', () =>
     request.destroy(new Error(`no answer in ${answerTimeoutMs / 1_000}s`)),
   )
-  request.on('error', fail)
-  request.on('response', (response) => {
-    let answer = ''
-    response.setEncoding('utf8')
-    response.on('data', (piece) => {
-      answer += piece
-    })
-    response.on('error', fail)
-    response.on('end', () => resolve({ status: response.statusCode ?? 500, text: answer }))
-  })
+  request.on('error', (error) => reject(unreachable(to.base, error)))
+  request.on('response', resolve)
   request.end(text)
   return promise
+}
+
+async function readText(base: URL, response: http.IncomingMessage): Promise<string> {
+  let text = ''
+  for await (const piece of pieces(base, response)) text += piece
+  return text
+}
+
+/** Whoever stops reading in the middle ends the connection. */
+async function* pieces(base: URL, response: http.IncomingMessage): AsyncGenerator<string> {
+  response.setEncoding('utf8')
+  try {
+    for await (const piece of response) yield String(piece)
+  } catch (error) {
+    throw unreachable(base, error instanceof Error ? error : new Error(String(error)))
+  }
 }
 
 function readAnswer<Answer>(answer: Answered, path: string, schema: z.ZodType<Answer>): Answer {

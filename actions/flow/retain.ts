@@ -5,6 +5,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { historyWindowMs } from '../decide/facts.ts'
 import type { RetentionSettings } from '../retention-settings.ts'
+import { appendJournal } from '../store/journal.ts'
 import {
   announcePrune,
   journalOfAge,
@@ -41,19 +42,32 @@ export type Retained = {
   intelligence: number
 }
 
+export type RetainOptions = {
+  /** Ends once about so many rows went. */
+  limit?: number
+  /** Who let it be done; the clock unless somebody else is named. */
+  actor?: string
+}
+
 /**
- * Lets go in steps of at most a thousand rows, each a transaction of its own with a turn of the event loop after it.
- * `limit` ends it once about so many rows went; `more` says that it did.
+ * Lets go in steps of at most a thousand rows, each a transaction of its own with a turn of the event loop after it, and
+ * journals how much went. `more` says that the limit ended it.
  */
 export async function retain(
   store: Store,
   settings: RetentionSettings,
   now: number,
-  limit = Number.POSITIVE_INFINITY,
+  { limit = Number.POSITIVE_INFINITY, actor = 'clock' }: RetainOptions = {},
 ): Promise<{ gone: Retained; more: boolean }> {
   // Without waiting for the disk: what is forgotten with the machine is let go again.
   const step: Round['step'] = (job) => store.note((tx) => job(tx, tx))
-  return work(store, settings, now, limit, step)
+  const done = await work(store, settings, { now, actor, limit }, step)
+  const { journal: _, ...rows } = done.gone
+  if (Object.values(rows).some((n) => n > 0)) {
+    const line = { at: now, actor, action: 'retention.run', subject: 'retention', after: rows }
+    await store.note((tx) => appendJournal(tx, [line]))
+  }
+  return done
 }
 
 /** What `retain` would do now, by reading alone. */
@@ -63,12 +77,14 @@ export async function wouldRetain(
   now: number,
 ): Promise<Retained> {
   const step: Round['step'] = (job) => job(store.read, undefined)
-  return (await work(store, settings, now, Number.POSITIVE_INFINITY, step)).gone
+  const limit = Number.POSITIVE_INFINITY
+  return (await work(store, settings, { now, actor: '', limit }, step)).gone
 }
 
-type Round = {
+type Asked = { now: number; actor: string; limit: number }
+
+type Round = Asked & {
   read: Reader
-  now: number
   gone: Retained
   /** `tx` is undefined when nothing is to be changed. */
   step<T>(job: (db: Reader, tx: Writer | undefined) => Promise<T>): Promise<T>
@@ -78,10 +94,10 @@ type Round = {
 async function work(
   store: Store,
   settings: RetentionSettings,
-  now: number,
-  limit: number,
+  asked: Asked,
   run: Round['step'],
 ): Promise<{ gone: Retained; more: boolean }> {
+  const { now, limit } = asked
   const gone = { alerts: 0, originals: 0, decisions: 0, receipts: 0, journal: 0, intelligence: 0 }
   const full = () => Object.values(gone).reduce((sum, rows) => sum + rows, 0) >= limit
   const step: Round['step'] = async (job) => {
@@ -89,7 +105,7 @@ async function work(
     await turn()
     return result
   }
-  const round: Round = { read: store.read, now, gone, step, full }
+  const round: Round = { ...asked, read: store.read, gone, step, full }
   const alertsBefore = now - settings.alerts
   await retainAlerts(round, 'alerts', beginning, alertsBefore)
   if (settings.originals !== undefined)
@@ -168,7 +184,7 @@ async function retainJournal(round: Round, before: number): Promise<void> {
   const target = await journalOfAge(round.read, Math.min(day, await oldestStanding(round.read)))
   if (!target) return
   const said = await round.step(async (_, tx) => {
-    if (tx) await announcePrune(tx, target, round.now)
+    if (tx) await announcePrune(tx, target, round)
     return tx !== undefined
   })
   if (!said) round.gone.journal += target.lines

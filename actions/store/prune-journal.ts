@@ -64,11 +64,15 @@ export async function oldestStanding(db: Reader): Promise<number> {
  * Says in the journal itself which lines go, before the first of them does: so a removal that was cut off in the middle
  * verifies too, and is gone on with.
  */
-export async function announcePrune(tx: Writer, target: PruneTarget, now: number): Promise<void> {
+export async function announcePrune(
+  tx: Writer,
+  target: PruneTarget,
+  { now, actor }: { now: number; actor: string },
+): Promise<void> {
   const said = await newestLine(tx, 'journal')
   const anchor = said && readAnchor(said)
   if (anchor && anchor.through >= target.through) return
-  const entry = { at: now, actor: 'clock', action: 'journal.prune', subject: 'journal' }
+  const entry = { at: now, actor, action: 'journal.prune', subject: 'journal' }
   await appendJournal(tx, [{ ...entry, after: target }])
 }
 

@@ -35,8 +35,14 @@ async function send(service: TestService, attacker: string, more: Record<string,
   return one
 }
 
-function run(service: TestService, more: Record<string, string> = {}, limit?: number) {
-  return retain(service.flow.store, RetentionSettings.parse({ ...more }), service.clock.now, limit)
+function run(
+  service: TestService,
+  more: Record<string, string> = {},
+  limit = Number.POSITIVE_INFINITY,
+) {
+  return retain(service.flow.store, RetentionSettings.parse({ ...more }), service.clock.now, {
+    limit,
+  })
 }
 
 describe('alerts', () => {

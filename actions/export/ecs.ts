@@ -1,0 +1,110 @@
+/**
+ * A line of the journal as a document of the Elastic Common Schema 8.17 (all fields are in 9 too).
+ *
+ * ECS fields: `@timestamp`, `ecs.version`, `message`; `event.` kind, category, type, action, outcome, reason, sequence,
+ * hash, module, dataset, provider; `rule.name`; `source.ip`, or `destination.ip` for a block of what goes out, and
+ * `related.ip`, for a host (a network is no `ip`, and stands in `cordon.target` only); `user.name` and `related.user` for
+ * what somebody did with a token, `observer.` name, type, vendor, product for what a node said; `organization.name` when
+ * it is asked for.
+ *
+ * `cordon.` holds the rest: actor, subject, target, the decision as it stands at the time of the export, and `before`,
+ * `after`, `prev` verbatim, so that `event.hash` can be computed anew from the document: the SHA-256, in hex, of the JSON
+ * of [event.sequence, @timestamp in epoch milliseconds, cordon.actor, event.action, cordon.subject, cordon.before or
+ * null, cordon.after or null, cordon.prev].
+ */
+import { isHost, maybeAddress } from '#contract/address.ts'
+import { printable } from '#contract/printable.ts'
+import { printTime } from '#contract/time.ts'
+import type { Decision } from '../store/decisions.ts'
+import type { Entry } from './entry.ts'
+import { kindOf, outcomeOf, saidBy } from './meaning.ts'
+
+export type EcsDocument = { readonly [field: string]: unknown }
+
+export function toEcs(entry: Entry, organization?: string): EcsDocument {
+  const { line, decision } = entry
+  const { reason, target, rule } = saidBy(entry)
+  const { category, type } = kindOf(line.action)
+  return {
+    '@timestamp': printTime(line.at),
+    ecs: { version: '8.17.0' },
+    event: {
+      kind: 'event',
+      category: [category],
+      type,
+      action: line.action,
+      outcome: outcomeOf(line.action),
+      ...(reason !== undefined && { reason }),
+      sequence: line.seq,
+      hash: line.hash,
+      module: 'cordon',
+      dataset: 'cordon.journal',
+      provider: 'cordon',
+    },
+    message: messageOf(entry),
+    ...(rule !== undefined && { rule: { name: rule } }),
+    ...who(line.actor, target),
+    ...(isHostText(target) && { [sideOf(decision)]: { ip: target } }),
+    ...(organization !== undefined && { organization: { name: organization } }),
+    cordon: {
+      actor: line.actor,
+      subject: line.subject,
+      ...(target !== undefined && { target }),
+      ...(line.before !== null && { before: line.before }),
+      ...(line.after !== null && { after: line.after }),
+      prev: line.prev,
+      ...(decision && { decision: decisionFields(decision) }),
+    },
+  }
+}
+
+/** One line that a person reads. */
+export function messageOf(entry: Entry): string {
+  const { line } = entry
+  const { reason, target } = saidBy(entry)
+  const about = target === undefined || target === line.subject ? '' : ` on ${target}`
+  const why = reason === undefined ? '' : ` (${reason})`
+  return printable(`${line.actor}: ${line.action} of ${line.subject}${about}${why}`, 1_000)
+}
+
+/** A part of the service itself (`policy`, `clock`, `service`) is no user. */
+function who(actor: string, target: string | undefined): EcsDocument {
+  const [, kind, name] = /^(token|node)\/(.*)$/s.exec(actor) ?? []
+  const related = {
+    ...(isHostText(target) && { ip: [target] }),
+    ...(kind === 'token' && { user: [name] }),
+  }
+  return {
+    ...(kind === 'token' && { user: { name } }),
+    ...(kind === 'node' && {
+      observer: { name, type: 'firewall', vendor: 'Cordon', product: 'Cordon agent' },
+    }),
+    ...(Object.keys(related).length > 0 && { related }),
+  }
+}
+
+function isHostText(target: string | undefined): boolean {
+  const address = target === undefined ? undefined : maybeAddress(target)
+  return address !== undefined && isHost(address)
+}
+
+function sideOf(decision: Decision | undefined): 'source' | 'destination' {
+  return decision?.direction === 'out' ? 'destination' : 'source'
+}
+
+function decisionFields(decision: Decision): EcsDocument {
+  const { id, state, outcome, origin, direction, audience, alerts } = decision
+  return {
+    id,
+    state,
+    outcome,
+    origin,
+    audience,
+    alerts,
+    created: printTime(decision.created),
+    ...(direction !== null && { direction }),
+    ...(decision.notAfter !== null && { not_after: printTime(decision.notAfter) }),
+    ...(decision.ended !== null && { ended: printTime(decision.ended) }),
+    ...(decision.endReason !== null && { end_reason: decision.endReason }),
+  }
+}

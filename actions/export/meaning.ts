@@ -1,0 +1,70 @@
+/** What a line of the journal is in the words of the Elastic Common Schema: category, type and outcome. */
+import { z } from 'zod'
+import type { Entry } from './entry.ts'
+
+type Kind = { category: string; type: readonly string[] }
+
+const kinds: Readonly<Record<string, Kind>> = {
+  'decision.issue': { category: 'network', type: ['connection', 'denied'] },
+  'decision.approve': { category: 'network', type: ['connection', 'denied'] },
+  'decision.prolong': { category: 'network', type: ['connection', 'denied'] },
+  'decision.extend': { category: 'network', type: ['connection', 'denied'] },
+  'decision.confirm': { category: 'network', type: ['connection', 'denied'] },
+  'decision.lift': { category: 'network', type: ['connection', 'allowed'] },
+  'decision.expire': { category: 'network', type: ['connection', 'end'] },
+  'node.invite': { category: 'configuration', type: ['creation'] },
+  'node.enrol': { category: 'configuration', type: ['creation'] },
+  'node.regroup': { category: 'configuration', type: ['change'] },
+  'node.revoke': { category: 'configuration', type: ['deletion'] },
+  'token.create': { category: 'iam', type: ['user', 'creation'] },
+  'token.revoke': { category: 'iam', type: ['user', 'deletion'] },
+  'key.rotate': { category: 'configuration', type: ['change'] },
+  'policy.change': { category: 'configuration', type: ['change'] },
+  'epoch.begin': { category: 'configuration', type: ['change'] },
+  'journal.prune': { category: 'configuration', type: ['deletion'] },
+}
+
+/** By noun, for what has no entry of its own; each is a type that its category allows. */
+const families: Readonly<Record<string, Kind>> = {
+  decision: { category: 'network', type: ['info'] },
+  receipt: { category: 'network', type: ['info'] },
+  node: { category: 'host', type: ['info'] },
+}
+
+const other: Kind = { category: 'configuration', type: ['info'] }
+
+export function kindOf(action: string): Kind {
+  return kinds[action] ?? families[action.split('.')[0] ?? ''] ?? other
+}
+
+/** Whether what the line tells succeeded; of a question nobody knows yet. */
+export function outcomeOf(action: string): 'success' | 'failure' | 'unknown' {
+  if (action === 'receipt.refused' || action === 'receipt.failed') return 'failure'
+  return action === 'decision.wait' ? 'unknown' : 'success'
+}
+
+const Said = z
+  .looseObject({
+    reason: z.string().optional().catch(undefined),
+    reasons: z.array(z.string()).optional().catch(undefined),
+    code: z.string().optional().catch(undefined),
+    detail: z.string().optional().catch(undefined),
+    rule: z.string().nullish().catch(undefined),
+    target: z.string().nullish().catch(undefined),
+  })
+  .catch({})
+
+/** Why, whom it is about and by which rule, as the line says it, or else as its decision does. */
+export function saidBy({ line, decision }: Entry): {
+  reason: string | undefined
+  target: string | undefined
+  rule: string | undefined
+} {
+  const said = Said.parse(line.after === null ? {} : JSON.parse(line.after))
+  const told = [said.code, said.detail].filter((part) => part !== undefined).join(': ')
+  return {
+    reason: said.reason ?? said.reasons?.join(', ') ?? (told === '' ? undefined : told),
+    target: said.target ?? decision?.target ?? undefined,
+    rule: said.rule ?? decision?.rule ?? undefined,
+  }
+}
