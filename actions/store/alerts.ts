@@ -1,9 +1,12 @@
 /** Alerts as they were received, each with the decision that it led to. */
+import type { Selectable } from 'kysely'
 import { maybeAddress, widen } from '#contract/address.ts'
 import type { Alert } from '#contract/alert.ts'
 import { historyLimit, type PastAlert } from '../decide/facts.ts'
 import { victimOf } from '../decide/history.ts'
+import { prepared, preparedIn, preparedList, type Slots } from './prepared.ts'
 import type { Reader, Writer } from './store.ts'
+import type { Tables } from './tables.ts'
 
 export type StoredAlert = { alert: Alert; decision: string }
 
@@ -12,17 +15,13 @@ export async function knownAlerts(
   tx: Reader | Writer,
   ids: readonly string[],
 ): Promise<Map<string, string>> {
-  const known = new Map<string, string>()
-  for (let i = 0; i < ids.length; i += 500) {
-    const rows = await tx
-      .selectFrom('alerts')
-      .select(['id', 'decision'])
-      .where('id', 'in', ids.slice(i, i + 500))
-      .execute()
-    for (const row of rows) known.set(row.id, row.decision)
-  }
-  return known
+  const rows = await selectKnown(tx, ids)
+  return new Map(rows.map(({ id, decision }) => [id, decision]))
 }
+
+const selectKnown = preparedIn((db, ids) =>
+  db.selectFrom('alerts').select(['id', 'decision']).where('id', 'in', ids),
+)
 
 /** With whom each alert is counted: the attacker, as wide as the policy blocks by default. */
 export type NewAlert = StoredAlert & {
@@ -32,28 +31,20 @@ export type NewAlert = StoredAlert & {
 }
 
 export async function insertAlerts(tx: Writer, alerts: readonly NewAlert[]): Promise<void> {
-  for (let i = 0; i < alerts.length; i += 200)
-    await tx
-      .insertInto('alerts')
-      .values(alerts.slice(i, i + 200).map(toRow))
-      .execute()
+  await insertRows(tx, alerts.map(toRow))
 }
+
+const insertRows = preparedList((db, rows: readonly Slots<Row>[]) =>
+  db.insertInto('alerts').values(rows),
+)
 
 /** Newest first, at most historyLimit; an alert from the future would take the place of a true one. */
 export async function offenderHistory(
   tx: Reader | Writer,
   offender: string,
-  { since, until }: { since: number; until: number },
+  span: { since: number; until: number },
 ): Promise<PastAlert[]> {
-  const rows = await tx
-    .selectFrom('alerts')
-    .select(['observed', 'rule', 'count', 'port', 'user', 'victim'])
-    .where('offender', '=', offender)
-    .where('observed', '>=', since)
-    .where('observed', '<=', until)
-    .orderBy('observed', 'desc')
-    .limit(historyLimit)
-    .execute()
+  const rows = await selectHistory(tx, { offender, ...span })
   return rows.map((row) => ({
     at: row.observed,
     rule: row.rule,
@@ -63,6 +54,18 @@ export async function offenderHistory(
     ...(row.victim !== null && { victim: row.victim }),
   }))
 }
+
+type Spanned = { offender: string; since: number; until: number }
+const selectHistory = prepared((db, { offender, since, until }: Slots<Spanned>) =>
+  db
+    .selectFrom('alerts')
+    .select(['observed', 'rule', 'count', 'port', 'user', 'victim'])
+    .where('offender', '=', offender)
+    .where('observed', '>=', since)
+    .where('observed', '<=', until)
+    .orderBy('observed', 'desc')
+    .limit(historyLimit),
+)
 
 export async function alertsOf(db: Reader, decision: string, limit: number): Promise<Alert[]> {
   const rows = await db
@@ -105,7 +108,9 @@ function around(attacker: string): string[] {
   return Array.from({ length: address.prefix + 1 }, (_, prefix) => widen(address, prefix).text)
 }
 
-function toRow({ alert, decision, offender, facts }: NewAlert) {
+type Row = Selectable<Tables['alerts']>
+
+function toRow({ alert, decision, offender, facts }: NewAlert): Row {
   return {
     id: alert.id,
     source: alert.source,

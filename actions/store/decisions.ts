@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { Direction } from '#contract/action.ts'
 import { base32 } from '#contract/id.ts'
 import type { Outcome, Reason } from '../decide/verdict.ts'
+import { prepared, preparedIn, preparedList, type Slots } from './prepared.ts'
 import type { Reader, Writer } from './store.ts'
 import type { Tables } from './tables.ts'
 
@@ -53,12 +54,12 @@ export function decisionIdFrom(cause: string): string {
 }
 
 export async function insertDecisions(tx: Writer, decisions: readonly Decision[]): Promise<void> {
-  for (let i = 0; i < decisions.length; i += 200)
-    await tx
-      .insertInto('decisions')
-      .values(decisions.slice(i, i + 200).map(toRow))
-      .execute()
+  await insertRows(tx, decisions.map(toRow))
 }
+
+const insertRows = preparedList((db, rows: readonly Slots<Row>[]) =>
+  db.insertInto('decisions').values(rows),
+)
 
 export async function findDecision(db: Reader | Writer, id: string): Promise<Decision | undefined> {
   const row = await db.selectFrom('decisions').selectAll().where('id', '=', id).executeTakeFirst()
@@ -69,34 +70,26 @@ export async function decisionsById(
   db: Reader | Writer,
   ids: readonly string[],
 ): Promise<Map<string, Decision>> {
-  const found = new Map<string, Decision>()
-  for (let i = 0; i < ids.length; i += 500) {
-    const rows = await db
-      .selectFrom('decisions')
-      .selectAll()
-      .where('id', 'in', ids.slice(i, i + 500))
-      .execute()
-    for (const row of rows) found.set(row.id, fromRow(row))
-  }
-  return found
+  const rows = await selectByIds(db, ids)
+  return new Map(rows.map((row) => [row.id, fromRow(row)]))
 }
+
+const selectByIds = preparedIn((db, ids) =>
+  db.selectFrom('decisions').selectAll().where('id', 'in', ids),
+)
 
 /** Whom each decision is for; nothing for an id that is none. */
 export async function audiencesById(
   db: Reader | Writer,
   ids: readonly string[],
 ): Promise<Map<string, string[]>> {
-  const found = new Map<string, string[]>()
-  for (let i = 0; i < ids.length; i += 500) {
-    const rows = await db
-      .selectFrom('decisions')
-      .select(['id', 'audience'])
-      .where('id', 'in', ids.slice(i, i + 500))
-      .execute()
-    for (const { id, audience } of rows) found.set(id, Audiences.parse(JSON.parse(audience)))
-  }
-  return found
+  const rows = await selectAudiences(db, ids)
+  return new Map(rows.map(({ id, audience }) => [id, Audiences.parse(JSON.parse(audience))]))
 }
+
+const selectAudiences = preparedIn((db, ids) =>
+  db.selectFrom('decisions').select(['id', 'audience']).where('id', 'in', ids),
+)
 
 /** What waits or is in force for exactly these targets. */
 export async function standingDecisions(
@@ -104,18 +97,17 @@ export async function standingDecisions(
   targets: readonly string[],
   now: number,
 ): Promise<Decision[]> {
-  const found: Decision[] = []
-  for (let i = 0; i < targets.length; i += 500) {
-    const rows = await db
-      .selectFrom('decisions')
-      .selectAll()
-      .where('target', 'in', targets.slice(i, i + 500))
-      .where('state', 'in', ['waiting', 'issued', 'applied'])
-      .execute()
-    found.push(...rows.map(fromRow))
-  }
+  const found = (await selectStanding(db, targets)).map(fromRow)
   return found.filter((decision) => decision.notAfter === null || decision.notAfter > now)
 }
+
+const selectStanding = preparedIn((db, targets) =>
+  db
+    .selectFrom('decisions')
+    .selectAll()
+    .where('target', 'in', targets)
+    .where('state', 'in', ['waiting', 'issued', 'applied']),
+)
 
 /** Soonest to end first, after the place where the last page ended. */
 export async function targetsInForce(
@@ -206,23 +198,26 @@ export async function updateEvidence(
   tx: Writer,
   { id, alerts, notAfter }: Pick<Decision, 'id' | 'alerts' | 'notAfter'>,
 ): Promise<void> {
-  await tx
-    .updateTable('decisions')
-    .set({ alerts, not_after: notAfter })
-    .where('id', '=', id)
-    .execute()
+  await setEvidence(tx, { id, alerts, not_after: notAfter })
 }
+
+type Evidence = Pick<Row, 'id' | 'alerts' | 'not_after'>
+const setEvidence = prepared((db, { id, ...evidence }: Slots<Evidence>) =>
+  db.updateTable('decisions').set(evidence).where('id', '=', id),
+)
 
 /** The first node confirmed: issued becomes applied. */
 export async function markApplied(tx: Writer, ids: readonly string[]): Promise<void> {
-  for (let i = 0; i < ids.length; i += 500)
-    await tx
-      .updateTable('decisions')
-      .set({ state: 'applied' })
-      .where('id', 'in', ids.slice(i, i + 500))
-      .where('state', '=', 'issued')
-      .execute()
+  await setApplied(tx, ids)
 }
+
+const setApplied = preparedIn((db, ids) =>
+  db
+    .updateTable('decisions')
+    .set({ state: 'applied' })
+    .where('id', 'in', ids)
+    .where('state', '=', 'issued'),
+)
 
 /** Ends by the clock what is past its time; the kernels have let go by themselves. Returns those ended. */
 export async function endExpired(tx: Writer, now: number, limit: number): Promise<string[]> {

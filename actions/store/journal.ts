@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Selectable } from 'kysely'
+import { prepared, preparedList, type Slots } from './prepared.ts'
 import type { Reader, Writer } from './store.ts'
 import type { Tables } from './tables.ts'
 
@@ -20,14 +21,9 @@ export type JournalLine = Selectable<Tables['journal']>
 /** Appends in the caller's transaction; the single writer keeps the chain in order. */
 export async function appendJournal(tx: Writer, entries: readonly JournalEntry[]): Promise<void> {
   if (entries.length === 0) return
-  const last = await tx
-    .selectFrom('journal')
-    .select(['seq', 'hash'])
-    .orderBy('seq', 'desc')
-    .limit(1)
-    .execute()
-  let seq = last[0]?.seq ?? 0
-  let prev = last[0]?.hash ?? ''
+  const [last] = await selectLast(tx, {})
+  let seq = last?.seq ?? 0
+  let prev = last?.hash ?? ''
   const lines = entries.map((entry) => {
     const body = {
       seq: ++seq,
@@ -42,12 +38,15 @@ export async function appendJournal(tx: Writer, entries: readonly JournalEntry[]
     prev = lineHash(body)
     return { ...body, hash: prev }
   })
-  for (let i = 0; i < lines.length; i += 200)
-    await tx
-      .insertInto('journal')
-      .values(lines.slice(i, i + 200))
-      .execute()
+  await insertLines(tx, lines)
 }
+
+const selectLast = prepared((db) =>
+  db.selectFrom('journal').select(['seq', 'hash']).orderBy('seq', 'desc').limit(1),
+)
+const insertLines = preparedList((db, lines: readonly Slots<JournalLine>[]) =>
+  db.insertInto('journal').values(lines),
+)
 
 export function readJournal(
   db: Reader,

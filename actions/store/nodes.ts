@@ -2,6 +2,7 @@
 import type { Selectable } from 'kysely'
 import { type PublicKey, PublicKey as PublicKeySchema } from '#contract/key.ts'
 import { type Heartbeat, Heartbeat as HeartbeatSchema } from '#contract/receipt.ts'
+import { prepared, type Slots } from './prepared.ts'
 import type { Reader, Writer } from './store.ts'
 import type { Tables } from './tables.ts'
 
@@ -31,15 +32,15 @@ export async function findNodeIdentity(
   db: Reader | Writer,
   name: string,
 ): Promise<NodeIdentity | undefined> {
-  const row = await db
-    .selectFrom('nodes')
-    .select(['name', 'groups', 'revoked', 'key'])
-    .where('name', '=', name)
-    .executeTakeFirst()
+  const [row] = await selectIdentity(db, { name })
   if (!row) return undefined
   const groups = JSON.parse(row.groups) as string[]
   return { name: row.name, groups, revoked: row.revoked, keyText: row.key }
 }
+
+const selectIdentity = prepared((db, { name }: Slots<{ name: string }>) =>
+  db.selectFrom('nodes').select(['name', 'groups', 'revoked', 'key']).where('name', '=', name),
+)
 
 /** Throws a ZodError for text that putNode did not write. */
 export function readNodeKey(keyText: string): PublicKey {

@@ -1,7 +1,10 @@
 /** What the nodes are to enforce: signed envelopes in sequence, and the wished state that they add up to. */
+import type { Selectable } from 'kysely'
 import type { BlockAction } from '#contract/action.ts'
 import { noPrevious } from '#contract/envelope.ts'
+import { prepared, preparedList, type Slots } from './prepared.ts'
 import type { Reader, Writer } from './store.ts'
+import type { Tables } from './tables.ts'
 
 export type Head = { audience: string; epoch: number; seq: number; hash: string }
 export type Envelope = Head & { jws: string; created: number }
@@ -29,24 +32,30 @@ export async function beginEpoch(tx: Writer, epoch: number): Promise<void> {
 
 /** Where an audience stands; before its first envelope at 0 of the present epoch. */
 export async function readHead(db: Reader | Writer, audience: string): Promise<Head> {
-  const row = await db
-    .selectFrom('heads')
-    .selectAll()
-    .where('audience', '=', audience)
-    .executeTakeFirst()
+  const [row] = await selectHead(db, { audience })
   return row ?? { audience, epoch: await readEpoch(db), seq: 0, hash: noPrevious }
 }
+
+const selectHead = prepared((db, { audience }: Slots<{ audience: string }>) =>
+  db.selectFrom('heads').selectAll().where('audience', '=', audience),
+)
 
 /** In the transaction that took the head: one writer, so numbers are free of gaps in commit order. */
 export async function insertEnvelope(tx: Writer, envelope: Envelope): Promise<void> {
   const { audience, epoch, seq, hash } = envelope
-  await tx.insertInto('envelopes').values(envelope).execute()
-  await tx
-    .insertInto('heads')
-    .values({ audience, epoch, seq, hash })
-    .onConflict((conflict) => conflict.column('audience').doUpdateSet({ epoch, seq, hash }))
-    .execute()
+  await appendEnvelope(tx, envelope)
+  await putHead(tx, { audience, epoch, seq, hash })
 }
+
+const appendEnvelope = prepared((db, envelope: Slots<Envelope>) =>
+  db.insertInto('envelopes').values(envelope),
+)
+const putHead = prepared((db, { audience, ...place }: Slots<Head>) =>
+  db
+    .insertInto('heads')
+    .values({ audience, ...place })
+    .onConflict((conflict) => conflict.column('audience').doUpdateSet(place)),
+)
 
 export function envelopesAfter(
   db: Reader,
@@ -87,19 +96,24 @@ export async function putClaims(
   audience: string,
   blocks: readonly BlockAction[],
 ): Promise<void> {
-  for (let i = 0; i < blocks.length; i += 200)
-    await tx
-      .insertInto('claims')
-      .values(blocks.slice(i, i + 200).map((block) => toClaim(audience, block)))
-      .onConflict((conflict) =>
-        conflict.columns(['audience', 'decision']).doUpdateSet((claim) => ({
-          target: claim.ref('excluded.target'),
-          not_after: claim.ref('excluded.not_after'),
-          action: claim.ref('excluded.action'),
-        })),
-      )
-      .execute()
+  await insertClaims(
+    tx,
+    blocks.map((block) => toClaim(audience, block)),
+  )
 }
+
+const insertClaims = preparedList((db, claims: readonly Slots<Claim>[]) =>
+  db
+    .insertInto('claims')
+    .values(claims)
+    .onConflict((conflict) =>
+      conflict.columns(['audience', 'decision']).doUpdateSet((claim) => ({
+        target: claim.ref('excluded.target'),
+        not_after: claim.ref('excluded.not_after'),
+        action: claim.ref('excluded.action'),
+      })),
+    ),
+)
 
 export async function dropClaims(tx: Writer, decisions: readonly string[]): Promise<void> {
   for (let i = 0; i < decisions.length; i += 500)
@@ -127,7 +141,9 @@ export async function claimsOf(
   return rows.map((row) => JSON.parse(row.action) as BlockAction)
 }
 
-function toClaim(audience: string, block: BlockAction) {
+type Claim = Selectable<Tables['claims']>
+
+function toClaim(audience: string, block: BlockAction): Claim {
   return {
     audience,
     decision: block.decision,

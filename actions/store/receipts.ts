@@ -1,6 +1,7 @@
 /** The last word of each node about each decision. */
 import type { Selectable } from 'kysely'
 import type { Receipt } from '#contract/receipt.ts'
+import { preparedList, type Slots } from './prepared.ts'
 import type { Reader, Writer } from './store.ts'
 import type { Tables } from './tables.ts'
 
@@ -13,24 +14,28 @@ export async function putReceipts(
   receipts: readonly Receipt[],
 ): Promise<void> {
   const last = new Map(receipts.map((receipt) => [receipt.decision, receipt]))
-  const rows = [...last.values()].map((receipt) => toRow(node, receipt))
-  for (let i = 0; i < rows.length; i += 200)
-    await tx
-      .insertInto('receipts')
-      .values(rows.slice(i, i + 200))
-      .onConflict((conflict) =>
-        conflict.columns(['decision', 'node']).doUpdateSet((row) => ({
-          status: row.ref('excluded.status'),
-          at: row.ref('excluded.at'),
-          code: row.ref('excluded.code'),
-          detail: row.ref('excluded.detail'),
-          audience: row.ref('excluded.audience'),
-          epoch: row.ref('excluded.epoch'),
-          seq: row.ref('excluded.seq'),
-        })),
-      )
-      .execute()
+  await insertRows(
+    tx,
+    [...last.values()].map((receipt) => toRow(node, receipt)),
+  )
 }
+
+const insertRows = preparedList((db, rows: readonly Slots<NodeReceipt>[]) =>
+  db
+    .insertInto('receipts')
+    .values(rows)
+    .onConflict((conflict) =>
+      conflict.columns(['decision', 'node']).doUpdateSet((row) => ({
+        status: row.ref('excluded.status'),
+        at: row.ref('excluded.at'),
+        code: row.ref('excluded.code'),
+        detail: row.ref('excluded.detail'),
+        audience: row.ref('excluded.audience'),
+        epoch: row.ref('excluded.epoch'),
+        seq: row.ref('excluded.seq'),
+      })),
+    ),
+)
 
 /** Those of the decisions that the node has answered for already. */
 export async function answeredBefore(

@@ -1,5 +1,6 @@
 /** How many blocks there are and were: for ceilings, and for repeat offenders. */
 import { sql } from 'kysely'
+import { preparedIn } from './prepared.ts'
 import type { Reader, Writer } from './store.ts'
 
 /** How many blocks are in force, and how many the policy made since; what a person approved later does not count. */
@@ -42,15 +43,16 @@ export async function countOffences(
   offenders: readonly string[],
 ): Promise<Map<string, number>> {
   const counts = new Map<string, number>()
-  for (let i = 0; i < offenders.length; i += 500) {
-    const rows = await tx
-      .selectFrom('decisions')
-      .select(['offender', sql<number>`count(*)`.as('n')])
-      .where('offender', 'in', offenders.slice(i, i + 500))
-      .where('issued', 'is not', null)
-      .groupBy('offender')
-      .execute()
-    for (const row of rows) if (row.offender !== null) counts.set(row.offender, row.n)
-  }
+  for (const { offender, n } of await selectOffences(tx, offenders))
+    if (offender !== null) counts.set(offender, n)
   return counts
 }
+
+const selectOffences = preparedIn((db, offenders) =>
+  db
+    .selectFrom('decisions')
+    .select(['offender', sql<number>`count(*)`.as('n')])
+    .where('offender', 'in', offenders)
+    .where('issued', 'is not', null)
+    .groupBy('offender'),
+)

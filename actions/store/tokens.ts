@@ -1,5 +1,6 @@
 /** API tokens: only the hash is kept; the secret is shown once. */
 import type { Selectable } from 'kysely'
+import { prepared, type Slots } from './prepared.ts'
 import type { Reader, Writer } from './store.ts'
 import type { Tables } from './tables.ts'
 
@@ -26,13 +27,13 @@ export async function putToken(tx: Writer, token: Token): Promise<void> {
 }
 
 export async function findToken(db: Reader, secretHash: string): Promise<Token | undefined> {
-  const row = await db
-    .selectFrom('tokens')
-    .selectAll()
-    .where('secret', '=', secretHash)
-    .executeTakeFirst()
+  const [row] = await selectBySecret(db, { secret: secretHash })
   return row && fromRow(row)
 }
+
+const selectBySecret = prepared((db, { secret }: Slots<{ secret: string }>) =>
+  db.selectFrom('tokens').selectAll().where('secret', '=', secret),
+)
 
 export async function listTokens(db: Reader): Promise<Token[]> {
   return (await db.selectFrom('tokens').selectAll().orderBy('created').execute()).map(fromRow)
