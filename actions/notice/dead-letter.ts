@@ -32,3 +32,8 @@ export function deadLine(
   const after = { channel, tries, problem, notices: notices.length }
   return { at, actor: 'service', action: 'notice.dead', subject: id, after }
 }
+
+export function resentLine(letter: DeadLetter, actor: string, at: number): JournalEntry {
+  const { id: subject, channel } = letter
+  return { at, actor, action: 'notice.resend', subject, after: { channel } }
+}

@@ -1,10 +1,12 @@
 /** Tells people and other systems what the journal says: each channel by itself, so that none waits for another. */
 import type { Publisher } from '#contract/connector.ts'
 import { base32 } from '#contract/id.ts'
-import { nearest, Problem } from '#contract/problem.ts'
+import { nearest, Problem, toProblem } from '#contract/problem.ts'
 import { findDecision } from '../store/decisions.ts'
+import { appendJournal } from '../store/journal.ts'
 import { type DeadLetter, dropDeadLetter, findDeadLetter } from '../store/notices.ts'
 import { type Channel, type ChannelHealth, type ChannelParts, openChannel } from './channel.ts'
+import { resentLine } from './dead-letter.ts'
 import { describeTest } from './describe.ts'
 import { publish } from './publish.ts'
 
@@ -14,10 +16,10 @@ export type Notices = {
   /** The journal grew. Costs nothing: may be called after every commit. */
   wake(): void
   channels(): ChannelHealth[]
-  /** Sends a notice of its own to one channel, once. Throws what the channel says, `not_found` for none. */
+  /** Sends a notice of its own to one channel, once. Throws `not_found`, or `service_unreachable` with what the channel says. */
   test(channel: string): Promise<void>
-  /** Tries a dead letter once more, which is gone then. Throws what the channel says, and the letter stays. */
-  resend(id: string): Promise<DeadLetter>
+  /** Tries a dead letter once more, which is gone then. Throws as `test` does, and the letter stays. */
+  resend(id: string, actor: string): Promise<DeadLetter>
   stop(): Promise<void>
 }
 
@@ -36,8 +38,14 @@ export async function openNotices(parts: NoticeParts): Promise<Notices> {
     throw noChannel(name, [...parts.channels.keys()])
   }
 
-  const send = (name: string, notices: DeadLetter['notices']) =>
-    publish(find(name), notices, parts.pause, stop.signal)
+  const send = async (name: string, notices: DeadLetter['notices']) => {
+    const publisher = find(name)
+    try {
+      await publish(publisher, notices, parts.pause, stop.signal)
+    } catch (error) {
+      throw failed(name, toProblem(error))
+    }
+  }
 
   return {
     wake: () => {
@@ -48,7 +56,7 @@ export async function openNotices(parts: NoticeParts): Promise<Notices> {
       const mark = base32(parts.random(5))
       await send(name, [describeTest(parts.issuer, parts.now(), mark)])
     },
-    resend: async (id) => {
+    resend: async (id, actor) => {
       if (resending.has(id))
         throw new Problem('conflict', `${id} is just being sent`, { remedy: 'wait for its answer' })
       resending.add(id)
@@ -56,7 +64,10 @@ export async function openNotices(parts: NoticeParts): Promise<Notices> {
         const letter = await findDeadLetter(parts.store.read, id)
         if (!letter) throw noLetter(id)
         await send(letter.channel, await withAnswers(parts, letter.notices))
-        await parts.store.write((tx) => dropDeadLetter(tx, id))
+        await parts.store.write(async (tx) => {
+          await dropDeadLetter(tx, id)
+          await appendJournal(tx, [resentLine(letter, actor, parts.now())])
+        })
         return letter
       } finally {
         resending.delete(id)
@@ -80,6 +91,13 @@ async function withAnswers(parts: ChannelParts, notices: DeadLetter['notices']) 
     answered.push({ ...notice, answers: waits ? await parts.answersFor(notice.subject) : [] })
   }
   return answered
+}
+
+/** Whatever it was, it lies between the service and the channel, and not at who asked. */
+function failed(channel: string, { message, remedy }: Problem): Problem {
+  return new Problem('service_unreachable', `${channel} did not take it: ${message}`, {
+    ...(remedy !== undefined && { remedy }),
+  })
 }
 
 function noChannel(name: string, known: readonly string[]): Problem {

@@ -4,11 +4,10 @@ import { describe as group, test } from 'node:test'
 import { Notice } from '#contract/notice.ts'
 import { describe, describeRest } from '../../actions/notice/describe.ts'
 import { wants } from '../../actions/notice/events.ts'
-import type { Decision } from '../../actions/store/decisions.ts'
 import type { JournalEntry, JournalLine } from '../../actions/store/journal.ts'
-import { settingsOf, start } from './stage.ts'
+import { waiting as decision, settingsOf, start } from './stage.ts'
 
-const id = 'd-4x7k2m9qz1hb0wfa'
+const { id } = decision
 
 function line(entry: Partial<JournalEntry> & { action: string }): JournalLine {
   const { before, after, ...rest } = entry
@@ -18,29 +17,6 @@ function line(entry: Partial<JournalEntry> & { action: string }): JournalLine {
     before: before === undefined ? null : JSON.stringify(before),
     after: after === undefined ? null : JSON.stringify(after),
   }
-}
-
-const decision: Decision = {
-  id,
-  state: 'waiting',
-  outcome: 'review',
-  origin: 'policy',
-  rule: 'doubtful',
-  target: '203.0.113.7',
-  offender: '203.0.113.7',
-  direction: 'in',
-  audience: ['group/web'],
-  lengthMs: 7_200_000,
-  created: start,
-  issued: null,
-  notAfter: null,
-  ended: null,
-  endReason: null,
-  actor: null,
-  note: null,
-  reasons: [{ code: 'rule_matched', rule: 'doubtful', because: 'it is in doubt' }],
-  would: null,
-  alerts: 3,
 }
 
 const judged = {

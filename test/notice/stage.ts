@@ -6,12 +6,37 @@ import { type ChannelSettings, channelShape } from '#contract/channel.ts'
 import type { Publisher } from '#contract/connector.ts'
 import type { Notice } from '#contract/notice.ts'
 import { type NoticeParts, type Notices, openNotices } from '../../actions/notice/notices.ts'
+import type { Decision } from '../../actions/store/decisions.ts'
 import { appendJournal, type JournalEntry } from '../../actions/store/journal.ts'
 import { openSqlite } from '../../actions/store/sqlite.ts'
 import { openStore, type Store } from '../../actions/store/store.ts'
 
 /** 2026-03-01T03:00:00Z */
 export const start = Date.UTC(2026, 2, 1, 3, 0, 0)
+
+/** A question that nobody has answered yet. */
+export const waiting: Decision = {
+  id: 'd-4x7k2m9qz1hb0wfa',
+  state: 'waiting',
+  outcome: 'review',
+  origin: 'policy',
+  rule: 'doubtful',
+  target: '203.0.113.7',
+  offender: '203.0.113.7',
+  direction: 'in',
+  audience: ['group/web'],
+  lengthMs: 7_200_000,
+  created: start,
+  issued: null,
+  notAfter: null,
+  ended: null,
+  endReason: null,
+  actor: null,
+  note: null,
+  reasons: [{ code: 'rule_matched', rule: 'doubtful', because: 'it is in doubt' }],
+  would: null,
+  alerts: 3,
+}
 
 const Settings = z.strictObject(channelShape)
 
