@@ -78,6 +78,7 @@ async function wholePart(
   format: Format,
 ): Promise<{ bytes: number; last: number | undefined }> {
   const { size } = await handle.stat()
+  await checkFormat(handle, format)
   let tail = Buffer.alloc(0)
   for (let at = size; at > 0 && feeds(tail) < 2; ) {
     const from = Math.max(0, at - blockBytes)
@@ -93,6 +94,18 @@ async function wholePart(
   const line = tail.subarray(tail.lastIndexOf('\n', end - 2) + 1, end).toString()
   const heading = format === 'csv' && bytes === Buffer.byteLength(line)
   return { bytes, last: heading ? undefined : seqOf(format, line) }
+}
+
+const beginnings = { ndjson: '{"@timestamp":"', csv: 'line,time,actor,' } as const
+
+/** Nothing is cut off from what somebody else has written. */
+async function checkFormat(handle: FileHandle, format: Format): Promise<void> {
+  const wanted = beginnings[format]
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(wanted.length), { position: 0 })
+  if (wanted.startsWith(buffer.toString('utf8', 0, bytesRead))) return
+  throw new Problem('conflict', `what is to be gone on with is no part of an export as ${format}`, {
+    remedy: 'remove the file that ends in .part, or export to another file',
+  })
 }
 
 function feeds(tail: Buffer): number {
