@@ -60,6 +60,11 @@ export function isHost(address: Address): boolean {
   return address.prefix === address.bytes.length * 8
 }
 
+/** The host or network at these 4 or 16 bytes, of which the host bits must be zero. */
+export function networkAt(bytes: Uint8Array, prefix: number): Address {
+  return make(bytes, prefix, false)
+}
+
 /** Whether every host of `inner` lies in `outer`. */
 export function contains(outer: Address, inner: Address): boolean {
   if (outer.family !== inner.family || outer.prefix > inner.prefix) return false
@@ -106,6 +111,11 @@ export function addressScope(address: Address): AddressScope {
   for (const scope of ['special', 'private', 'documentation'] as const)
     if (ranges[scope].some((range) => overlaps(range, address))) return scope
   return 'global'
+}
+
+/** What is never an attacker that can be blocked: see `AddressScope`. */
+export function specialNetworks(): readonly Address[] {
+  return ranges.special
 }
 
 /** Canonical text of a host or network, for schemas; other spellings are made canonical. */

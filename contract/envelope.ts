@@ -13,6 +13,7 @@ export const tokenType = {
   actions: 'cordon-actions+jwt',
   snapshot: 'cordon-snapshot+jwt',
   head: 'cordon-head+jwt',
+  feeds: 'cordon-feeds+jwt',
   keys: 'cordon-keys+jwt',
   node: 'cordon-node+jwt',
 } as const

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { DecisionId } from './action.ts'
 import { Audience } from './audience.ts'
+import { FeedName, mostFeeds } from './feed.ts'
 import { EpochMs } from './time.ts'
 
 /**
@@ -34,6 +35,25 @@ export type Receipt = z.infer<typeof Receipt>
 
 export const Receipts = z.strictObject({ receipts: z.array(Receipt).min(1).max(5_000) })
 
+/**
+ * How a node stands to one list that it is to enforce as a whole, at one version of it: one for the list, never for an
+ * entry. It goes with each heartbeat, so that none can be lost. `ended`: the list was not refreshed until its end.
+ */
+export const FeedReceipt = z
+  .strictObject({
+    audience: Audience,
+    feed: FeedName,
+    version: z.int().nonnegative(),
+    status: ReceiptStatus,
+    entries: z.int().nonnegative().meta({ description: 'networks of the version in the kernel' }),
+    not_after: EpochMs.meta({ description: 'when it ends here unless it is refreshed' }),
+    at: EpochMs.meta({ description: 'since when it is so' }),
+    code: z.string().max(60).optional().meta({ description: 'problem code if something is wrong' }),
+    detail: z.string().max(300).optional(),
+  })
+  .meta({ id: 'FeedReceipt' })
+export type FeedReceipt = z.infer<typeof FeedReceipt>
+
 /** Something a node did of its own accord that a person will want to know. */
 export const NodeEvent = z.strictObject({
   kind: z.enum([
@@ -65,6 +85,11 @@ export const Heartbeat = z
       .optional()
       .meta({ description: 'the next one comes after this time at the latest' }),
     events: z.array(NodeEvent).max(100),
+    feeds: z
+      .array(FeedReceipt)
+      .max(mostFeeds)
+      .optional()
+      .meta({ description: 'lists enforced as a whole' }),
     problem: z
       .string()
       .max(500)
