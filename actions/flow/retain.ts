@@ -50,7 +50,7 @@ export type RetainOptions = {
 }
 
 /**
- * Lets go in steps of at most a thousand rows, each a transaction of its own with a turn of the event loop after it, and
+ * Lets go in steps of a few hundred rows, each a transaction of its own with a turn of the event loop after it, and
  * journals how much went. `more` says that the limit ended it.
  */
 export async function retain(
