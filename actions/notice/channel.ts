@@ -1,6 +1,5 @@
 /** One channel: follows the journal from its own place, sends in order, waits out failures, and gives up in the end. */
 import { setImmediate as turn } from 'node:timers/promises'
-import type { Logger } from 'pino'
 import type { Publisher } from '#contract/connector.ts'
 import type { Notice } from '#contract/notice.ts'
 import { type Problem, toProblem } from '#contract/problem.ts'
@@ -9,21 +8,14 @@ import type { Randomness } from '../flow/secret.ts'
 import { appendJournal } from '../store/journal.ts'
 import { actionsAfter, putDeadLetter } from '../store/notices.ts'
 import { openAlarm } from './alarm.ts'
-import {
-  addLines,
-  type Backlog,
-  type Batch,
-  emptyBacklog,
-  takeAll,
-  takeOne,
-  waitingIn,
-} from './backlog.ts'
+import { addLines, type Batch, emptyBacklog, takeAll, waitingIn } from './backlog.ts'
 import { type ComposeParts, compose } from './compose.ts'
 import { deadLine, letterOf } from './dead-letter.ts'
 import { wants } from './events.ts'
-import { type Allowance, backOff, openAllowance } from './pace.ts'
+import { backOff, longestBackOffMs, openAllowance } from './pace.ts'
 import { type Held, openPlace, type Place, putPlace } from './place.ts'
 import { type Pause, publish } from './publish.ts'
+import { choose, dueIn, type Schedule } from './schedule.ts'
 
 /** Lines that are looked at in one go, and after which the place is kept although nothing was told. */
 const page = 1_000
@@ -32,7 +24,6 @@ const slowMs = 30_000
 
 export type ChannelParts = ComposeParts & {
   random: Randomness
-  log: Logger
   /** Resolves after the time or when stopped. */
   pause: Pause
 }
@@ -53,14 +44,10 @@ export type Channel = {
   run(stop: AbortSignal): Promise<void>
 }
 
-type State = {
+type State = Schedule & {
   place: Place
-  backlog: Backlog
   /** The message that is being tried. */
-  current: { batch: Batch; notices?: Notice[]; sent?: true } | undefined
-  allowance: Allowance
-  /** Notices wait because of the allowance; the next message takes them all. */
-  heldBack: boolean
+  current: { batch: Batch; sent?: true } | undefined
 }
 
 export async function openChannel(
@@ -115,21 +102,19 @@ export async function openChannel(
   }
 
   const attempt = async (current: NonNullable<State['current']>, stop: AbortSignal) => {
-    current.notices ??= await compose(parts, name, current.batch)
+    // Anew for each try: a decision may be made by now, and links by which to answer do not last.
+    const notices = current.sent ? [] : await compose(parts, name, current.batch)
     try {
-      if (!current.sent && current.notices.length > 0)
-        await publish(publisher, current.notices, pause, stop)
+      if (notices.length > 0) await publish(publisher, notices, pause, stop)
     } catch (error) {
-      if (!stop.aborted) await fail(current.batch, current.notices, toProblem(error))
+      if (!stop.aborted) await fail(current.batch, notices, toProblem(error))
       return
     }
+    if (notices.length > 0) Object.assign(health, { state: 'ready', last: printTime(now()) })
+    if (notices.length > 0) delete health.problem
     current.sent = true
     await move({ seq: current.batch.upto })
     state.current = undefined
-    if (current.notices.length === 0) return
-    health.last = printTime(now())
-    health.state = 'ready'
-    delete health.problem
   }
 
   const fail = async (batch: Batch, notices: Notice[], problem: Problem) => {
@@ -167,50 +152,36 @@ export async function openChannel(
     const { held } = state.place
     if (held && !state.current) await resume(held)
     await look()
-    if (held && held.next > now()) return pause(Math.min(held.next - now(), slowMs), stop)
-    state.current ??= choose(state, settings, now())
+    const left = (held?.next ?? 0) - now()
+    // Longer than any pause is a clock that was set back.
+    if (left > 0 && left <= longestBackOffMs) return pause(Math.min(left, slowMs), stop)
+    if (!state.current) {
+      const batch = choose(state, settings, state.place.seq, now())
+      state.current = batch && { batch }
+    }
     if (state.current) return attempt(state.current, stop)
-    await alarm.rest(Math.min(dueIn(state, settings, now()), slowMs), stop)
+    await alarm.rest(Math.min(dueIn(state, settings, now()) ?? slowMs, slowMs), stop)
   }
 
   return {
     wake: alarm.ring,
     health: () => ({ ...health }),
     run: async (stop) => {
+      let broken = false
       while (!stop.aborted)
         try {
           await work(stop)
+          if (broken && !state.place.held) {
+            health.state = 'ready'
+            delete health.problem
+          }
+          broken = false
         } catch (error) {
+          broken = true
           log.error({ channel: name, err: error }, 'a channel cannot work and tries again')
           Object.assign(health, { state: 'failing', problem: toProblem(error).message })
           await pause(slowMs, stop)
         }
     },
   }
-}
-
-type Settings = Publisher['channel']
-
-/** The next message, if one may go now. What is taken leaves the backlog. */
-function choose(state: State, settings: Settings, now: number): State['current'] {
-  const { backlog } = state
-  if (waitingIn(backlog) === 0 || digestDue(backlog, settings) > now) return undefined
-  if (!state.allowance.take(now)) {
-    state.heldBack = true
-    return undefined
-  }
-  const alone = settings.digest === 0 && !state.heldBack && backlog.more.size === 0
-  const { batch, rest } = (alone ? takeOne : takeAll)(backlog, state.place.seq)
-  state.backlog = rest
-  state.heldBack = false
-  return { batch }
-}
-
-function dueIn(state: State, settings: Settings, now: number): number {
-  if (waitingIn(state.backlog) === 0) return slowMs
-  return Math.max(digestDue(state.backlog, settings), state.allowance.next(now)) - now
-}
-
-function digestDue({ told }: Backlog, { digest, digest_size }: Settings): number {
-  return told.length >= digest_size ? 0 : (told[0]?.at ?? 0) + digest
 }

@@ -1,4 +1,5 @@
 /** The notices of one batch: its lines with what is known of their decisions, and the count of the rest. */
+import type { Logger } from 'pino'
 import { decisionsById } from '../store/decisions.ts'
 import type { JournalLine } from '../store/journal.ts'
 import { linesAt } from '../store/notices.ts'
@@ -9,6 +10,7 @@ import { type Answers, describe, describeRest } from './describe.ts'
 export type ComposeParts = {
   store: Store
   issuer: string
+  log: Logger
   now(): number
   /** One-time links for a decision that waits. */
   answersFor(decision: string): Promise<Answers>
@@ -24,11 +26,21 @@ export async function compose(parts: ComposeParts, channel: string, batch: Batch
   for (const line of lines) {
     const decision = decisions.get(line.subject)
     const asks = line.action === 'decision.wait' && decision?.state === 'waiting'
-    const answers = asks ? await parts.answersFor(line.subject) : []
+    const answers = asks ? await answersTo(parts, line.subject) : []
     notices.push(describe(line, parts.issuer, decision, answers))
   }
   if (batch.more.size > 0) notices.push(describeRest(batch, parts.issuer, parts.now()))
   return notices
+}
+
+/** Without links a person answers by the commands that the text names, which is better than not to hear of it. */
+export async function answersTo(parts: ComposeParts, decision: string): Promise<Answers> {
+  try {
+    return await parts.answersFor(decision)
+  } catch (error) {
+    parts.log.warn({ decision, err: error }, 'a question is asked without links')
+    return []
+  }
 }
 
 /** That a channel cannot be told something is of no use to itself. */

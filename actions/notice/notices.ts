@@ -6,6 +6,7 @@ import { findDecision } from '../store/decisions.ts'
 import { appendJournal } from '../store/journal.ts'
 import { type DeadLetter, dropDeadLetter, findDeadLetter } from '../store/notices.ts'
 import { type Channel, type ChannelHealth, type ChannelParts, openChannel } from './channel.ts'
+import { answersTo } from './compose.ts'
 import { resentLine } from './dead-letter.ts'
 import { describeTest } from './describe.ts'
 import { publish } from './publish.ts'
@@ -88,7 +89,7 @@ async function withAnswers(parts: ChannelParts, notices: DeadLetter['notices']) 
     const asks = notice.event === 'decision.wait'
     const decision = asks ? await findDecision(parts.store.read, notice.subject) : undefined
     const waits = decision?.state === 'waiting'
-    answered.push({ ...notice, answers: waits ? await parts.answersFor(notice.subject) : [] })
+    answered.push({ ...notice, answers: waits ? await answersTo(parts, notice.subject) : [] })
   }
   return answered
 }

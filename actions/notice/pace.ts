@@ -38,8 +38,11 @@ export function openAllowance(perHour: number, from: number): Allowance {
 const firstPauseMs = 5_000
 const longestPauseMs = 4 * hourMs
 
+/** What anybody may ask for, and more than a grown pause comes to by chance. */
+export const longestBackOffMs = 24 * hourMs
+
 /** After so many tries; `chance` is from 0 to 1, so that many services that lost one receiver do not come back as one. */
 export function backOff(tries: number, chance: number, askedMs = 0): number {
   const grown = Math.min(firstPauseMs * 3 ** (tries - 1), longestPauseMs)
-  return Math.max(askedMs, Math.round(grown * (0.5 + chance)))
+  return Math.min(Math.max(askedMs, Math.round(grown * (0.5 + chance))), longestBackOffMs)
 }

@@ -1,7 +1,7 @@
 /** How far a channel has told the journal, and what it is just trying: kept in the store, so that a restart goes on with it. */
 import { z } from 'zod'
 import { putSourceCursor, readSourceCursor } from '../store/cursors.ts'
-import { journalEnd } from '../store/notices.ts'
+import { newestSeq } from '../store/newest-seq.ts'
 import type { Reader, Store, Writer } from '../store/store.ts'
 
 const Place = z.strictObject({
@@ -22,7 +22,7 @@ export type Held = NonNullable<Place['held']>
 
 /** The first start begins at the present end: nobody is told of what was long ago. */
 export async function openPlace(store: Store, channel: string, now: number): Promise<Place> {
-  const end = await journalEnd(store.read)
+  const end = await newestSeq(store.read)
   const kept = await readPlace(store.read, channel)
   // A store that was restored is behind: what comes now is news.
   if (kept && kept.seq <= end) return kept

@@ -20,17 +20,6 @@ const Notices = z.array(Notice)
 /** Kept of each channel: the newest so many. */
 const keptLetters = 1_000
 
-/** Number of the newest line; 0 for an empty journal. */
-export async function journalEnd(db: Reader): Promise<number> {
-  const row = await db
-    .selectFrom('journal')
-    .select('seq')
-    .orderBy('seq', 'desc')
-    .limit(1)
-    .executeTakeFirst()
-  return row?.seq ?? 0
-}
-
 /** Only what tells whether a line is of interest: a flood has many. */
 export function actionsAfter(
   db: Reader,

@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import fc from 'fast-check'
+import { sql } from 'kysely'
 import { Problem } from '#contract/problem.ts'
+import { insertDecisions } from '../../actions/store/decisions.ts'
 import { listDeadLetters } from '../../actions/store/notices.ts'
-import { openStage, recorder, type Stage } from './stage.ts'
+import { openStage, recorder, type Stage, start, waiting } from './stage.ts'
 
 const second = 1_000
 const minute = 60 * second
@@ -255,6 +257,60 @@ describe('a channel that fails', () => {
     await stage.pass(second)
     assert.deepEqual(mail.titles(), [[title('a')]])
   })
+})
+
+test('a question whose links cannot be made is asked without them', async () => {
+  const mail = recorder()
+  const answersFor = async () => {
+    throw new Problem('store_unavailable', 'no links today')
+  }
+  await stage.open({ mail }, { answersFor })
+  await stage.store.write((tx) => insertDecisions(tx, [waiting]))
+  await stage.append({ action: 'decision.wait', subject: waiting.id })
+  await stage.pass(minute)
+  assert.deepEqual(mail.events(), ['decision.wait'])
+})
+
+test('a question that is answered while the channel fails is told as answered, and without links', async () => {
+  const mail = recorder()
+  mail.answer = () => away()
+  const answersFor = async () => [{ label: 'Approve', url: 'https://cordon.example.org/1' }]
+  await stage.open({ mail }, { answersFor })
+  await stage.store.write((tx) => insertDecisions(tx, [waiting]))
+  await stage.append({ action: 'decision.wait', subject: waiting.id })
+  await stage.pass(minute)
+  await stage.store.write((tx) => tx.updateTable('decisions').set({ state: 'declined' }).execute())
+  mail.answer = () => undefined
+  await stage.pass(hour)
+  const [notice] = mail.taken.flat()
+  assert.deepEqual(notice?.answers, [])
+  assert.match(notice?.text ?? '', /^By now it is declined\./)
+})
+
+test('a clock that is set back by a year keeps nothing waiting for a year', async () => {
+  const [mail, chat] = [recorder(), recorder({ digest: '10m' })]
+  mail.answer = () => (mail.tries.length < 2 ? away() : undefined)
+  await stage.open({ mail, chat })
+  await stage.append(enrolled('a'))
+  await stage.pass(31 * second)
+  assert.equal(mail.tries.length, 1)
+  stage.clock.now -= 365 * 24 * hour
+  await stage.pass(hour)
+  const [, again] = mail.tries
+  assert.ok(again && again.at < start - 364 * 24 * hour)
+  assert.deepEqual([mail.taken.length, chat.taken.length], [1, 1])
+})
+
+test('a store that cannot be read for a time is told in the health, and is forgotten when it can', async () => {
+  const mail = recorder()
+  const notices = await stage.open({ mail })
+  await sql`alter table journal rename to away`.execute(stage.store.read)
+  await stage.pass(minute)
+  assert.equal(notices.channels()[0]?.state, 'failing')
+  await sql`alter table away rename to journal`.execute(stage.store.read)
+  await stage.append(enrolled('a'))
+  await stage.pass(2 * minute)
+  assert.deepEqual([notices.channels()[0]?.state, mail.taken.length], ['ready', 1])
 })
 
 describe('many at once', () => {

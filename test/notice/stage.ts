@@ -89,13 +89,15 @@ export async function openStage(): Promise<Stage> {
   const store = await openStore(openSqlite(':memory:'))
   const clock = { now: start }
   const logged: string[] = []
+  /** Timers do not hear of a clock that is set. */
+  let elapsed = 0
   const sleepers = new Set<{ due: number; wake: () => void }>()
   const opened: Notices[] = []
 
   const pause = (ms: number, stop: AbortSignal) =>
     new Promise<void>((done) => {
       const sleeper = {
-        due: clock.now + Math.max(0, ms),
+        due: elapsed + Math.max(0, ms),
         wake: () => {
           sleepers.delete(sleeper)
           stop.removeEventListener('abort', sleeper.wake)
@@ -107,17 +109,21 @@ export async function openStage(): Promise<Stage> {
       stop.addEventListener('abort', sleeper.wake)
     })
 
+  const run = (to: number) => {
+    clock.now += Math.max(0, to - elapsed)
+    elapsed = Math.max(to, elapsed)
+  }
   const pass = async (ms: number) => {
-    const end = clock.now + ms
+    const end = elapsed + ms
     await quiet()
     for (;;) {
       const next = [...sleepers].sort((a, b) => a.due - b.due)[0]
       if (!next || next.due > end) break
-      clock.now = Math.max(clock.now, next.due)
+      run(next.due)
       next.wake()
       await quiet()
     }
-    clock.now = end
+    run(end)
   }
 
   return {
