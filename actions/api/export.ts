@@ -33,8 +33,8 @@ export function mountExport(app: App, flow: Flow): void {
     query: z.strictObject({
       format: z.enum(exportFormats).default('ndjson').meta({ example: 'ndjson' }),
       after: z.coerce.number().int().min(0).default(0).meta({ example: 0 }),
-      since: Time.optional(),
-      until: Time.optional(),
+      since: Time.optional().meta({ description: 'from this time on' }),
+      until: Time.optional().meta({ description: 'before this time' }),
       limit_bytes: z.coerce
         .number()
         .int()

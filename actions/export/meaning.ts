@@ -22,6 +22,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   'policy.change': { category: 'configuration', type: ['change'] },
   'epoch.begin': { category: 'configuration', type: ['change'] },
   'journal.prune': { category: 'configuration', type: ['deletion'] },
+  'retention.run': { category: 'configuration', type: ['deletion'] },
 }
 
 /** By noun, for what has no entry of its own; each is a type that its category allows. */
@@ -39,9 +40,17 @@ export function kindOf(action: string): Kind {
 
 /** Whether what the line tells succeeded; of a question nobody knows yet. */
 export function outcomeOf(action: string): 'success' | 'failure' | 'unknown' {
-  if (action === 'receipt.refused' || action === 'receipt.failed') return 'failure'
+  if (failures.includes(action)) return 'failure'
   return action === 'decision.wait' ? 'unknown' : 'success'
 }
+
+const failures: readonly string[] = [
+  'receipt.refused',
+  'receipt.failed',
+  'node.degraded',
+  'node.head_withheld',
+  'notice.dead',
+]
 
 const Said = z
   .looseObject({
