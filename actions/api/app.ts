@@ -6,7 +6,6 @@ import { secureHeaders } from 'hono/secure-headers'
 import { maybeAddress, widen } from '#contract/address.ts'
 import { nearest, Problem, toProblem } from '#contract/problem.ts'
 import type { Flow } from '../flow/flow.ts'
-import { RetentionSettings } from '../retention-settings.ts'
 import { mountAddresses } from './addresses.ts'
 import { mountAlerts } from './alerts.ts'
 import { openAuthentication } from './authenticate.ts'
@@ -24,6 +23,7 @@ import { mountPolicy } from './policy.ts'
 import { openRateLimit } from './rate-limit.ts'
 import { mountRetention } from './retention.ts'
 import type { App, Env } from './route.ts'
+import { mountSources } from './sources.ts'
 import { mountTokens } from './tokens.ts'
 
 /** Bytes of one request body: 10,000 records of ordinary size, what a node says at most, and what a person orders. */
@@ -41,7 +41,7 @@ const known = { perSecond: 5_000, burst: 20_000 }
 const probes = ['/healthz', '/readyz']
 const strangers = { perSecond: 10, burst: 50 }
 
-export function makeApp(flow: Flow, retention = RetentionSettings.parse({})): App {
+export function makeApp(flow: Flow): App {
   const app: App = new OpenAPIHono<Env>()
   const authenticate = openAuthentication(flow.store.read, flow.keys.issuer)
   const callers = openRateLimit(known.perSecond, known.burst)
@@ -82,9 +82,10 @@ export function makeApp(flow: Flow, retention = RetentionSettings.parse({})): Ap
   mountTokens(app, flow)
   mountJournal(app, flow)
   mountExport(app, flow)
-  mountRetention(app, flow, retention)
+  mountRetention(app, flow)
   mountPolicy(app, flow)
   mountConnectors(app, flow)
+  mountSources(app, flow)
   mountKeys(app, flow)
   mountHealth(app, flow)
   // Made when it is first asked for: only then is the port known.

@@ -356,6 +356,15 @@ const administration: readonly Command[] = [
     load: async () => (await import('./administration.ts')).listConnectors,
   },
   {
+    words: ['source', 'list'],
+    summary: 'List where facts about addresses come from, how old they are and what is wrong',
+    arguments: [],
+    options: [],
+    example: 'source list',
+    more: 'A source that is silent never counts as clean: the policy says what its silence means.',
+    load: async () => (await import('./source.ts')).listSources,
+  },
+  {
     words: ['token', 'list'],
     summary: 'List the API tokens',
     arguments: [],
