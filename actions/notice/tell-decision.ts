@@ -5,10 +5,10 @@ import {
   command,
   lengthOf,
   moment,
-  numberIn,
   type Told,
   textIn,
   textsIn,
+  timeIn,
   type Words,
   whoOf,
 } from './told.ts'
@@ -121,5 +121,5 @@ function targetOf({ after, before, decision, subject }: Told): string {
 }
 
 function endOf({ after, decision }: Told): number | undefined {
-  return numberIn(after, 'not_after') ?? decision?.notAfter ?? undefined
+  return timeIn(after, 'not_after') ?? decision?.notAfter ?? undefined
 }

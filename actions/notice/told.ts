@@ -1,6 +1,6 @@
 /** A line of the journal as it is put into words, and the words that all events share. Pure. */
 import { printDuration } from '#contract/duration.ts'
-import { printTime } from '#contract/time.ts'
+import { EpochMs, printTime } from '#contract/time.ts'
 import type { Decision } from '../store/decisions.ts'
 
 export type Told = {
@@ -23,9 +23,10 @@ export function textIn(fields: Fields, name: string): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined
 }
 
-export function numberIn(fields: Fields, name: string): number | undefined {
-  const value = fields[name]
-  return typeof value === 'number' ? value : undefined
+/** Epoch milliseconds. */
+export function timeIn(fields: Fields, name: string): number | undefined {
+  const value = EpochMs.safeParse(fields[name])
+  return value.success ? value.data : undefined
 }
 
 export function textsIn(fields: Fields, name: string): string[] {

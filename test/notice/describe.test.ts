@@ -1,6 +1,7 @@
 /** What a person reads at night: what, which address, by which rule and why, until when, where, and how to undo it. */
 import assert from 'node:assert/strict'
 import { describe as group, test } from 'node:test'
+import fc from 'fast-check'
 import { Notice } from '#contract/notice.ts'
 import { describe, describeRest } from '../../actions/notice/describe.ts'
 import { wants } from '../../actions/notice/events.ts'
@@ -207,4 +208,55 @@ test('by the defaults a person is told what waits for him or is wrong, and not o
   for (const event of told) assert.equal(wants(defaults, event), true, event)
   for (const event of ['decision.issue', 'decision.expire', 'receipt.refused', 'notice.more'])
     assert.equal(wants(defaults, event), false, event)
+})
+
+test('any line that a journal can hold is a notice that the contract allows', () => {
+  const Side = fc.option(
+    fc.oneof(
+      fc.jsonValue(),
+      fc.record(
+        {
+          target: fc.oneof(fc.string(), fc.constant('203.0.113.7')),
+          not_after: fc.oneof(fc.double(), fc.integer(), fc.string()),
+          audience: fc.oneof(fc.array(fc.string()), fc.jsonValue()),
+          direction: fc.oneof(fc.constantFrom('in', 'out', 'both'), fc.string()),
+          reason: fc.string(),
+          groups: fc.jsonValue(),
+          detail: fc.string({ unit: 'binary' }),
+        },
+        { requiredKeys: [] },
+      ),
+    ),
+    { nil: undefined },
+  )
+  const Action = fc.oneof(
+    fc.constantFrom(
+      ...[
+        'wait',
+        'issue',
+        'approve',
+        'confirm',
+        'prolong',
+        'extend',
+        'decline',
+        'lift',
+        'expire',
+      ].map((verb) => `decision.${verb}`),
+      ...['receipt.refused', 'receipt.failed', 'node.enrol', 'node.degraded', 'policy.change'],
+      ...['key.rotate', 'epoch.begin', 'token.create', 'notice.dead'],
+    ),
+    fc.stringMatching(/^[a-z]{1,20}\.[a-z_]{1,20}$/),
+  )
+  fc.assert(
+    fc.property(
+      ...([Action, fc.string(), fc.string(), Side, Side, fc.boolean()] as const),
+      (action, actor, subject, before, after, known) => {
+        const told = line({ action, actor, subject, before, after })
+        const notice = describe(told, 'c', known ? decision : undefined)
+        assert.deepEqual(Notice.parse(notice), notice)
+        assert.ok(notice.title.length > 0)
+      },
+    ),
+    { numRuns: 1_000 },
+  )
 })
