@@ -12,10 +12,12 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Figure, percentile, rounded } from './figure.ts'
+import { measureLists } from './lists.ts'
 import { alerts, attacker, eveLine, pause, sendAtRate, untilArrived } from './load.ts'
 import { cpuMs, makeWorld, monotonicMs, residentMb, type World } from './world.ts'
 
 export const measurements: Record<string, () => Promise<Figure[]>> = {
+  list_lookup: measureLists,
   disk: async () => {
     const flush = diskFlushes()
     const detail = 'what each durable commit waits for: 8 KB written and flushed, n=500'

@@ -188,15 +188,13 @@ export class List {
     changed(name)
   }
 
-  /** Said once, however often it happens on end. */
+  /** What goes on being wrong in the same way is not warned of again. */
   #fail(error: unknown): Problem {
     const problem = toProblem(error)
     const { log, signal } = this.#parts
-    if (problem.message !== this.#problem?.message && !signal.aborted)
-      log.warn(
-        { list: this.settings.name, problem, kept: this.#inForce !== undefined },
-        'a list could not be taken',
-      )
+    const level = problem.code === this.#problem?.code || signal.aborted ? 'debug' : 'warn'
+    const kept = this.#inForce !== undefined
+    log[level]({ list: this.settings.name, problem, kept }, 'a list could not be taken')
     this.#problem = problem
     return problem
   }

@@ -5,8 +5,8 @@ import { z } from 'zod'
 import { Problem, type ProblemCode, problemStatus } from '#contract/problem.ts'
 import { type ListRead, type ReadOptions, readList } from './read-list.ts'
 
-/** Some thousand lines: a few milliseconds. */
-const smallBytes = 65_536
+/** A thousand lines: ten milliseconds while the code is cold, one later. */
+const smallBytes = 16_384
 /** A JSON array of the largest text that is taken fits. */
 const heapMb = 1_500
 

@@ -87,10 +87,10 @@ class SideBuilder {
 
   /** Sorted as numbers that hold start and prefix: ten times as fast as by a comparing function. */
   #mergeFour(): Side {
-    const keys = Float64Array.from(
-      { length: this.#count },
-      (_, at) => (this.#starts[at] ?? 0) * 64 + (this.#prefixes[at] ?? 0),
-    ).sort()
+    const keys = new Float64Array(this.#count)
+    for (let at = 0; at < keys.length; at++)
+      keys[at] = (this.#starts[at] ?? 0) * 64 + (this.#prefixes[at] ?? 0)
+    keys.sort()
     const merge = new Merge(1, this.#count)
     for (const key of keys) {
       first[0] = Math.floor(key / 64)
@@ -102,9 +102,9 @@ class SideBuilder {
 
   #mergeSix(): Side {
     const starts = this.#starts
-    const order = Uint32Array.from({ length: this.#count }, (_, at) => at).sort((a, b) =>
-      compare(starts, a * 4, starts, b * 4, 4),
-    )
+    const order = new Uint32Array(this.#count)
+    for (let at = 0; at < order.length; at++) order[at] = at
+    order.sort((a, b) => compare(starts, a * 4, starts, b * 4, 4))
     const merge = new Merge(4, this.#count)
     for (const at of order) {
       for (let word = 0; word < 4; word++) first[word] = starts[at * 4 + word] ?? 0

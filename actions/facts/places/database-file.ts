@@ -27,9 +27,10 @@ export function databaseFile(
   let closed = false
   let since = now()
 
+  /** What goes on being wrong in the same way is not warned of again. */
   const fail = (found: Problem) => {
-    if (problem?.message !== found.message)
-      log.warn({ source, problem: found, kept: database !== undefined }, 'a database was refused')
+    const level = problem?.code === found.code ? 'debug' : 'warn'
+    log[level]({ source, problem: found, kept: database !== undefined }, 'a database was refused')
     problem = found
   }
   return {
