@@ -27,12 +27,12 @@ beforeEach(async () => {
 })
 afterEach(() => server.close())
 
-function open(more: Record<string, unknown> = {}, timeoutMs = 5_000): Lists {
+function open(more: Record<string, unknown> = {}, timeoutMs = 5_000, asks = fetch): Lists {
   const list = { name: 'example', ...(more.file === undefined && { url: server.url }), ...more }
   return openLists(ListsSettings.parse([list]), {
     now: () => now,
     random: () => 0.5,
-    fetch,
+    fetch: asks,
     dir,
     log: pino({ level: 'silent' }),
     protectedNetworks: () => guarded,
@@ -280,6 +280,17 @@ describe('a list that fares badly keeps its last good copy', () => {
 })
 
 describe('what no list can do', () => {
+  test('send the service to itself: a redirect from elsewhere to this machine is not followed', async () => {
+    const asked: string[] = []
+    const answer: typeof fetch = async (input) => {
+      asked.push(String(input))
+      return new Response(null, { status: 302, headers: { location: server.url } })
+    }
+    const lists = open({ url: 'https://lists.example/x' }, 5_000, answer)
+    await lists.look()
+    assert.deepEqual([asked, server.asked.length], [['https://lists.example/x'], 0])
+    assert.match(shown(lists).problem?.detail ?? '', /address that is not asked/)
+  })
   test('a list that contains 0.0.0.0/0 does not list everybody: that entry is left out, and said', async () => {
     server.answer = says('0.0.0.0/0\n10.0.0.0/8\n192.0.2.1\n')
     const lists = open()

@@ -1,6 +1,7 @@
 /** Which lists of addresses are read, from where, how often, and what they are used for. */
 import { z } from 'zod'
 import { isLoopback } from '#contract/address.ts'
+import { Audience } from '#contract/audience.ts'
 import { Duration } from '#contract/duration.ts'
 import { placeSources } from '../../decide/outside.ts'
 
@@ -54,7 +55,7 @@ export const ListSettings = z
       description: 'nodes block the whole list; without it the list only gives facts',
     }),
     audience: z
-      .array(z.string())
+      .array(Audience)
       .min(1)
       .default(['all'])
       .meta({ description: 'which nodes enforce it: all, group/<name> or node/<name>' }),
