@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { isLoopback } from '#contract/address.ts'
+import { isLoopback, readAddress } from '#contract/address.ts'
 import type { Lookup } from '#contract/connector.ts'
 import { base32 } from '#contract/id.ts'
 import { Problem } from '#contract/problem.ts'
@@ -11,6 +11,7 @@ import type { Environment } from '#contract/settings.ts'
 import { makeWayIn } from './admin-token.ts'
 import { makeApp } from './api/app.ts'
 import { chooseCertificate } from './certificate.ts'
+import { openLists } from './facts/lists/lists.ts'
 import { openSources } from './facts/open-sources.ts'
 import { openPlaces } from './facts/places/places.ts'
 import { openProviders } from './facts/providers/providers.ts'
@@ -22,6 +23,8 @@ import { journalPolicy } from './flow/reload-policy.ts'
 import type { Randomness } from './flow/secret.ts'
 import { listen, reachableHost, readListen } from './listen.ts'
 import { loadConnectors } from './load-connectors.ts'
+import { openNotices } from './notice/notices.ts'
+import { openChannels } from './notice/open-channels.ts'
 import { ownAddresses } from './own-addresses.ts'
 import { defaultPolicyFile, openPolicy } from './policy-in-force.ts'
 import { readSections, type Sections } from './sections.ts'
@@ -74,6 +77,17 @@ export async function startService(settings: ServiceSettings, deps: ServiceDeps)
     const sections = deps.sections ?? readSections(environment)
     const sources = openSources({
       places: openPlaces(sections.places, { now, log }),
+      lists: openLists(sections.lists, {
+        dir: join(settings.data_dir, 'lists'),
+        log,
+        now,
+        fetch,
+        random: Math.random,
+        protectedNetworks: () => [
+          ...policy.current().protect.map(({ address }) => address),
+          ...own().map(readAddress),
+        ],
+      }),
       providers: openProviders({
         lookups: lookupsOf(connectors),
         store,
@@ -99,9 +113,20 @@ export async function startService(settings: ServiceSettings, deps: ServiceDeps)
       pause: pauseUnlessStopped,
     })
     await flow.said.refresh(store.read, now())
+    const notices = await openNotices({
+      store,
+      channels: openChannels(connectors),
+      issuer: keys.issuer,
+      now,
+      random,
+      log,
+      pause: pauseUnlessStopped,
+      answersFor: async () => [],
+    })
+    store.onCommit(notices.wake)
     await journalPolicy(flow)
     const adminToken = await makeWayIn(store, random, now(), deps.newAdminToken ?? false)
-    const listening = await listen(makeApp(flow), where, certificate)
+    const listening = await listen(makeApp({ ...flow, notices }), where, certificate)
     port = listening.port
     const stopClock = flow.startClock()
     await flow.asking.resume()
@@ -112,6 +137,7 @@ export async function startService(settings: ServiceSettings, deps: ServiceDeps)
       stopClock()
       await following.stop()
       await flow.asking.stop()
+      await notices.stop()
       await sources.close()
       flow.hub.close()
       await listening.close()

@@ -17,6 +17,7 @@ import { type Flow, openFlow } from '../actions/flow/flow.ts'
 import { openKeys } from '../actions/flow/keys.ts'
 import { makeToken, type Randomness } from '../actions/flow/secret.ts'
 import { loadConnectors } from '../actions/load-connectors.ts'
+import { openNotices } from '../actions/notice/notices.ts'
 import { RetentionSettings } from '../actions/retention-settings.ts'
 import { openSqlite, openSqliteReader } from '../actions/store/sqlite.ts'
 import { openStore } from '../actions/store/store.ts'
@@ -74,6 +75,7 @@ export type TestService = {
 }
 export type TestServiceOptions = {
   sources?: FactSources
+  channels?: Parameters<typeof openNotices>[0]['channels']
   now?: number
   policy?: string
   /** A directory to go on in, whose keys and database are kept; without it a new one, removed at the end. */
@@ -119,7 +121,19 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
   })
   await flow.said.refresh(store.read, clock.now)
   await flow.asking.resume()
-  const app = makeApp(flow)
+  const notices = await openNotices({
+    store,
+    channels: options.channels ?? new Map(),
+    issuer: flow.keys.issuer,
+    now: () => clock.now,
+    random,
+    log: flow.log,
+    pause: async (_, stop) => {
+      await new Promise((resolve) => stop.addEventListener('abort', resolve, { once: true }))
+    },
+    answersFor: async () => [],
+  })
+  const app = makeApp({ ...flow, notices })
 
   const token = async (scopes: Scope[], lifeMs?: number) => {
     const name = `test-${scopes.join('-')}`
@@ -173,6 +187,7 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
     alert: (records, more) => ask('POST', '/v1/alerts/webhook', { ...more, body: records }),
     close: async () => {
       flow.hub.close()
+      await notices.stop()
       await store.close()
       if (options.dir === undefined) rmSync(dir, { recursive: true, force: true })
     },

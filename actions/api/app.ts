@@ -6,6 +6,7 @@ import { secureHeaders } from 'hono/secure-headers'
 import { maybeAddress, widen } from '#contract/address.ts'
 import { nearest, Problem, toProblem } from '#contract/problem.ts'
 import type { Flow } from '../flow/flow.ts'
+import type { Notices } from '../notice/notices.ts'
 import { mountAddresses } from './addresses.ts'
 import { mountAlerts } from './alerts.ts'
 import { openAuthentication } from './authenticate.ts'
@@ -17,6 +18,7 @@ import { mountJournal } from './journal.ts'
 import { mountKeys } from './keys.ts'
 import { mountNodeSide } from './node-side.ts'
 import { mountNodes } from './nodes.ts'
+import { mountNotices } from './notices.ts'
 import { type OpenApi, openApiDocument } from './openapi.ts'
 import { mountOrders } from './orders.ts'
 import { mountPolicy } from './policy.ts'
@@ -41,7 +43,7 @@ const known = { perSecond: 5_000, burst: 20_000 }
 const probes = ['/healthz', '/readyz']
 const strangers = { perSecond: 10, burst: 50 }
 
-export function makeApp(flow: Flow): App {
+export function makeApp(flow: Flow & { notices: Notices }): App {
   const app: App = new OpenAPIHono<Env>()
   const authenticate = openAuthentication(flow.store.read, flow.keys.issuer)
   const callers = openRateLimit(known.perSecond, known.burst)
@@ -86,6 +88,7 @@ export function makeApp(flow: Flow): App {
   mountPolicy(app, flow)
   mountConnectors(app, flow)
   mountSources(app, flow)
+  mountNotices(app, flow)
   mountKeys(app, flow)
   mountHealth(app, flow)
   // Made when it is first asked for: only then is the port known.

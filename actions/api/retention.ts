@@ -28,7 +28,8 @@ const rowsExample = {
 /** Rows of one request at most, about: whoever waits for the answer asks again for the rest. */
 const rowsOfRequest = 20_000
 
-export function mountRetention(app: App, flow: Flow, settings: RetentionSettings): void {
+export function mountRetention(app: App, flow: Flow): void {
+  const settings = flow.retention
   mount(app, {
     method: 'get',
     path: '/v1/retention',

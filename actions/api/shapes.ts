@@ -5,6 +5,7 @@ import { Audience, NodeName } from '#contract/audience.ts'
 import { Heartbeat } from '#contract/receipt.ts'
 import { printTime } from '#contract/time.ts'
 import { explainReason } from '../decide/explain.ts'
+import { nodeState, nodeStates } from '../flow/node-state.ts'
 import { type Decision, decisionStates } from '../store/decisions.ts'
 import type { Node } from '../store/nodes.ts'
 import type { NodeReceipt } from '../store/receipts.ts'
@@ -54,9 +55,7 @@ export const NodeShape = z
   .object({
     name: NodeName,
     groups: z.array(NodeName),
-    state: z
-      .enum(['active', 'silent', 'never_seen', 'revoked'])
-      .meta({ description: 'silent: three of its heartbeats did not come' }),
+    state: z.enum(nodeStates).meta({ description: 'silent: three of its heartbeats did not come' }),
     connected: z.boolean(),
     enrolled: time,
     last_seen: time.nullable(),
@@ -66,25 +65,11 @@ export const NodeShape = z
   .meta({ id: 'Node' })
 export type NodeShape = z.infer<typeof NodeShape>
 
-/** So many heartbeats missed. */
-const missedWhenSilent = 3
-/** Between the heartbeats of a node that does not say how often it sends them. */
-const usualIntervalMs = 30_000
-
 export function showNode(node: Node, connected: boolean, now: number): NodeShape {
-  const interval = node.heartbeat?.interval_ms ?? usualIntervalMs
-  const silent = node.lastSeen !== null && now - node.lastSeen > missedWhenSilent * interval
   return {
     name: node.name,
     groups: node.groups,
-    state:
-      node.revoked !== null
-        ? 'revoked'
-        : node.lastSeen === null
-          ? 'never_seen'
-          : silent
-            ? 'silent'
-            : 'active',
+    state: nodeState(node, now),
     connected,
     enrolled: printTime(node.enrolled),
     last_seen: orNull(node.lastSeen),

@@ -54,6 +54,10 @@ const SettingsFile = z.strictObject({
   agent: Section,
   places: Section,
   retention: Section,
+  lists: z
+    .array(z.unknown())
+    .nullish()
+    .transform((lists) => lists ?? []),
   connectors: z
     .record(z.string(), Section)
     .nullish()

@@ -1,6 +1,7 @@
 /** Places, lists and providers as one: what the flow asks, and what people see. */
 import type { Address } from '#contract/address.ts'
 import { type IntelligenceFact, type Outside, placeSources } from '../decide/outside.ts'
+import type { Lists } from './lists/lists.ts'
 import type { Places } from './places/places.ts'
 import type { ProviderAnswer } from './providers/provider.ts'
 import type { Providers } from './providers/providers.ts'
@@ -11,13 +12,14 @@ export type OpenedSources = FactSources & {
   close(): Promise<void>
 }
 
-type Parts = { places: Places; providers: Providers }
+type Parts = { places: Places; lists: Lists; providers: Providers }
 
-export function openSources({ places, providers }: Parts): OpenedSources {
+export function openSources({ places, lists, providers }: Parts): OpenedSources {
   const askable = providers.sources().map(({ name }) => name)
-  const local = (): SourceState[] => places.sources()
+  const local = () => [...places.sources(), ...lists.sources()]
+  const stopLists = lists.start()
   return {
-    of: (attacker) => ({ ...known(attacker, places, local), askable }),
+    of: (attacker) => ({ ...known(attacker, places, lists, local), askable }),
     ask: async (attacker, names, budgetMs) => {
       const answers = await providers.ask(attacker, names, budgetMs)
       return Object.fromEntries([...answers].map(([name, answer]) => [name, toFact(answer)]))
@@ -26,6 +28,7 @@ export function openSources({ places, providers }: Parts): OpenedSources {
     look: () => places.look(),
     close: async () => {
       places.close()
+      await stopLists()
       await providers.close()
     },
   }
@@ -34,12 +37,17 @@ export function openSources({ places, providers }: Parts): OpenedSources {
 function known(
   attacker: Address,
   places: Places,
+  lists: Lists,
   states: () => SourceState[],
 ): Pick<Outside, 'place' | 'lists' | 'ready' | 'silent'> {
   const { ready: databases, ...place } = places.of(attacker)
-  const ready: string[] = placeSources.filter((name) => databases[name])
-  const all = ready.length === placeSources.length
-  return { place, lists: [], ready, silent: all ? {} : silentAmong(states()) }
+  const names = lists.settings().map(({ name }) => name)
+  const ready = [
+    ...placeSources.filter((name) => databases[name]),
+    ...names.filter((name) => lists.ready(name)),
+  ]
+  const all = ready.length === placeSources.length + names.length
+  return { place, lists: lists.namesOf(attacker), ready, silent: all ? {} : silentAmong(states()) }
 }
 
 function silentAmong(states: readonly SourceState[]): Record<string, string> {

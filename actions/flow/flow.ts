@@ -32,6 +32,7 @@ import { retain } from './retain.ts'
 import { openSaid, type Said } from './said.ts'
 import type { Randomness } from './secret.ts'
 import { openSnapshots, type Snapshots } from './snapshot.ts'
+import { openWatch } from './watch.ts'
 
 export type FlowParts = {
   store: Store
@@ -102,10 +103,12 @@ export function openFlow(parts: FlowParts): Flow {
     },
     takeHeartbeat: (node, heartbeat) => takeHeartbeat(store, node, heartbeat, now()),
     startClock: () => {
+      const watch = openWatch(store, parts.sources.states)
       const timers = [
         every(1_000, parts.log, () => expire(store, now())),
         every(headIntervalMs, parts.log, () => publishHeads(store, hub, keys, now())),
         every(60_000, parts.log, () => parts.sources.look()),
+        every(15_000, parts.log, () => watch.look(now())),
         every(3_600_000, parts.log, () => prune(store, now())),
         every(3_600_000, parts.log, () => retain(store, parts.retention, now())),
       ]

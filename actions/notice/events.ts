@@ -6,6 +6,7 @@ const high = new Set([
   'decision.wait',
   'receipt.failed',
   'node.degraded',
+  'node.silent',
   'node.head_withheld',
   'epoch.begin',
 ])
@@ -17,6 +18,7 @@ const low = new Set([
   'decision.extend',
   'decision.lift',
   'decision.prolong',
+  'node.back',
   'node.invite',
   'node.recovered',
   'node.resynchronised',

@@ -44,6 +44,16 @@ export function tellNode({ action, subject, actor, after, before }: Told): Words
       return ofItself(`Node ${subject} is not well`)
     case 'node.recovered':
       return ofItself(`Node ${subject} is well again`)
+    case 'node.silent':
+      return {
+        title: `Node ${subject} has fallen silent`,
+        lines: [
+          'Its heartbeats do not come. What it enforces goes on and ends by its own time; it hears of nothing new.',
+          list,
+        ],
+      }
+    case 'node.back':
+      return ofItself(`Node ${subject} is back`)
     case 'node.resynchronised':
       return ofItself(`Node ${subject} took the whole state anew`)
     case 'node.head_withheld':

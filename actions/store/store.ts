@@ -21,6 +21,8 @@ export type Store = {
    * says it again: it does not wait for the disk, which on most disks is all that a small commit costs.
    */
   note<T>(job: (tx: Writer) => Promise<T>): Promise<T>
+  /** Called after every commit; it must neither take long nor throw. */
+  onCommit(listener: () => void): void
   close(): Promise<void>
 }
 
@@ -42,11 +44,16 @@ export async function openStore(
   const writer = new Kysely<Tables>({ dialect: writing.dialect })
   await migrate(writer)
   const read = reading ? new Kysely<Tables>({ dialect: reading() }) : writer
-  const queue = openQueue(writer, writing.setDurability)
+  const listeners: (() => void)[] = []
+  const committed = () => {
+    for (const listener of listeners) listener()
+  }
+  const queue = openQueue(writer, writing.setDurability, committed)
   return {
     read,
     write: (job) => queue.add(true, job),
     note: (job) => queue.add(false, job),
+    onCommit: (listener) => void listeners.push(listener),
     close: async () => {
       await queue.add(false, async () => {})
       if (read !== writer) await read.destroy()
@@ -55,7 +62,7 @@ export async function openStore(
   }
 }
 
-function openQueue(writer: Kysely<Tables>, setDurability: SetDurability) {
+function openQueue(writer: Kysely<Tables>, setDurability: SetDurability, committed: () => void) {
   let waiting: Job[] = []
   let busy = false
   const work = async () => {
@@ -64,6 +71,7 @@ function openQueue(writer: Kysely<Tables>, setDurability: SetDurability) {
       const jobs = waiting
       waiting = []
       await commit(writer, jobs, setDurability)
+      committed()
       // SQLite answers without ever giving the event loop a turn; who waits for nothing must not wait for a backlog.
       if (waiting.length > 0) await turn()
     }
