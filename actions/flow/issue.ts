@@ -31,13 +31,14 @@ export async function issue(
   orders: readonly Addressed[],
   now: number,
 ): Promise<Envelope[]> {
-  const lifted = orders.filter(({ action }) => action.action === 'lift')
-  await dropClaims(
-    tx,
-    lifted.map(({ action }) => action.decision),
-  )
   const issued: Envelope[] = []
   for (const [audience, actions] of byAudience(orders)) {
+    const lifted = actions.filter(({ action }) => action === 'lift')
+    await dropClaims(
+      tx,
+      audience,
+      lifted.map(({ decision }) => decision),
+    )
     await putClaims(tx, audience, actions.filter(isBlock))
     let head = await readHead(tx, audience)
     for (let i = 0; i < actions.length; i += maxActions) {

@@ -86,9 +86,25 @@ export async function findEnvelope(
     .executeTakeFirst()
 }
 
-/** Nodes that were away for longer take a snapshot. */
+/** Nodes that were away for longer take a snapshot. Numbers go with time, so each sequence is cut before its first young one. */
 export async function pruneEnvelopes(tx: Writer, before: number): Promise<void> {
-  await tx.deleteFrom('envelopes').where('created', '<', before).execute()
+  for (const { audience, epoch, seq } of await tx.selectFrom('heads').selectAll().execute()) {
+    const young = await tx
+      .selectFrom('envelopes')
+      .select('seq')
+      .where('audience', '=', audience)
+      .where('epoch', '=', epoch)
+      .where('created', '>=', before)
+      .orderBy('seq')
+      .limit(1)
+      .executeTakeFirst()
+    await tx
+      .deleteFrom('envelopes')
+      .where('audience', '=', audience)
+      .where('epoch', '=', epoch)
+      .where('seq', '<', young?.seq ?? seq + 1)
+      .execute()
+  }
 }
 
 export async function putClaims(
@@ -115,10 +131,15 @@ const insertClaims = preparedList((db, claims: readonly Slots<Claim>[]) =>
     ),
 )
 
-export async function dropClaims(tx: Writer, decisions: readonly string[]): Promise<void> {
+export async function dropClaims(
+  tx: Writer,
+  audience: string,
+  decisions: readonly string[],
+): Promise<void> {
   for (let i = 0; i < decisions.length; i += 500)
     await tx
       .deleteFrom('claims')
+      .where('audience', '=', audience)
       .where('decision', 'in', decisions.slice(i, i + 500))
       .execute()
 }

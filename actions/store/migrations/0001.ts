@@ -33,7 +33,6 @@ const statements = [
   `create table envelopes (
      audience text not null, epoch integer not null, seq bigint not null, hash text not null,
      jws text not null, created bigint not null, primary key (audience, epoch, seq))`,
-  'create index envelopes_by_created on envelopes (created)',
   `create table receipts (
      decision text not null, node text not null, status text not null, at bigint not null,
      code text, detail text, audience text not null, epoch integer not null, seq bigint not null,

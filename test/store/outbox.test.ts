@@ -1,0 +1,67 @@
+/** What the nodes are to enforce, as it is kept: how long, and for whom. */
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import type { BlockAction } from '#contract/action.ts'
+import {
+  claimsOf,
+  dropClaims,
+  insertEnvelope,
+  pruneEnvelopes,
+  putClaims,
+  readHead,
+} from '../../actions/store/outbox.ts'
+import { openSqlite } from '../../actions/store/sqlite.ts'
+import { openStore, type Store } from '../../actions/store/store.ts'
+
+test('envelopes of age go from each sequence, the younger stay, and its head stays where it is', async (t) => {
+  const store = await open(t)
+  const made: [audience: string, created: number[]][] = [
+    ['all', [10, 20, 30, 40]],
+    ['group/old', [10, 20]],
+    ['group/young', [30, 31]],
+  ]
+  for (const [audience, times] of made)
+    for (const [index, created] of times.entries()) await add(store, audience, index + 1, created)
+  await store.write((tx) => pruneEnvelopes(tx, 30))
+  const left = await store.read
+    .selectFrom('envelopes')
+    .select(['audience', 'seq'])
+    .orderBy('audience')
+    .orderBy('seq')
+    .execute()
+  assert.deepEqual(
+    left.map(({ audience, seq }) => `${audience} ${seq}`),
+    ['all 3', 'all 4', 'group/young 1', 'group/young 2'],
+  )
+  assert.equal((await readHead(store.read, 'group/old')).seq, 2)
+})
+
+test('a claim is dropped from the audience that is named, and stays with the others', async (t) => {
+  const store = await open(t)
+  await store.write(async (tx) => {
+    for (const audience of ['all', 'group/web'])
+      await putClaims(tx, audience, [block('d-0000000000000001'), block('d-0000000000000002')])
+    await dropClaims(tx, 'all', ['d-0000000000000001'])
+  })
+  const held = async (audience: string) =>
+    (await claimsOf(store.read, audience, 0)).map(({ decision }) => decision)
+  assert.deepEqual(await held('all'), ['d-0000000000000002'])
+  assert.equal((await held('group/web')).length, 2)
+})
+
+function add(store: Store, audience: string, seq: number, created: number): Promise<void> {
+  const place = { audience, epoch: 1, seq, hash: `${audience} ${seq}` }
+  return store.write((tx) => insertEnvelope(tx, { ...place, jws: 'signed', created }))
+}
+
+function block(decision: string): BlockAction {
+  const target = '203.0.113.7'
+  const times = { issued: 1, not_after: 3_600_000 }
+  return { action: 'block', decision, target, direction: 'in', ...times, reason: 'test' }
+}
+
+async function open(t: TestContext): Promise<Store> {
+  const store = await openStore(openSqlite(':memory:'))
+  t.after(() => store.close())
+  return store
+}
