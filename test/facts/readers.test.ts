@@ -99,6 +99,10 @@ describe('formats', () => {
       [['2001:db8::9'], Date.UTC(2026, 2, 1, 10)],
     )
   })
+  test('a byte order mark in front changes nothing', () => {
+    for (const text of ['\ufeff["192.0.2.1"]', '\ufeff192.0.2.1\n', '\ufeffip,x\n192.0.2.1,y\n'])
+      assert.deepEqual(networks(read(text)), ['192.0.2.1'])
+  })
   test('plain text with CRLF, blank lines, trailing comments and no line end at the end', () => {
     assert.deepEqual(networks(read('\r\n192.0.2.1 # scanner\r\n\r\n// note\r\n2001:DB8::7')), [
       '192.0.2.1',

@@ -31,7 +31,7 @@ function member(value: unknown, key: string): unknown {
 
 function parse(text: string): unknown {
   try {
-    return JSON.parse(text)
+    return JSON.parse(text.trim())
   } catch (error) {
     throw new Problem('invalid_input', 'the list is cut, or is no JSON', {
       remedy: 'the last good copy stays in force; the list is fetched again by itself',
