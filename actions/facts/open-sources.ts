@@ -16,15 +16,15 @@ type Parts = { places: Places; lists: Lists; providers: Providers }
 
 export function openSources({ places, lists, providers }: Parts): OpenedSources {
   const askable = providers.sources().map(({ name }) => name)
-  const local = () => [...places.sources(), ...lists.sources()]
+  const local = openLocal({ places, lists })
   const stopLists = lists.start()
   return {
-    of: (attacker) => ({ ...known(attacker, places, lists, local), askable }),
+    of: (attacker) => ({ ...local(attacker), askable }),
     ask: async (attacker, names, budgetMs) => {
       const answers = await providers.ask(attacker, names, budgetMs)
       return Object.fromEntries([...answers].map(([name, answer]) => [name, toFact(answer)]))
     },
-    states: () => [...local(), ...providers.sources()],
+    states: () => [...places.sources(), ...lists.sources(), ...providers.sources()],
     look: () => places.look(),
     close: async () => {
       places.close()
@@ -34,26 +34,29 @@ export function openSources({ places, lists, providers }: Parts): OpenedSources 
   }
 }
 
-function known(
-  attacker: Address,
-  places: Places,
-  lists: Lists,
-  states: () => SourceState[],
-): Pick<Outside, 'place' | 'lists' | 'ready' | 'silent'> {
-  const { ready: databases, ...place } = places.of(attacker)
+type Local = Pick<Outside, 'place' | 'lists' | 'ready' | 'silent'>
+
+/** Who is ready changes rarely and comes with every alert, so both sides of it are kept until it does. */
+function openLocal({ places, lists }: Omit<Parts, 'providers'>): (attacker: Address) => Local {
   const names = lists.settings().map(({ name }) => name)
-  const ready = [
-    ...placeSources.filter((name) => databases[name]),
-    ...names.filter((name) => lists.ready(name)),
-  ]
-  const all = ready.length === placeSources.length + names.length
-  return { place, lists: lists.namesOf(attacker), ready, silent: all ? {} : silentAmong(states()) }
+  const states = () => [...places.sources(), ...lists.sources()]
+  let kept: { key: string; ready: string[]; silent: Record<string, string> } | undefined
+  return (attacker) => {
+    const { ready: databases, ...place } = places.of(attacker)
+    const ready = [
+      ...placeSources.filter((name) => databases[name]),
+      ...names.filter((name) => lists.ready(name)),
+    ]
+    const key = ready.join(' ')
+    if (kept?.key !== key) kept = { key, ready, silent: silentAmong(states()) }
+    return { place, lists: lists.namesOf(attacker), ready: kept.ready, silent: kept.silent }
+  }
 }
 
 function silentAmong(states: readonly SourceState[]): Record<string, string> {
   const silent = states.filter(({ state }) => state === 'silent')
   return Object.fromEntries(
-    silent.map(({ name, problem }) => [name, problem?.detail ?? 'it is not read yet']),
+    silent.map(({ name, problem }) => [name, problem?.detail ?? 'it was not read yet']),
   )
 }
 

@@ -1,0 +1,132 @@
+/** Who falls silent is said once, and once more when it is back; who is hardly away, not at all. */
+import assert from 'node:assert/strict'
+import { describe, type TestContext, test } from 'node:test'
+import type { Heartbeat } from '#contract/receipt.ts'
+import type { SourceState } from '../../actions/facts/source.ts'
+import { openWatch } from '../../actions/flow/watch.ts'
+import { readJournal } from '../../actions/store/journal.ts'
+import { openTestService, type TestService } from '../service.ts'
+
+const list = (state: SourceState['state']): SourceState => ({
+  name: 'droplist',
+  kind: 'list',
+  state,
+  details: {},
+})
+const start = Date.UTC(2026, 2, 1, 3)
+
+describe('a source of facts', () => {
+  test('that stays silent for a minute is journalled once, and its return too', async (t) => {
+    const { look, lines } = await watchOver(t)
+    for (const seconds of [0, 15, 30, 45]) await look(list('silent'), seconds)
+    assert.deepEqual(await lines(), [])
+    for (const seconds of [60, 75, 90]) await look(list('silent'), seconds)
+    assert.deepEqual(await lines(), ['list.silent droplist'])
+    for (const seconds of [105, 120, 165, 200]) await look(list('ready'), seconds)
+    assert.deepEqual(await lines(), ['list.silent droplist', 'list.ready droplist'])
+  })
+
+  test('that is back within a minute is nothing to wake anybody for', async (t) => {
+    const { look, lines } = await watchOver(t)
+    await look(list('ready'), 0)
+    await look(list('silent'), 15)
+    await look(list('ready'), 60)
+    await look(list('silent'), 75)
+    await look(list('silent'), 120)
+    assert.deepEqual(await lines(), [])
+  })
+})
+
+describe('a node', () => {
+  test('that sends no heartbeat any more is journalled, and when it is back', async (t) => {
+    const service = await open(t)
+    const node = await service.enrol('web-1')
+    const watch = openWatch(service.flow.store, () => [])
+    const beat = () => service.flow.takeHeartbeat(node.name, heartbeat)
+    const pass = async (ms: number) => {
+      service.clock.now += ms
+      await watch.look(service.clock.now)
+    }
+    await beat()
+    await pass(0)
+    for (let n = 0; n < 10; n++) await pass(60_000)
+    assert.deepEqual(await nodeLines(service), ['node.silent web-1'])
+    await beat()
+    for (let n = 0; n < 10; n++) {
+      await beat()
+      await pass(30_000)
+    }
+    assert.deepEqual(await nodeLines(service), ['node.silent web-1', 'node.back web-1'])
+  })
+
+  test('is given time to be heard after the service was away', async (t) => {
+    const service = await open(t)
+    const node = await service.enrol('web-1')
+    await service.flow.takeHeartbeat(node.name, heartbeat)
+    service.clock.now += 3_600_000
+    const watch = openWatch(service.flow.store, () => [])
+    await watch.look(service.clock.now)
+    service.clock.now += 30_000
+    await service.flow.takeHeartbeat(node.name, heartbeat)
+    await watch.look(service.clock.now)
+    assert.deepEqual(await nodeLines(service), [])
+  })
+
+  test('that was revoked is not missed', async (t) => {
+    const service = await open(t)
+    const node = await service.enrol('web-1')
+    await service.flow.takeHeartbeat(node.name, heartbeat)
+    const watch = openWatch(service.flow.store, () => [])
+    await watch.look(service.clock.now)
+    await service.ask('POST', '/v1/nodes/web-1/revoke', { body: { reason: 'gone' } })
+    service.clock.now += 3_600_000
+    await watch.look(service.clock.now)
+    service.clock.now += 3_600_000
+    await watch.look(service.clock.now)
+    assert.deepEqual(await nodeLines(service), [])
+  })
+})
+
+const heartbeat: Heartbeat = {
+  version: '0.1.0',
+  backend: 'netlink',
+  enforcing: true,
+  cursor: '',
+  claims: 0,
+  elements: 0,
+  clock_offset_ms: 0,
+  started: start,
+  interval_ms: 30_000,
+  events: [],
+}
+
+async function watchOver(t: TestContext) {
+  const service = await open(t)
+  let states: SourceState[] = []
+  const watch = openWatch(service.flow.store, () => states)
+  return {
+    look: (state: SourceState, seconds: number) => {
+      states = [state]
+      return watch.look(start + seconds * 1_000)
+    },
+    lines: () => linesLike(service, 'list.'),
+  }
+}
+
+const nodeLines = (service: TestService) =>
+  linesLike(service, 'node.').then((lines) =>
+    lines.filter((line) => /^node\.(silent|back) /.test(line)),
+  )
+
+async function linesLike(service: TestService, action: string): Promise<string[]> {
+  const lines = await readJournal(service.flow.store.read, { after: 0, limit: 100 })
+  return lines
+    .filter((line) => line.action.startsWith(action))
+    .map((line) => `${line.action} ${line.subject}`)
+}
+
+async function open(t: TestContext): Promise<TestService> {
+  const service = await openTestService()
+  t.after(() => service.close())
+  return service
+}
