@@ -54,9 +54,11 @@ export async function runAgent(settings: AgentSettings, on: AgentOn): Promise<Ag
 
 async function begin(settings: AgentSettings, on: AgentOn, unlock: () => void): Promise<Agent> {
   const parts = await makeParts(settings, on)
-  const { enforcer, remembered, firewall, healer, belonging, record, catchUp, follower } = parts
+  const { enforcer, feeds, remembered, firewall, healer, belonging, record, catchUp, follower } =
+    parts
   acceptRemembered(enforcer.accepting, remembered)
   await enforcer.replace()
+  feeds.load()
   parts.tidy.after(remembered.claims.length)
   const unwatch = firewall.watch((what) => healer.disturbed(what))
   const endRounds = beginRounds(parts, settings.heartbeat)
@@ -71,7 +73,10 @@ async function begin(settings: AgentSettings, on: AgentOn, unlock: () => void): 
   const following = follower.run()
   return {
     status,
-    settled: () => enforcer.settled(),
+    settled: async () => {
+      await enforcer.settled()
+      await feeds.settled()
+    },
     stop: async () => {
       unwatch()
       endRounds()
@@ -93,6 +98,7 @@ async function end(parts: Parts, following: Promise<void>): Promise<void> {
   parts.service.close()
   await Promise.race([following, sleep(1_000, undefined, { ref: false })])
   await parts.healer.stop()
+  await parts.feeds.stop()
   await parts.enforcer.stop()
   parts.courses.mark()
   parts.memory.close()

@@ -60,18 +60,22 @@ export function coursesOf(parts: () => Parts, say: (line: string) => void) {
   }
 
   const measured = (time: number, roundTripMs: number) => {
-    const { clock, enforcer, belonging } = parts()
+    const { clock, enforcer, feeds, belonging } = parts()
     const moved = clock.measure(time, roundTripMs)
-    if (Math.abs(moved) > jumpMs) void enforcer.replace()
+    if (Math.abs(moved) > jumpMs) {
+      void enforcer.replace()
+      feeds.load()
+    }
     // By a clock that was ahead, blocks were let go of before their ends.
     if (moved < -jumpMs) for (const audience of belonging.audiences) need(audience, false)
   }
 
   const follow = (groups: readonly string[]) => {
-    const { belonging, catchUp, enforcer } = parts()
+    const { belonging, catchUp, enforcer, feeds } = parts()
     const { gone, come } = belonging.join(groups)
     for (const audience of gone) {
       catchUp.forget(audience)
+      feeds.leave(audience)
       void enforcer.load({ audience, standing: undefined, claims: [], answers: [] })
     }
     for (const audience of come) need(audience, false)
@@ -85,6 +89,7 @@ export function coursesOf(parts: () => Parts, say: (line: string) => void) {
     follow,
     fetchStates,
     failing: (problem: Problem | undefined) => parts().troubles.set('state', problem),
+    feeds: (problem: Problem | undefined) => parts().troubles.set('feeds', problem),
     lastHealing: () => lastHealing,
 
     /** The service answered from this address. */
@@ -142,11 +147,12 @@ export function coursesOf(parts: () => Parts, say: (line: string) => void) {
       if (problem) healer.disturbed(problem.message)
     },
     async heal(): Promise<'gone' | 'there' | 'refused'> {
-      const { firewall, enforcer } = parts()
+      const { firewall, enforcer, feeds } = parts()
       look()
       // A dry run has nothing that somebody could have changed, and would print it all again.
       if (!firewall.enforcing) return 'there'
       await enforcer.replace()
+      feeds.heal()
       if (enforcer.problem) return 'refused'
       return enforcer.gone ? 'gone' : 'there'
     },

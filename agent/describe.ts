@@ -1,7 +1,9 @@
 /** How the agent is, in the words of the status socket and of the heartbeat: one truth for both. */
+import { mostFeeds } from '#contract/feed.ts'
 import type { Heartbeat } from '#contract/receipt.ts'
 import type { Clock, LocalClock } from './clock.ts'
 import type { Enforcer } from './enforce.ts'
+import type { Feeds } from './feeds.ts'
 import type { Firewall } from './kernel/firewall.ts'
 import type { Lookout } from './lookout.ts'
 import type { Reporter } from './report.ts'
@@ -14,6 +16,7 @@ export type Described = {
   started: number
   firewall: Firewall
   enforcer: Enforcer
+  feeds: Feeds
   wished: Wished
   clock: Clock
   local(): LocalClock
@@ -23,6 +26,7 @@ export type Described = {
 
 export function describeForService(agent: Described): Omit<Heartbeat, 'events'> {
   const { version, started, firewall, wished, troubles, cursor } = agent
+  const feeds = agent.feeds.receipts.slice(0, mostFeeds)
   return {
     version,
     backend: firewall.name,
@@ -32,6 +36,7 @@ export function describeForService(agent: Described): Omit<Heartbeat, 'events'> 
     elements: wished.countElements(),
     clock_offset_ms: offset(agent),
     started,
+    ...(feeds.length > 0 ? { feeds } : {}),
     ...troubles.worst(),
   }
 }

@@ -17,6 +17,8 @@ export type FollowOn = {
   catchUp(): Promise<unknown>
   envelope(jws: string): void
   head(jws: string): void
+  /** Which lists an audience enforces as a whole. */
+  feeds(jws: string): void
   hello(hello: Hello, roundTripMs: number): void
   groups(groups: string[]): void
   resync(audience: string, reason: ResyncReason): void
@@ -135,6 +137,7 @@ export class Follower {
   #dispatch({ event, data }: StreamEvent, asked: number): void {
     if (event === 'envelope') this.#on.envelope(data)
     else if (event === 'head') this.#on.head(data)
+    else if (event === 'feeds') this.#on.feeds(data)
     else if (event === 'hello') this.#greet(readAnswer(Hello, parse(data), event), asked)
     else if (event === 'groups') this.#on.groups(readAnswer(Groups, parse(data), event).groups)
     else if (event === 'resync') {

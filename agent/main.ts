@@ -3,9 +3,12 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { parseArgs } from 'node:util'
+import { printDuration } from '#contract/duration.ts'
 import { printable } from '#contract/printable.ts'
 import { Problem, toProblem } from '#contract/problem.ts'
+import type { FeedReceipt } from '#contract/receipt.ts'
 import type { Environment } from '#contract/settings.ts'
+import { printTime } from '#contract/time.ts'
 import { type AgentOn, runAgent } from './agent.ts'
 import { check } from './check.ts'
 import type { LocalClock } from './clock.ts'
@@ -151,7 +154,17 @@ function printStatus(status: AgentStatus): string {
     ...(status.last_healing
       ? [`healed     ${new Date(status.last_healing.at).toISOString()}: ${status.last_healing.why}`]
       : []),
+    ...(status.feeds ?? []).map((feed) => `list       ${printFeed(feed, status.now)}`),
     ...status.problems.map(({ part, message }) => `problem    ${part}: ${printable(message)}`),
     '',
   ].join('\n')
+}
+
+function printFeed(one: FeedReceipt, now: number): string {
+  const { feed, audience, version, status, entries, not_after, at, detail } = one
+  const ends =
+    not_after > now ? `ends in ${printDuration(not_after - now)} unless refreshed` : 'over'
+  const since = `${status} since ${printTime(at)}`
+  const more = detail === undefined ? '' : `: ${printable(detail)}`
+  return `${feed} (${audience}): ${entries} networks, version of ${printTime(version)}, ${since}, ${ends}${more}`
 }

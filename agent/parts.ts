@@ -9,6 +9,8 @@ import { resolveHost, type Service } from './connect.ts'
 import { type Courses, coursesOf } from './courses.ts'
 import { type Described, describeForService } from './describe.ts'
 import { Enforcer } from './enforce.ts'
+import { FeedMemory } from './feed-memory.ts'
+import { Feeds } from './feeds.ts'
 import { Follower } from './follow.ts'
 import { Heads } from './heads.ts'
 import { Healer } from './heal.ts'
@@ -39,6 +41,7 @@ export type Parts = Ground & {
   follower: Follower
   healer: Healer
   heart: Heart
+  feeds: Feeds
   tidy: Tidy
   described: Described
   courses: Courses
@@ -99,6 +102,7 @@ export async function makeParts(
       `the machine slept for ${Math.round(slept / 1_000)} s; the blocks get the time that is left`,
     )
     void enforcer.replace()
+    feeds.load()
   }
   const lookUp = async (soon: boolean) => {
     const news = await belonging.lookUp(on.resolve ?? resolveHost, monotonic(), soon)
@@ -196,6 +200,15 @@ export async function makeParts(
     distrust,
     withheld: courses.withheld,
   })
+  const feeds = new Feeds({
+    ...{ firewall, service, trust, learnKeys, now, monotonic },
+    memory: new FeedMemory(settings.state_dir),
+    audiences: () => belonging.audiences,
+    here: () => lookout.here,
+    mostEntries: settings.max_feed_entries,
+    health: courses.feeds,
+    changed: () => heart.soon(),
+  })
   const follower = new Follower({
     service,
     cursor,
@@ -205,6 +218,7 @@ export async function makeParts(
     },
     envelope: (jws) => enforcer.take(jws),
     head: (jws) => void heads.take(jws),
+    feeds: (jws) => void feeds.take(jws),
     hello: (hello, roundTripMs) => {
       courses.greet(hello, roundTripMs)
       disputes()
@@ -220,12 +234,12 @@ export async function makeParts(
   const tidy = new Tidy({ idle, collect: collectGarbage })
   const started = now()
   const described: Described = {
-    ...{ version, started, firewall, enforcer, wished, clock, local, troubles, cursor },
+    ...{ version, started, firewall, enforcer, feeds, wished, clock, local, troubles, cursor },
   }
   const parts: Parts = {
     ...ground,
     ...{ service, lookout, keyring, firewall, reporter, enforcer, catchUp, heads },
-    ...{ follower, healer, heart, tidy, described, courses },
+    ...{ follower, healer, heart, feeds, tidy, described, courses },
   }
   return parts
 }

@@ -53,6 +53,13 @@ export const AgentSettings = z.strictObject({
     .max(128)
     .default(32)
     .describe('an IPv6 network wider than this is refused'),
+  max_feed_entries: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(1_000_000)
+    .default(500_000)
+    .describe('lists that are enforced as a whole are refused above this many networks in all'),
   heartbeat: Duration.refine((ms) => ms >= 1_000 && ms <= 3_600_000, 'write 1s to 1h')
     .prefault('30s')
     .describe('how often the node says that it is well; 1s to 1h'),

@@ -4,6 +4,7 @@ import { createConnection, createServer } from 'node:net'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { Problem } from '#contract/problem.ts'
+import { FeedReceipt } from '#contract/receipt.ts'
 
 export const AgentStatus = z.object({
   node: z.string(),
@@ -21,6 +22,8 @@ export const AgentStatus = z.object({
   cursor: z.string(),
   claims: z.number(),
   elements: z.number(),
+  /** Lists that are enforced as a whole. */
+  feeds: z.array(FeedReceipt).optional(),
   receipts_waiting: z.number(),
   receipts_given_up: z.number(),
   last_healing: z.object({ at: z.number(), why: z.string() }).optional(),

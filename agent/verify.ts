@@ -10,6 +10,7 @@ import {
   type TokenType,
   tokenType,
 } from '#contract/envelope.ts'
+import { FeedsClaims, feedChunkSize } from '#contract/feed.ts'
 import { KeysClaims } from '#contract/key.ts'
 import { Problem, type ProblemCode } from '#contract/problem.ts'
 import { chunkSize, SnapshotClaims } from '#contract/snapshot.ts'
@@ -28,6 +29,8 @@ export type Trust = {
  * is no restored backup: it would use up the numbers, and no honest service could ever follow it.
  */
 const widestEpochStep = 1_000
+/** Versions of lists are times, but for those that came within one moment. */
+const widestVersionMs = 3_600_000
 /** The epoch before the first one that a service has. */
 const noEpoch = 0
 
@@ -90,6 +93,27 @@ export function verifyManifest(
   if (position) refuseOlderState(claims, position)
   refuseEpochStep(claims.epoch, position?.epoch ?? noEpoch)
   refuseShape(claims, trust.mostBlocks)
+  return claims
+}
+
+/**
+ * Which lists an audience enforces as a whole: one statement for all its nodes, so that no nonce makes it fresh. One older
+ * than `held` is `envelope_replayed`; the same again is none, since a list of it may still be missing.
+ */
+export function verifyFeeds(
+  jws: string,
+  trust: Trust,
+  audiences: ReadonlySet<string>,
+  held: (audience: string) => number | undefined,
+  now: number,
+): FeedsClaims {
+  const claims = readStatement(jws, tokenType.feeds, FeedsClaims, trust)
+  refuseStranger(claims.aud, audiences)
+  refuseStale(claims, now)
+  const known = held(claims.aud) ?? 0
+  if (claims.version < known)
+    throw refused('envelope_replayed', `version is ${claims.version}, this node has ${known}`)
+  refuseFeedShape(claims)
   return claims
 }
 
@@ -235,6 +259,18 @@ function refuseShape({ blocks, chunks }: SnapshotClaims, mostBlocks = Infinity):
       'envelope_malformed',
       `the manifest names ${chunks.length} chunks for ${blocks} blocks, expected ${expected}`,
     )
+}
+
+/** No later statement could replace one whose version has been counted far ahead. */
+function refuseFeedShape({ version, iat, feeds }: FeedsClaims): void {
+  if (version > iat * 1_000 + widestVersionMs)
+    throw refused('envelope_malformed', `version ${version} is counted ahead of its time`)
+  for (const { feed, entries, chunks } of feeds)
+    if (chunks.length !== Math.ceil(entries / feedChunkSize))
+      throw refused(
+        'envelope_malformed',
+        `${feed} has ${chunks.length} chunks for ${entries} entries`,
+      )
 }
 
 /** A state a little above the ceiling is taken up to it, and the rest is refused block by block, by receipt. */

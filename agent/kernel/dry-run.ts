@@ -1,9 +1,10 @@
 /** Holds what the kernel would hold, and prints what it would be told. */
 import type { Address } from '#contract/address.ts'
-import type { Change, Firewall, SetName } from './firewall.ts'
+import type { Change, FeedElement, FeedHalf, Firewall } from './firewall.ts'
 import { makeTable, removeTable, tableName } from './ruleset.ts'
 import { printSteps } from './script.ts'
-import { neverSteps, replacement, type Step, transactions } from './transaction.ts'
+import type { AnySet } from './sets.ts'
+import { emptyHalf, neverSteps, replacement, type Step, transactions } from './transaction.ts'
 
 const can = { destroy: true, renew: true }
 
@@ -26,6 +27,17 @@ export function dryRunFirewall(print: (script: string) => void, now: () => numbe
     },
     async replace(elements) {
       commit(replacement(elements))
+    },
+    async fillFeeds(half: FeedHalf, elements: Iterable<FeedElement>) {
+      commit(emptyHalf(half))
+      let count = 0
+      for (const { timeoutMs } of elements) if (timeoutMs > 0) count++
+      // A hundred thousand networks would hide all else that is printed.
+      print(`# ${count} networks of lists go into feeds4_${half} and feeds6_${half}\n`)
+      return count
+    },
+    async emptyFeeds(half) {
+      commit(emptyHalf(half))
     },
     async setNever(addresses) {
       commit(neverSteps(addresses))
@@ -54,6 +66,6 @@ function hold(ends: Map<string, number>, step: Step, now: number): void {
     else ends.delete(keyOf(step.set, address))
 }
 
-function keyOf(set: SetName | 'never4' | 'never6', address: Address): string {
+function keyOf(set: AnySet, address: Address): string {
   return `${set} ${address.text}`
 }

@@ -21,6 +21,14 @@ export type SetKind =
   | 'rare4'
   | 'rare6'
 
+/**
+ * Lists that are enforced as a whole stand in intervals, in one of two halves: the next ones are loaded while these
+ * are in force. What is in either half is looked up in both directions.
+ */
+export type FeedHalf = 'a' | 'b'
+export type FeedSetName = `feeds${4 | 6}_${FeedHalf}`
+export type FeedElement = { readonly address: Address; readonly timeoutMs: number }
+
 export type Put = { op: 'put'; set: SetName; address: Address; timeoutMs: number }
 export type Remove = { op: 'remove'; set: SetName; address: Address }
 export type Change = Put | Remove
@@ -46,6 +54,13 @@ export interface Firewall {
   apply(changes: readonly Change[]): Promise<void>
   /** Every set is emptied and filled with these in one transaction: nothing that stays is ever missing. */
   replace(elements: readonly Put[]): Promise<void>
+  /**
+   * Empties the half and fills it with these, which are in order and apart, step by step: other changes wait for one
+   * step at most. They are taken one by one as they are needed; what is over is left out. Resolves to how many are there.
+   * Throws `kernel_refused`, and what taking them throws; the half then holds a part of them.
+   */
+  fillFeeds(half: FeedHalf, elements: Iterable<FeedElement>): Promise<number>
+  emptyFeeds(half: FeedHalf): Promise<void>
   /** The addresses that pass whatever the sets say. */
   setNever(addresses: readonly Address[]): Promise<void>
   /** Milliseconds that the kernel still holds the element, undefined when it does not. */

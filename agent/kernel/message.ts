@@ -5,7 +5,7 @@
 import type { Address } from '#contract/address.ts'
 import { eachAttribute, MessageWriter, readAttributes } from './bytes.ts'
 import type { SetName } from './firewall.ts'
-import { type NeverName, setSpec } from './sets.ts'
+import { type AnySet, setSpec } from './sets.ts'
 import { type Element, kernelTime, type Step } from './transaction.ts'
 
 export const subsystem = 10
@@ -38,7 +38,7 @@ export type Batch = {
 
 /** What fits into one message. `timed`: elements go with their time. */
 type Piece = {
-  set: SetName | NeverName
+  set: AnySet
   type: number
   flags: number
   timed: boolean
@@ -163,7 +163,7 @@ function piecesOf(step: Step): Piece[] {
 }
 
 /** At most, with its end when it is an interval. */
-function elementSize(set: SetName | NeverName): number {
+function elementSize(set: AnySet): number {
   const { family, prefix } = setSpec(set)
   const key = 8 + (family === 4 ? 4 : 16)
   return prefix === undefined ? 4 + key + 12 + (4 + key + 8) : 4 + key + 12
@@ -191,7 +191,7 @@ function elementsMessage(out: MessageWriter, table: string, piece: Piece, sequen
 
 function writeElements(
   out: MessageWriter,
-  set: SetName | NeverName,
+  set: AnySet,
   elements: readonly Element[],
   timed: boolean,
 ): void {

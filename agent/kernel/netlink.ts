@@ -16,7 +16,9 @@ import {
 } from './message.ts'
 import { type NetlinkSocket, openNetlink } from './netlink-socket.ts'
 import { refused } from './refusal.ts'
-import { setSpec } from './sets.ts'
+import { isFeedSet, setSpec } from './sets.ts'
+import type { Step } from './transaction.ts'
+import { oneAtATime } from './turns.ts'
 
 const errorMessage = 2
 const newElements = (subsystem << 8) | 12
@@ -27,6 +29,7 @@ const asideBytes = 300_000
 /** Throws `no_privilege`, `kernel_refused`. */
 export function netlinkCarrier(): Carrier {
   const socket = openNetlink()
+  // Answers belong to the question before them, so the next waits for the one under way.
   const conversation = oneAtATime()
   let sequence = 1
   return {
@@ -37,7 +40,8 @@ export function netlinkCarrier(): Carrier {
         if (steps.length === 0) return
         const batch = encodeBatch(table, steps, sequence)
         sequence = (batch.lastSequence + 2) % 2 ** 31
-        await send(socket, batch.bytes)
+        const aside = batch.bytes.length > asideBytes || steps.some(isLong)
+        await (aside ? socket.sendAside(batch.bytes) : socket.send(batch.bytes))
         mustBeConfirmed(batch, answers(socket))
       }),
     remaining: (table, set, address) =>
@@ -118,16 +122,7 @@ function isExactly(address: Address, ask: (key: Uint8Array) => FoundElement | un
   return startsAs(lastAddress(address)) && !(behind && startsAs(behind))
 }
 
-function send(socket: NetlinkSocket, bytes: Uint8Array): Promise<void> | void {
-  return bytes.length > asideBytes ? socket.sendAside(bytes) : socket.send(bytes)
-}
-
-/** Answers belong to the question before them, so the next waits for the one under way. */
-function oneAtATime(): <Result>(task: () => Promise<Result>) => Promise<Result> {
-  let last: Promise<unknown> = Promise.resolve()
-  return (task) => {
-    const result = last.then(task, task)
-    last = result
-    return result
-  }
+/** However small: a large interval set is worked through as a whole at each change. */
+function isLong({ set }: Step): boolean {
+  return isFeedSet(set)
 }

@@ -1,7 +1,7 @@
 /** The nft text of the table: its sets, its chains, and how one version is told from another. */
 
 import type { SetKind } from './firewall.ts'
-import { allSets, type NeverName, type SetSpec } from './sets.ts'
+import { allSets, feedSets, type NeverName, type SetSpec } from './sets.ts'
 
 export const tableName = 'cordon'
 /** For people who look at the table; what decides is the comparison in `structureMatches`. */
@@ -93,8 +93,12 @@ function refusing(name: string, family: 4 | 6, side: 'saddr' | 'daddr'): Chain {
 
 function looking(name: string, family: 4 | 6, side: 'saddr' | 'daddr', refuse: string): Chain {
   const way = side === 'saddr' ? 'in' : 'out'
-  const rules = kindsOf[family].map(
-    (kind) => `${protocol(family)} ${side}${masks[kind]} @${way}_${kind} goto ${refuse}`,
+  const blocks = kindsOf[family].map((kind) => `${side}${masks[kind]} @${way}_${kind}`)
+  const feeds = (['a', 'b'] as const)
+    .flatMap(feedSets)
+    .filter((set) => set.startsWith(`feeds${family}`))
+  const rules = [...blocks, ...feeds.map((set) => `${side} @${set}`)].map(
+    (look) => `${protocol(family)} ${look} goto ${refuse}`,
   )
   return { name, rules }
 }

@@ -1,12 +1,13 @@
 /** The sets of the table: what each holds and how large it may grow. */
 import { type Address, isHost } from '#contract/address.ts'
 import { Problem } from '#contract/problem.ts'
-import type { SetKind, SetName } from './firewall.ts'
+import type { FeedHalf, FeedSetName, SetKind, SetName } from './firewall.ts'
 
 export type NeverName = 'never4' | 'never6'
+export type AnySet = SetName | NeverName | FeedSetName
 
 export type SetSpec = {
-  readonly name: SetName | NeverName
+  readonly name: AnySet
   readonly family: 4 | 6
   /** The one prefix length it holds; undefined when it holds intervals of any. */
   readonly prefix: number | undefined
@@ -40,11 +41,30 @@ const neverSets: readonly SetSpec[] = [
   { name: 'never6', family: 6, prefix: undefined, timeout: false, size: 2 * mostIntervals },
 ]
 
-export const allSets: readonly SetSpec[] = [...neverSets, ...blockSets]
+/** Intervals of all lists together: what older kernels count twice, and slack for what has ended. */
+const feedSize = 2_621_440
+
+export function feedSets(half: FeedHalf): readonly FeedSetName[] {
+  return [`feeds4_${half}`, `feeds6_${half}`]
+}
+
+const bothHalves: readonly SetSpec[] = (['a', 'b'] as const).flatMap(feedSets).map((name) => ({
+  name,
+  family: name.startsWith('feeds4') ? 4 : 6,
+  prefix: undefined,
+  timeout: true,
+  size: feedSize,
+}))
+
+export function isFeedSet(name: AnySet): name is FeedSetName {
+  return name.startsWith('feeds')
+}
+
+export const allSets: readonly SetSpec[] = [...neverSets, ...blockSets, ...bothHalves]
 
 const byName = new Map(allSets.map((spec) => [spec.name, spec]))
 
-export function setSpec(name: SetName | NeverName): SetSpec {
+export function setSpec(name: AnySet): SetSpec {
   const spec = byName.get(name)
   if (spec) return spec
   throw new Problem('unsupported', `there is no set ${name}`)
@@ -74,17 +94,14 @@ export function isRareText(text: string): boolean {
 /** A network is never cut down to its first host, nor a host put where it would stand for a network. */
 export function mustFit(spec: SetSpec, address: Address): void {
   if (spec.family === address.family && spec.prefix === address.prefix) return
-  if (
-    spec.family === address.family &&
-    spec.prefix === undefined &&
-    (fitsRare(address) || !spec.timeout)
-  )
-    return
+  const intervals = spec.family === address.family && spec.prefix === undefined
+  if (intervals && (!isHost(address) || takesHosts(spec))) return
   throw new Problem('unsupported', `${address.text} does not fit set ${spec.name}`, {
     remedy: 'put a host or network into the set of its own prefix length',
   })
 }
 
-function fitsRare(address: Address): boolean {
-  return !isHost(address)
+/** A host that is blocked has a set of its own, where it costs less. */
+function takesHosts({ name }: SetSpec): boolean {
+  return !name.includes('rare')
 }

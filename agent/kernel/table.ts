@@ -1,17 +1,29 @@
 /** The firewall upon the kernel: one table, made by nft text, filled by a carrier. */
+import { setImmediate as breath } from 'node:timers/promises'
 import type { Address } from '#contract/address.ts'
 import { Problem } from '#contract/problem.ts'
 import type { Proven } from './carrier.ts'
-import type { Change, Firewall, Put } from './firewall.ts'
+import type { Change, FeedElement, FeedHalf, Firewall, Put } from './firewall.ts'
 import { watchListing } from './listing.ts'
 import type { Nft } from './nft.ts'
 import { makeTable, remakeTable, removeTable, structureMatches, tableName } from './ruleset.ts'
 import { printSteps } from './script.ts'
-import { neverSteps, replacement, type Step, transactions } from './transaction.ts'
+import {
+  emptyHalf,
+  fillHalf,
+  neverSteps,
+  replacement,
+  type Step,
+  transactionSize,
+  transactions,
+} from './transaction.ts'
+import { oneAtATime } from './turns.ts'
 import type { Watcher } from './watch.ts'
 
 /** Elements in a transaction from which on its own notifications are not worth their cost. */
 const asideSize = 500
+/** nft reads an interval set anew for each transaction, so that few large ones are much the faster. */
+const nftPiece = 100_000
 
 type Watch = (
   ownPort: number | undefined,
@@ -31,8 +43,10 @@ export function kernelFirewall(
 
   let watcher: Watcher | undefined
 
+  // A transaction of ours beside one that is done aside would be taken for somebody else's.
+  const turn = oneAtATime()
   const aside = (size: number, transaction: () => Promise<void>) =>
-    watcher && size > asideSize ? watcher.aside(transaction) : transaction()
+    turn(() => (watcher && size > asideSize ? watcher.aside(transaction) : transaction()))
   const commit = (steps: readonly Step[]) =>
     aside(sizeOf(steps), () => carrier.commit(tableName, steps))
   // Where nothing is renewed by adding it, an element can end between the add and the delete of one
@@ -48,7 +62,7 @@ export function kernelFirewall(
     async prepare() {
       const listing = await nft.list('-j', '-t', 'list', 'table', 'inet', tableName)
       foreign = listing !== undefined && !structureMatches(JSON.parse(listing))
-      if (!foreign) await nft.run(makeTable())
+      if (!foreign) await turn(() => nft.run(makeTable()))
       return listing === undefined
     },
 
@@ -63,6 +77,24 @@ export function kernelFirewall(
       const script = remakeTable() + printSteps(tableName, [...neverSteps(never), ...steps])
       await aside(sizeOf(steps), () => nft.run(script))
       foreign = false
+    },
+
+    async fillFeeds(half: FeedHalf, elements: Iterable<FeedElement>) {
+      if (foreign) throw otherVersion()
+      await commit(emptyHalf(half))
+      let count = 0
+      const least = carrier.name === 'nft' ? nftPiece : transactionSize
+      for (const steps of fillHalf(half, elements, least)) {
+        await commit(steps)
+        count += countOf(steps)
+        // To take the next ones is work too, and what came over the network meanwhile goes before it.
+        await breath()
+      }
+      return count
+    },
+
+    async emptyFeeds(half: FeedHalf) {
+      if (!foreign) await commit(emptyHalf(half))
     },
 
     async setNever(addresses: readonly Address[]) {
@@ -82,7 +114,7 @@ export function kernelFirewall(
       }
     },
 
-    clear: () => nft.run(removeTable()),
+    clear: () => turn(() => nft.run(removeTable())),
 
     async close() {
       watcher?.stop()
@@ -95,10 +127,11 @@ export function kernelFirewall(
 /** A flush tells of each element that was there, of which the number is not known. */
 function sizeOf(steps: readonly Step[]): number {
   const flushed = steps.some((step) => step.do === 'flush' && !step.set.startsWith('never'))
-  return steps.reduce(
-    (sum, step) => sum + (step.do === 'flush' ? 0 : step.elements.length),
-    flushed ? asideSize + 1 : 0,
-  )
+  return countOf(steps) + (flushed ? asideSize + 1 : 0)
+}
+
+function countOf(steps: readonly Step[]): number {
+  return steps.reduce((sum, step) => sum + (step.do === 'flush' ? 0 : step.elements.length), 0)
 }
 
 function otherVersion(): Problem {

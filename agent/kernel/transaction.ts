@@ -1,16 +1,16 @@
 /** Changes as the steps of kernel transactions, by what this kernel can do. */
 import { type Address, compareAddresses, contains } from '#contract/address.ts'
-import type { Change, Put, SetName } from './firewall.ts'
-import { blockSets, mustFit, type NeverName, setSpec } from './sets.ts'
+import type { Change, FeedElement, FeedHalf, Put, SetName } from './firewall.ts'
+import { type AnySet, blockSets, feedSets, mustFit, setSpec } from './sets.ts'
 
 /** Without `timeoutMs` it stays until removed: only for the never sets. */
 export type Element = { readonly address: Address; readonly timeoutMs?: number }
 
 export type Step =
-  | { readonly do: 'flush'; readonly set: SetName | NeverName }
+  | { readonly do: 'flush'; readonly set: AnySet }
   | {
       readonly do: 'add' | 'delete' | 'destroy'
-      readonly set: SetName | NeverName
+      readonly set: AnySet
       readonly elements: readonly Element[]
     }
 
@@ -42,6 +42,42 @@ export function replacement(elements: readonly Put[]): Step[] {
     ...blockSets.map((spec): Step => ({ do: 'flush', set: spec.name })),
     ...puttings(lastOfEach(elements), { destroy: true, renew: true }),
   ]
+}
+
+export function emptyHalf(half: FeedHalf): Step[] {
+  return feedSets(half).map((set): Step => ({ do: 'flush', set }))
+}
+
+/**
+ * The half filled piece by piece, each a transaction. Each costs as much as is there already, so they grow with that: the
+ * whole then takes a few times as long as at once, and none takes longer than some of the last.
+ */
+export function* fillHalf(
+  half: FeedHalf,
+  elements: Iterable<FeedElement>,
+  least: number,
+): Generator<Step[]> {
+  const sets = feedSets(half)
+  let done = 0
+  let piece: FeedElement[] = []
+  for (const element of elements) {
+    if (element.timeoutMs <= 0) continue
+    if (piece.length >= Math.max(least, done >> 4)) {
+      yield addings(piece, sets)
+      done += piece.length
+      piece = []
+    }
+    piece.push(element)
+  }
+  if (piece.length > 0) yield addings(piece, sets)
+}
+
+function addings(piece: readonly FeedElement[], sets: readonly AnySet[]): Step[] {
+  return sets.flatMap((set): Step[] => {
+    const { family } = setSpec(set)
+    const elements = piece.filter(({ address }) => address.family === family)
+    return elements.length > 0 ? [{ do: 'add', set, elements }] : []
+  })
 }
 
 /** What the kernel takes as the time of an element: whole milliseconds, and an end there must be. */

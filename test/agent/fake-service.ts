@@ -21,6 +21,10 @@ export class FakeService {
   /** What to say of an audience when a stream begins. */
   resync = new Map<string, string>()
   missingChunk = false
+  /** Chunks of lists by digest, and statements that each stream begins with. */
+  readonly lists = new Map<string, string>()
+  readonly statements: string[] = []
+  readonly asked: string[] = []
   /** Whose state is never given. */
   forbidden = ''
   now: () => number
@@ -121,6 +125,7 @@ export class FakeService {
     for (const [audience, reason] of this.resync)
       response.write(frame('resync', JSON.stringify({ audience, reason })))
     this.resync.clear()
+    for (const statement of this.statements) response.write(frame('feeds', statement))
     this.#streams.add(response)
     response.on('close', () => {
       this.#streams.delete(response)
@@ -129,6 +134,7 @@ export class FakeService {
   }
 
   #answer(url: URL, body: string): unknown {
+    if (url.pathname.startsWith('/v1/feeds/')) return this.#listChunk(url.pathname)
     if (url.pathname === '/v1/snapshot') return this.#manifest(url)
     if (url.pathname.startsWith('/v1/snapshot/')) return this.#chunk(url.pathname.slice(13))
     if (url.pathname === '/v1/keys') return { announcements: this.announcements }
@@ -154,6 +160,13 @@ export class FakeService {
     this.#chunks = new Map([...this.#chunks, ...chunks])
     this.snapshots++
     return { success: true, manifest }
+  }
+
+  #listChunk(path: string): string {
+    this.asked.push(path)
+    const text = this.lists.get(path.split('/').at(-1) ?? '')
+    if (text === undefined) throw new Problem('not_found', 'no such chunk')
+    return text
   }
 
   #chunk(digest: string): string {

@@ -94,6 +94,7 @@ function make({ stream, state, catchUp = async () => undefined }: Made): Followe
     catchUp,
     envelope: unexpected,
     head: unexpected,
+    feeds: unexpected,
     hello: unexpected,
     groups: unexpected,
     resync: unexpected,

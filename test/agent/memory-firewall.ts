@@ -1,7 +1,14 @@
 /** A firewall that is a Map, refuses what a kernel would refuse, and shows what it was asked. */
 import { type Address, overlaps } from '#contract/address.ts'
 import { Problem } from '#contract/problem.ts'
-import type { Change, Firewall, Put, SetName } from '../../agent/kernel/firewall.ts'
+import type {
+  Change,
+  FeedElement,
+  FeedHalf,
+  Firewall,
+  Put,
+  SetName,
+} from '../../agent/kernel/firewall.ts'
 import { elementKey } from '../../agent/plan.ts'
 
 type Held = { set: SetName; address: Address; timeoutMs: number }
@@ -11,6 +18,9 @@ export class MemoryFirewall implements Firewall {
   readonly enforcing = true
   readonly held = new Map<string, Held>()
   never: string[] = []
+  readonly feeds: Record<FeedHalf, Map<string, number>> = { a: new Map(), b: new Map() }
+  /** What was done to the feed sets, in order. */
+  readonly feedSteps: string[] = []
   prepared = 0
   replaced = 0
   /** Each call waits for this, so that a test decides when the kernel confirms. */
@@ -42,6 +52,26 @@ export class MemoryFirewall implements Firewall {
     for (const element of elements) this.#put(elementKey(element.set, element.address), element)
   }
 
+  async fillFeeds(half: FeedHalf, elements: Iterable<FeedElement>): Promise<number> {
+    if (this.refusing) throw refusal('this kernel was told to refuse')
+    this.feeds[half].clear()
+    for (const { address, timeoutMs } of elements)
+      if (timeoutMs > 0) this.feeds[half].set(address.text, timeoutMs)
+    this.feedSteps.push(`fill ${half}`)
+    return this.feeds[half].size
+  }
+
+  async emptyFeeds(half: FeedHalf): Promise<void> {
+    if (this.refusing) throw refusal('this kernel was told to refuse')
+    this.feeds[half].clear()
+    this.feedSteps.push(`empty ${half}`)
+  }
+
+  /** What is blocked because of lists, in order. */
+  listed(): string[] {
+    return [...new Set([...this.feeds.a.keys(), ...this.feeds.b.keys()])].sort()
+  }
+
   async setNever(addresses: readonly Address[]): Promise<void> {
     this.never = addresses.map(({ text }) => text)
   }
@@ -58,6 +88,8 @@ export class MemoryFirewall implements Firewall {
   /** Somebody else changes our table. */
   disturb(what: string): void {
     this.held.clear()
+    this.feeds.a.clear()
+    this.feeds.b.clear()
     for (const watcher of this.#watchers) watcher(what)
   }
 

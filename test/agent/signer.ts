@@ -2,8 +2,10 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import jwt from 'jsonwebtoken'
 import type { BlockAction, LiftAction } from '#contract/action.ts'
+import { readAddress } from '#contract/address.ts'
 import type { Position } from '#contract/audience.ts'
 import { type EnvelopeClaims, envelopeHash, tokenType } from '#contract/envelope.ts'
+import { type Feed, feedChunkSize, printFeedChunk } from '#contract/feed.ts'
 import { PublicKey, thumbprint } from '#contract/key.ts'
 import { chunkDigest, chunkSize, printChunk } from '#contract/snapshot.ts'
 import { trustOf } from '../../agent/keys.ts'
@@ -120,6 +122,35 @@ export class Sequence {
     }
     return { manifest: sign(claims, tokenType.snapshot, this.key), chunks }
   }
+}
+
+/** One list as a statement names it, and its chunks by digest. Networks in order. */
+export function list(feed: string, version: number, networks: readonly string[], more = {}) {
+  const chunks = new Map<string, string>()
+  for (let from = 0; from < networks.length; from += feedChunkSize) {
+    const text = printFeedChunk(networks.slice(from, from + feedChunkSize).map(readAddress))
+    chunks.set(chunkDigest(text), text)
+  }
+  const named: Feed = {
+    feed,
+    version,
+    entries: networks.length,
+    not_after: today + 3_600_000,
+    chunks: [...chunks.keys()],
+    ...more,
+  }
+  return { named, chunks }
+}
+
+/** What an audience enforces as a whole from this version on. */
+export function feedStatement(
+  audience: string,
+  version: number,
+  feeds: readonly Feed[],
+  { key = serviceKey, ...more }: { key?: SigningKey } & Record<string, unknown> = {},
+): string {
+  const claims = { ...base(audience), version, feeds: [...feeds], ...more }
+  return sign(claims, tokenType.feeds, key)
 }
 
 function base(aud: string) {
