@@ -53,6 +53,7 @@ export class Feeds {
   readonly #receipts = new Map<string, FeedReceipt>()
   /** Named by the newest statement of their audience and not held yet. */
   readonly #wanted = new Map<string, HeldFeed>()
+  readonly #tried = new Set<HeldFeed>()
   #statements: Promise<void> = Promise.resolve()
   #fetching: Promise<void> | undefined
   #retry: NodeJS.Timeout | undefined
@@ -106,7 +107,7 @@ export class Feeds {
   /** Resolves when nothing that has come waits. */
   async settled(): Promise<void> {
     await this.#statements
-    await this.#fetching
+    while (this.#fetching) await this.#fetching
     await this.#loader.settled()
   }
 
@@ -200,7 +201,9 @@ export class Feeds {
     clearTimeout(this.#retry)
     this.#fetching ??= this.#fetchAll().finally(() => {
       this.#fetching = undefined
-      if (this.#wanted.size > 0) this.#fetchLater()
+      // What came while the last one was being finished has not had its turn.
+      if (this.#untried()) this.#fetch()
+      else if (this.#wanted.size > 0) this.#fetchLater()
     })
   }
 
@@ -212,12 +215,15 @@ export class Feeds {
 
   /** Each once; a list that fails keeps none of the others back. */
   async #fetchAll(): Promise<void> {
-    const tried = new Set<HeldFeed>()
-    const next = () => [...this.#wanted.values()].find((feed) => !tried.has(feed))
-    for (let feed = next(); feed && !this.#stopped; feed = next()) {
-      tried.add(feed)
+    this.#tried.clear()
+    for (let feed = this.#untried(); feed && !this.#stopped; feed = this.#untried()) {
+      this.#tried.add(feed)
       await this.#fetchOne(feed)
     }
+  }
+
+  #untried(): HeldFeed | undefined {
+    return [...this.#wanted.values()].find((feed) => !this.#tried.has(feed))
   }
 
   async #fetchOne(feed: HeldFeed): Promise<void> {

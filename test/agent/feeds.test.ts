@@ -1,0 +1,374 @@
+/** Lists that are enforced as a whole, with a kernel that is a Map and a service that is another. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, test } from 'node:test'
+import { readAddress } from '#contract/address.ts'
+import type { Feed } from '#contract/feed.ts'
+import { Problem } from '#contract/problem.ts'
+import { FeedMemory } from '../../agent/feed-memory.ts'
+import { Feeds } from '../../agent/feeds.ts'
+import type { Protected } from '../../agent/guard.ts'
+import { MemoryFirewall } from './memory-firewall.ts'
+import { feedStatement, list, makeKey, serviceKey, today, trusting } from './signer.ts'
+
+const parent = mkdtempSync(join(tmpdir(), 'cordon-feeds-'))
+const running: Feeds[] = []
+after(async () => {
+  for (const feeds of running) await feeds.stop()
+  rmSync(parent, { recursive: true })
+})
+let count = 0
+const v1 = today
+const v2 = today + 1_000
+
+const drop = ['203.0.113.0/25', '203.0.113.200', '2001:db8:a::/48']
+
+describe('a list that is enforced as a whole', () => {
+  test('is in the kernel until its end, and the node says so once', async () => {
+    const node = begin()
+    await node.enforce(v1, list('drop', v1, drop))
+    assert.deepEqual(node.firewall.listed(), ['2001:db8:a::/48', '203.0.113.0/25', '203.0.113.200'])
+    assert.equal(node.firewall.feeds.a.get('203.0.113.200'), 3_600_000)
+    assert.deepEqual(
+      node.feeds.receipts.map(({ feed, version, status, entries }) => [
+        feed,
+        version,
+        status,
+        entries,
+      ]),
+      [['drop', v1, 'applied', 3]],
+    )
+    assert.equal(node.problem, undefined)
+  })
+
+  test('is replaced as a whole: the new one is there before the old one goes', async () => {
+    const node = begin()
+    await node.enforce(v1, list('drop', v1, drop))
+    node.firewall.feedSteps.length = 0
+    await node.enforce(v2, list('drop', v2, ['198.51.100.0/24', '203.0.113.200']))
+    assert.deepEqual(node.firewall.feedSteps, ['fill b', 'empty a'])
+    assert.deepEqual(node.firewall.listed(), ['198.51.100.0/24', '203.0.113.200'])
+  })
+
+  test('gets a later end without being fetched again', async () => {
+    const node = begin()
+    await node.enforce(v1, list('drop', v1, drop))
+    const asked = node.asked.length
+    await node.enforce(v2, list('drop', v2, drop, { not_after: today + 7_200_000 }))
+    assert.equal(node.asked.length, asked)
+    assert.equal(node.firewall.feeds.b.get('203.0.113.200'), 7_200_000)
+  })
+
+  test('that the newest statement does not name is withdrawn at once, and what other lists hold stays', async () => {
+    const node = begin()
+    const tor = list('tor', v1, ['203.0.113.200', '203.0.113.201'])
+    await node.enforce(v1, list('drop', v1, drop), tor)
+    await node.enforce(v2, tor)
+    assert.deepEqual(node.firewall.listed(), ['203.0.113.200/31'])
+    assert.deepEqual(
+      node.feeds.receipts.map(({ feed }) => feed),
+      ['tor'],
+    )
+    await node.enforce(v2 + 1)
+    assert.deepEqual(node.firewall.listed(), [])
+    assert.deepEqual(node.feeds.receipts, [])
+  })
+
+  test('is withdrawn also while another list cannot be fetched', async () => {
+    const node = begin()
+    await node.enforce(v1, list('drop', v1, drop))
+    const absent = list('tor', v2, ['203.0.113.201'])
+    await node.feeds.take(feedStatement('all', v2, [absent.named]))
+    await node.feeds.settled()
+    assert.deepEqual(node.firewall.listed(), [])
+  })
+
+  test('holds an address until the latest end of the lists that name it', async () => {
+    const node = begin()
+    await node.enforce(
+      v1,
+      list('long', v1, ['203.0.113.64/26'], { not_after: today + 9_000_000 }),
+      list('short', v1, ['203.0.113.0/24']),
+    )
+    assert.deepEqual(
+      [...node.firewall.feeds.a, ...node.firewall.feeds.b],
+      [
+        ['203.0.113.0/26', 3_600_000],
+        ['203.0.113.64/26', 9_000_000],
+        ['203.0.113.128/25', 3_600_000],
+      ],
+    )
+  })
+
+  test('never holds what the node protects: that is cut out, the rest stays, and it is said', async () => {
+    const node = begin()
+    node.here.push({ address: readAddress('203.0.113.10'), why: 'default gateway' })
+    await node.enforce(v1, list('drop', v1, ['203.0.113.8/30', '203.0.113.16/30']))
+    assert.deepEqual(node.firewall.listed(), ['203.0.113.11', '203.0.113.16/30', '203.0.113.8/31'])
+    assert.match(node.feeds.receipts[0]?.detail ?? '', /protected: default gateway/)
+  })
+
+  test('never holds loopback, multicast or a network as wide as a continent, whoever signed', async () => {
+    const node = begin()
+    await node.enforce(
+      v1,
+      list('drop', v1, ['64.0.0.0/3', '127.0.0.0/8', '203.0.113.1', '224.0.0.0/8']),
+    )
+    assert.deepEqual(node.firewall.listed(), ['203.0.113.1'])
+    assert.equal(node.feeds.receipts[0]?.entries, 3)
+    assert.match(node.feeds.receipts[0]?.detail ?? '', /1 networks wider/)
+  })
+
+  test('of more than a quarter of all addresses is refused', async () => {
+    const node = begin()
+    const many = Array.from({ length: 70 }, (_, i) => `${i + 20}.0.0.0/8`)
+    await node.enforce(v1, list('all', v1, many))
+    assert.deepEqual(node.firewall.listed(), [])
+    assert.deepEqual(node.told(), [['refused', 'too_wide']])
+  })
+
+  test('above the ceiling is refused before anything of it is fetched, and the others stay', async () => {
+    const node = begin({ mostEntries: 4 })
+    const small = list('drop', v1, drop)
+    await node.enforce(v1, small)
+    node.asked.length = 0
+    await node.enforce(v2, small, list('huge', v2, ['198.51.100.1', '198.51.100.3']))
+    assert.deepEqual(node.asked, [])
+    assert.equal(node.firewall.listed().length, 3)
+    assert.deepEqual(node.told(), [
+      ['applied', undefined],
+      ['refused', 'ceiling_reached'],
+    ])
+  })
+
+  test('is counted as planned by a node in dry run', async () => {
+    const firewall = Object.assign(new MemoryFirewall(), { enforcing: false })
+    const node = begin({ firewall })
+    await node.enforce(v1, list('drop', v1, drop))
+    assert.deepEqual(node.told(), [['planned', undefined]])
+  })
+
+  test('ends by itself, and the node says so', async () => {
+    const node = begin()
+    await node.enforce(v1, list('drop', v1, drop))
+    node.clock.now += 3_600_000
+    assert.deepEqual(node.told(), [['ended', undefined]])
+  })
+})
+
+describe('nothing is changed', () => {
+  test('by a list of which one chunk is missing; when it is there the list is taken', async () => {
+    const node = begin()
+    await node.enforce(v1, list('drop', v1, drop))
+    const large = Array.from({ length: 6_000 }, (_, i) => `198.51.${i >> 8}.${i & 255}`)
+    const next = list('drop', v2, large)
+    const [first, last] = [...next.chunks]
+    if (!first || !last) throw new Error('two chunks were expected')
+    node.chunks.set(...first)
+    await node.feeds.take(feedStatement('all', v2, [next.named]))
+    await node.feeds.settled()
+    assert.equal(node.firewall.listed().length, 3)
+    assert.deepEqual(node.told(), [['failed', 'snapshot_incomplete']])
+    assert.match(node.feeds.receipts[0]?.detail ?? '', new RegExp(`version ${v1} stays`))
+    node.chunks.set(...last)
+    node.asked.length = 0
+    await node.feeds.take(feedStatement('all', v2, [next.named]))
+    await node.feeds.settled()
+    assert.deepEqual(node.asked, [`/v1/feeds/drop/${last[0]}`], 'the chunk that it has is kept')
+    assert.deepEqual(node.told(), [['applied', undefined]])
+    assert.equal(node.problem, undefined)
+  })
+
+  for (const [what, spoil] of [
+    ['was changed on its way', (text: string) => text.replace('203.0.113.200', '203.0.113.201')],
+    ['is not JSON', () => '<html>'],
+  ] as const)
+    test(`by a chunk that ${what}`, async () => {
+      const node = begin()
+      const { named, chunks } = list('drop', v1, drop)
+      for (const [digest, text] of chunks) node.chunks.set(digest, spoil(text))
+      await node.feeds.take(feedStatement('all', v1, [named]))
+      await node.feeds.settled()
+      assert.deepEqual(node.firewall.listed(), [])
+      assert.deepEqual(node.told(), [['failed', 'snapshot_incomplete']])
+    })
+
+  const { named } = list('drop', v2, drop)
+  for (const [what, statement, code] of [
+    ['older than the one that it has', feedStatement('all', v1 - 1, []), undefined],
+    ['of another audience', feedStatement('node/db-02', v2, [named]), 'envelope_audience'],
+    [
+      'signed by another key',
+      feedStatement('all', v2, [], { key: makeKey() }),
+      'envelope_key_unknown',
+    ],
+    [
+      'of another issuer',
+      feedStatement('all', v2, [], { iss: 'https://x.example' }),
+      'envelope_issuer',
+    ],
+    ['too old', feedStatement('all', v2, [], { exp: today / 1_000 - 1 }), 'envelope_expired'],
+    ['counted far ahead', feedStatement('all', v2 + 1e10, []), 'envelope_malformed'],
+    [
+      'with too few chunks',
+      feedStatement('all', v2, [{ ...named, entries: 9_000 }]),
+      'envelope_malformed',
+    ],
+    [
+      'that is another kind of token',
+      feedStatement('all', v2, []).replace(/^[^.]*/, headOf('cordon-head+jwt')),
+      'envelope_malformed',
+    ],
+  ] as const)
+    test(`by a statement ${what}`, async () => {
+      const node = begin()
+      await node.enforce(v1, list('drop', v1, drop))
+      await node.feeds.take(statement)
+      await node.feeds.settled()
+      assert.equal(node.firewall.listed().length, 3)
+      assert.deepEqual(node.told(), [['applied', undefined]])
+      assert.equal(node.problem?.code, code)
+    })
+
+  test("by yesterday's statement after a restart: what was accepted is remembered", async () => {
+    const node = begin()
+    const before = feedStatement('all', v1, [list('drop', v1, drop).named])
+    await node.enforce(v1, list('drop', v1, drop))
+    await node.enforce(v2)
+    const again = begin({ folder: node.folder })
+    await again.feeds.take(before)
+    await again.feeds.settled()
+    assert.deepEqual(again.firewall.listed(), [])
+  })
+})
+
+describe('a restart', () => {
+  test('brings back what is on the disk, for the time that is left, into the half that is not in force', async () => {
+    const node = begin()
+    await node.enforce(v1, list('drop', v1, drop))
+    const again = begin({ folder: node.folder, firewall: node.firewall })
+    again.clock.now += 600_000
+    node.firewall.feedSteps.length = 0
+    again.feeds.load()
+    await again.feeds.settled()
+    assert.deepEqual(node.firewall.feedSteps, ['fill b', 'empty a'])
+    assert.equal(node.firewall.feeds.b.get('203.0.113.200'), 3_000_000)
+    assert.deepEqual(again.told(), [['applied', undefined]])
+    assert.deepEqual(again.asked, [])
+  })
+
+  test('without what has ended meanwhile empties the kernel of it', async () => {
+    const node = begin()
+    await node.enforce(v1, list('drop', v1, drop))
+    const again = begin({ folder: node.folder, firewall: node.firewall })
+    again.clock.now += 3_600_001
+    again.feeds.load()
+    await again.feeds.settled()
+    assert.deepEqual(node.firewall.listed(), [])
+  })
+
+  test('with a damaged chunk on the disk fetches that, and keeps the other lists', async () => {
+    const node = begin()
+    const tor = list('tor', v1, ['203.0.113.201'])
+    await node.enforce(v1, list('drop', v1, drop), tor)
+    const [digest = ''] = tor.chunks.keys()
+    writeFileSync(join(node.folder, 'feeds', digest), '["203.0.1')
+    const again = begin({ folder: node.folder })
+    for (const [name, text] of tor.chunks) again.chunks.set(name, text)
+    again.feeds.load()
+    await again.feeds.settled()
+    await again.feeds.settled()
+    assert.deepEqual(again.asked, [`/v1/feeds/tor/${digest}`])
+    assert.deepEqual(again.told(), [
+      ['applied', undefined],
+      ['applied', undefined],
+    ])
+    assert.equal(again.firewall.listed().includes('203.0.113.200/31'), true)
+  })
+})
+
+test('a kernel that refuses is said, and it is tried again when the table is healed', async () => {
+  const node = begin()
+  node.firewall.refusing = true
+  await node.enforce(v1, list('drop', v1, drop))
+  assert.deepEqual(node.told(), [['failed', 'kernel_refused']])
+  assert.equal(node.problem?.code, 'kernel_refused')
+  node.firewall.refusing = false
+  node.feeds.heal()
+  await node.feeds.settled()
+  assert.deepEqual(node.told(), [['applied', undefined]])
+  assert.equal(node.problem, undefined)
+})
+
+test('a node that leaves a group lets go of its lists, and of their chunks on the disk', async () => {
+  const node = begin()
+  const { named, chunks } = list('drop', v1, drop)
+  for (const [digest, text] of chunks) node.chunks.set(digest, text)
+  await node.feeds.take(feedStatement('group/web', v1, [named]))
+  await node.enforce(v1, list('tor', v1, ['203.0.113.201']))
+  assert.equal(readdirSync(join(node.folder, 'feeds')).length, 3)
+  node.feeds.leave('group/web')
+  await node.feeds.settled()
+  assert.deepEqual(node.firewall.listed(), ['203.0.113.201'])
+  assert.equal(readdirSync(join(node.folder, 'feeds')).length, 2)
+})
+
+function begin(more: { folder?: string; firewall?: MemoryFirewall; mostEntries?: number } = {}) {
+  const folder = more.folder ?? join(parent, String(count++))
+  const firewall = more.firewall ?? new MemoryFirewall()
+  const clock = { now: today }
+  const here: Protected[] = []
+  const chunks = new Map<string, string>()
+  const asked: string[] = []
+  const text = async (path: string) => {
+    asked.push(path)
+    const found = chunks.get(path.split('/').at(-1) ?? '')
+    if (found === undefined) throw new Problem('not_found', 'no such chunk')
+    return found
+  }
+  const state: { problem: Problem | undefined } = { problem: undefined }
+  const feeds = new Feeds({
+    memory: new FeedMemory(folder),
+    firewall,
+    service: { text },
+    trust: () => trusting(serviceKey),
+    learnKeys: async () => {},
+    audiences: () => new Set(['all', 'group/web', 'node/web-01']),
+    here: () => here,
+    mostEntries: more.mostEntries ?? 500_000,
+    now: () => clock.now,
+    monotonic: () => clock.now,
+    health: (problem) => {
+      state.problem = problem
+    },
+    changed: () => {},
+  })
+  running.push(feeds)
+  return {
+    ...{ folder, firewall, clock, here, chunks, asked, feeds },
+    get problem() {
+      return state.problem
+    },
+    told: () => feeds.receipts.map(({ status, code }) => [status, code]),
+    /** The service has these lists and no others for all nodes. */
+    async enforce(version: number, ...lists: { named: Feed; chunks: Map<string, string> }[]) {
+      for (const { chunks: own } of lists)
+        for (const [digest, body] of own) chunks.set(digest, body)
+      await feeds.take(
+        feedStatement(
+          'all',
+          version,
+          lists.map(({ named }) => named),
+        ),
+      )
+      await feeds.settled()
+    },
+  }
+}
+
+function headOf(typ: string): string {
+  const header = { alg: 'ES256', typ, kid: serviceKey.kid }
+  return Buffer.from(JSON.stringify(header)).toString('base64url')
+}
