@@ -46,7 +46,7 @@ function readLists(given: readonly unknown[]): ListsSettings {
   const name = typeof index === 'number' ? nameAt(given, index) : ''
   const unknown = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined
   const guess = unknown && nearest(unknown, Object.keys(ListSettings.shape))
-  throw new Problem('setting_invalid', `lists${name} ${path.join('.')}: ${issue?.message}`, {
+  throw new Problem('setting_invalid', `lists${[name, ...path].join(' ')}: ${issue?.message}`, {
     remedy: guess ? `did you mean ${guess}?` : 'README.md has the table of settings of a list',
     cause: read.error,
   })

@@ -11,6 +11,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { measureFacts } from './facts.ts'
 import { type Figure, percentile, rounded } from './figure.ts'
 import { measureLists } from './lists.ts'
 import { alerts, attacker, eveLine, pause, sendAtRate, untilArrived } from './load.ts'
@@ -18,6 +19,7 @@ import { cpuMs, makeWorld, monotonicMs, residentMb, type World } from './world.t
 
 export const measurements: Record<string, () => Promise<Figure[]>> = {
   list_lookup: measureLists,
+  enrich: measureFacts,
   disk: async () => {
     const flush = diskFlushes()
     const detail = 'what each durable commit waits for: 8 KB written and flushed, n=500'
