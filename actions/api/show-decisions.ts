@@ -1,7 +1,7 @@
 /** How decisions are shown: each with what its nodes said; and what every answer about one has in common. */
 import { z } from '@hono/zod-openapi'
 import type { Flow } from '../flow/flow.ts'
-import type { Who } from '../flow/order.ts'
+import type { Who } from '../flow/order-line.ts'
 import type { Decision } from '../store/decisions.ts'
 import { listNodes } from '../store/nodes.ts'
 import { receiptsOf } from '../store/receipts.ts'

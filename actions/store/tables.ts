@@ -143,6 +143,39 @@ export type Tables = {
   }
   /** Networks that people said never to block. */
   sheltered: { address: string; why: string; actor: string; created: number }
+  /** The word of the first of two people. */
+  approvals: {
+    decision: string
+    verb: 'approve' | 'extend'
+    actor: string
+    reason: string
+    length_ms: number
+    audience: string
+    created: number
+  }
+  /** One-time links to answer a decision that waits. */
+  links: {
+    /** SHA-256 of the secret, hex. */
+    secret: string
+    decision: string
+    verb: 'approve' | 'decline'
+    expires: number
+    /** When the decision was answered, by this link or otherwise. */
+    closed: number | null
+  }
+  /** Changes of the policy that people proposed. */
+  proposals: {
+    id: string
+    decision: string | null
+    kind: 'rule' | 'signature' | 'protect'
+    /** What it changes, in a sentence. */
+    summary: string
+    /** A unified diff of the policy. */
+    diff: string
+    actor: string
+    reason: string
+    created: number
+  }
   /** Answers of providers of intelligence, kept for as long as each says. */
   intelligence: { provider: string; address: string; asked: number; answer: string }
   /** Notices that a channel was given up for. */

@@ -24,4 +24,15 @@ const statements = [
      id text primary key, channel text not null, created bigint not null, tries integer not null,
      problem text not null, notices text not null)`,
   'create index notice_dead_letters_by_channel on notice_dead_letters (channel, created)',
+  `create table approvals (
+     decision text primary key, verb text not null, actor text not null, reason text not null,
+     length_ms bigint not null, audience text not null, created bigint not null)`,
+  `create table links (
+     secret text primary key, decision text not null, verb text not null, expires bigint not null,
+     closed bigint)`,
+  'create index links_by_decision on links (decision)',
+  'create index links_by_end on links (expires)',
+  `create table proposals (
+     id text primary key, decision text, kind text not null, summary text not null, diff text not null,
+     actor text not null, reason text not null, created bigint not null)`,
 ]
