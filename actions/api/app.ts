@@ -13,6 +13,7 @@ import { openAuthentication } from './authenticate.ts'
 import { mountConnectors } from './connectors.ts'
 import { mountDecisions } from './decisions.ts'
 import { mountExport } from './export.ts'
+import { mountFeeds } from './feeds.ts'
 import { mountHealth } from './health.ts'
 import { mountJournal } from './journal.ts'
 import { mountKeys } from './keys.ts'
@@ -81,6 +82,7 @@ export function makeApp(flow: Flow & { notices: Notices }): App {
   mountAddresses(app, flow)
   mountNodes(app, flow)
   mountNodeSide(app, flow)
+  mountFeeds(app, flow)
   mountTokens(app, flow)
   mountJournal(app, flow)
   mountExport(app, flow)

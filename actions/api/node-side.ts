@@ -7,6 +7,7 @@ import { Problem } from '#contract/problem.ts'
 import { Heartbeat, Receipts } from '#contract/receipt.ts'
 import { considerProof } from '../flow/epoch.ts'
 import type { Flow } from '../flow/flow.ts'
+import { eventFrame } from '../flow/hub.ts'
 import { openStream } from '../flow/stream.ts'
 import type { NodeIdentity } from '../store/nodes.ts'
 import { type App, type Caller, mount, type RouteContext } from './route.ts'
@@ -22,7 +23,7 @@ export function mountNodeSide(app: App, flow: Flow): void {
     path: '/v1/stream',
     summary: 'Follow actions',
     description:
-      'Server-sent events: hello, envelope (a signed batch of actions; its id is the cursor), head (a signed place, every 15 s), resync (ask for a snapshot), groups. Send the last id as Last-Event-ID to go on after it.',
+      'Server-sent events: hello, envelope (a signed batch of actions; its id is the cursor), head (a signed place, every 15 s), feeds (which lists an audience enforces as a whole, signed), resync (ask for a snapshot), groups. Send the last id as Last-Event-ID to go on after it.',
     tag: 'agents',
     access: 'node',
     answer: {
@@ -235,6 +236,9 @@ async function streamTo(flow: Flow, node: NodeIdentity, context: RouteContext): 
   })
   try {
     leave = await openStream(flow.store, flow.hub, node, from, connection, flow.now())
+    // A newer one that was told meanwhile wins, in whatever order they come.
+    for (const jws of await flow.feeds.statements(audiencesOf(node.name, node.groups)))
+      connection.write(eventFrame('feeds', jws))
   } catch (error) {
     // The answer has begun, so that all that can be said is that it ends here; the node comes back.
     flow.log.warn({ err: error, node: node.name }, 'a stream was not opened')
@@ -243,7 +247,7 @@ async function streamTo(flow: Flow, node: NodeIdentity, context: RouteContext): 
   if (closed) leave()
 }
 
-function nodeOf(caller: Caller): NodeIdentity {
+export function nodeOf(caller: Caller): NodeIdentity {
   if (caller.kind === 'node') return caller.node
   throw new Problem('forbidden', 'only a node may do this')
 }

@@ -365,6 +365,15 @@ const administration: readonly Command[] = [
     load: async () => (await import('./source.ts')).listSources,
   },
   {
+    words: ['feed', 'list'],
+    summary: 'List what nodes enforce as a whole, and how each node stands to it',
+    arguments: [],
+    options: [],
+    example: 'feed list',
+    more: 'Lists are enforced as a whole with "enforce: true" in the settings of the list.',
+    load: async () => (await import('./feed.ts')).listFeeds,
+  },
+  {
     words: ['token', 'list'],
     summary: 'List the API tokens',
     arguments: [],

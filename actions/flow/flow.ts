@@ -21,6 +21,7 @@ import { type Confirmations, openConfirmations } from './confirmations.ts'
 import { type Counts, openCounts } from './counts.ts'
 import type { EnrolParts } from './enrol.ts'
 import { expire, prune } from './expire.ts'
+import { type EnforcedList, type Feeds, openFeeds } from './feeds.ts'
 import { headIntervalMs, publishHeads } from './heads.ts'
 import { type Hub, openHub } from './hub.ts'
 import type { SigningKeys } from './keys.ts'
@@ -46,6 +47,8 @@ export type FlowParts = {
   /** Networks of the service itself. The same array until they change. */
   own(): readonly string[]
   sources: FactSources
+  /** Lists that nodes enforce as a whole; without it none are. */
+  enforced?(): readonly EnforcedList[]
   retention: RetentionSettings
   pause(ms: number, stop: AbortSignal): Promise<void>
   reachable: EnrolParts['reachable']
@@ -56,6 +59,7 @@ export type Flow = FlowParts & {
   recorder: Recorder
   orders: Orders
   snapshots: Snapshots
+  feeds: Feeds
   confirmations: Confirmations
   /** Files and streams that connectors follow. */
   followed: SourceHealth[]
@@ -84,6 +88,7 @@ export function openFlow(parts: FlowParts): Flow {
     judge: (alert, given) => recorder.record([alert], given),
     confirm: (pending, answers) => settleProvisional(judging, pending, answers),
   })
+  const feeds = openFeeds({ store, keys, hub, now, enforced: () => parts.enforced?.() ?? [] })
   const newId = () => decisionIdFrom(`manual:${Buffer.from(parts.random(16)).toString('hex')}`)
   return {
     ...parts,
@@ -92,6 +97,7 @@ export function openFlow(parts: FlowParts): Flow {
     recorder,
     orders: openOrders({ store, keys, hub, now, own, policy, said, newId }),
     snapshots: openSnapshots(store, keys),
+    feeds,
     followed: [],
     asking,
     said,
@@ -108,6 +114,7 @@ export function openFlow(parts: FlowParts): Flow {
         every(1_000, parts.log, () => expire(store, now())),
         every(headIntervalMs, parts.log, () => publishHeads(store, hub, keys, now())),
         every(60_000, parts.log, () => parts.sources.look()),
+        every(5_000, parts.log, () => feeds.look()),
         every(15_000, parts.log, () => watch.look(now())),
         every(3_600_000, parts.log, () => prune(store, now())),
         every(3_600_000, parts.log, () => retain(store, parts.retention, now())),
