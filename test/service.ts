@@ -13,6 +13,7 @@ import { makeApp } from '../actions/api/app.ts'
 import type { App } from '../actions/api/route.ts'
 import { readPolicy } from '../actions/decide/policy.ts'
 import { type FactSources, noSources } from '../actions/facts/sources.ts'
+import type { EnforcedList } from '../actions/flow/feeds.ts'
 import { type Flow, openFlow } from '../actions/flow/flow.ts'
 import { openKeys } from '../actions/flow/keys.ts'
 import { makeToken, type Randomness } from '../actions/flow/secret.ts'
@@ -74,6 +75,8 @@ export type TestService = {
   close(): Promise<void>
 }
 export type TestServiceOptions = {
+  /** Lists that nodes enforce as a whole; asked at each look. */
+  enforced?: () => readonly EnforcedList[]
   sources?: FactSources
   channels?: Parameters<typeof openNotices>[0]['channels']
   now?: number
@@ -115,6 +118,7 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
     policy: { current: () => policy, text: () => text, read: () => ({ text, use: () => {} }) },
     own: () => own,
     sources: options.sources ?? noSources,
+    ...(options.enforced && { enforced: options.enforced }),
     retention: RetentionSettings.parse({}),
     pause: async () => {},
     reachable: () => ({ url: 'http://127.0.0.1:8055', tls: undefined }),
