@@ -1,0 +1,121 @@
+/** A typed client of the platform's GraphQL: each question is a document with the shape of its answer. */
+import { GraphQLClient, type RawRequestOptions } from 'graphql-request'
+import type { z } from 'zod'
+import type { HttpAnswer } from '#contract/connector.ts'
+import { Problem } from '#contract/problem.ts'
+import { type Fetch, openFetch } from './open-fetch.ts'
+import type { Platform } from './platform-settings.ts'
+import { readData } from './read-data.ts'
+
+/** Larger answers are no answers to what is asked here. */
+const mostBytes = 33_554_432
+
+/** `Variables` and `Result` belong together: that is all that makes a question typed. */
+export type Question<Variables extends object, Result> = {
+  document: string
+  shape: z.ZodType<Result>
+  /** Never set: it only carries the type. */
+  variables?: Variables
+}
+
+export type AskOptions = {
+  /** The draft that is written to; without it nothing goes to a draft, whatever the user has open. */
+  draft?: string | undefined
+  /** On whose behalf; the platform heeds it only from users that may bypass. */
+  applicant?: string | undefined
+  signal?: AbortSignal | undefined
+}
+
+export type Client = {
+  base: string
+  /** With the platform's authority; `headers` are its own. For the live stream. */
+  fetch: Fetch
+  headers: Readonly<Record<string, string>>
+  /** Throws a Problem: see read-data.ts. */
+  ask<Variables extends object, Result>(
+    question: Question<Variables, Result>,
+    variables: NoInfer<Variables>,
+    options?: AskOptions,
+  ): Promise<Result>
+}
+
+export function question<Variables extends object, Result>(
+  document: string,
+  shape: z.ZodType<Result>,
+): Question<Variables, Result> {
+  return { document, shape }
+}
+
+export function openClient(platform: Platform): Client {
+  const fetch = openFetch(platform.ca)
+  const headers = platformHeaders(platform)
+  return {
+    base: platform.base,
+    fetch,
+    headers,
+    ask: async ({ document, shape }, variables, { draft, applicant, signal } = {}) => {
+      const late = AbortSignal.timeout(platform.timeoutMs)
+      const answer = await send(`${platform.base}/graphql`, fetch, {
+        query: document,
+        variables,
+        signal: signal ? AbortSignal.any([late, signal]) : late,
+        requestHeaders: {
+          ...headers,
+          'opencti-draft-id': draft ?? '',
+          ...(applicant === undefined ? {} : { 'opencti-applicant-id': applicant }),
+        },
+      })
+      return readData(answer, shape)
+    },
+  }
+}
+
+export function platformHeaders(platform: Platform): Readonly<Record<string, string>> {
+  return {
+    ...platform.headers,
+    'user-agent': 'cordon',
+    authorization: `Bearer ${platform.token}`,
+  }
+}
+
+/** The library throws for errors of the platform, but what came is read in one place: it only has to arrive. */
+async function send(url: string, fetch: Fetch, request: RawRequestOptions): Promise<HttpAnswer> {
+  const got: { answer?: HttpAnswer } = {}
+  const graphql = new GraphQLClient(url, {
+    fetch: async (input, init) => {
+      if (input instanceof Request) throw new Problem('internal', 'a request was made elsewhere')
+      const { status, headers, body } = await fetch(input, init)
+      got.answer = { status, headers: Object.fromEntries(headers), body: await readText(body) }
+      return new Response(got.answer.body || null, { status, headers })
+    },
+  })
+  try {
+    await graphql.rawRequest(request)
+  } catch (error) {
+    if (got.answer === undefined) throw error
+  }
+  if (got.answer) return got.answer
+  throw new Problem('internal', 'opencti was not asked')
+}
+
+async function readText(body: Response['body']): Promise<string> {
+  const decoder = new TextDecoder()
+  let text = ''
+  let bytes = 0
+  try {
+    for await (const chunk of body ?? []) {
+      bytes += chunk.byteLength
+      if (bytes > mostBytes) break
+      text += decoder.decode(chunk, { stream: true })
+    }
+  } catch (error) {
+    throw new Problem('service_unreachable', 'the answer of opencti broke off', {
+      remedy: 'it is tried again by itself; see what stands between here and the platform',
+      cause: error,
+    })
+  }
+  if (bytes <= mostBytes) return text + decoder.decode()
+  throw new Problem('too_large', `opencti sent more than ${mostBytes} bytes`, {
+    remedy: 'check url: this is no answer of the platform',
+  })
+}

@@ -1,0 +1,9 @@
+/** OpenCTI: asked about addresses; and asks us about its own, which are answered with what Cordon saw and did. */
+import type { Connector } from '#contract/connector.ts'
+import { Settings } from './settings.ts'
+
+export const connector: Connector<Settings> = {
+  name: 'opencti',
+  title: 'OpenCTI',
+  settings: Settings,
+}
