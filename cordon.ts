@@ -1,8 +1,9 @@
 #!/bin/sh
-':' //; n="$(dirname "$(readlink -f "$0")")/node_modules/.bin/node"; [ -x "$n" ] || n=node; exec "$n" "$0" "$@"
+':' //; n="$(dirname "$(readlink -f "$0")")/node_modules/.bin/node"; [ -x "$n" ] || n=node; exec "$n" --max-semi-space-size=8 "$0" "$@"
 /**
  * The program `cordon`. As a shell script its second line finds the Node that was installed beside it; to Node that
- * line is a string and a comment. Without the shell, Node from 22.18 on reads this file and can say that it is too old;
+ * line is a string and a comment. The young generation is kept small: a service and an agent make short-lived objects
+ * all the time, and a large one only makes them resident. Without the shell, Node from 22.18 on reads this file and can say that it is too old;
  * older ones refuse the ending .ts before any line of it runs.
  */
 import module from 'node:module'

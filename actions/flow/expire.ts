@@ -1,14 +1,20 @@
 /** By the clock: ends decisions whose time is over. The kernels have already let go by themselves. */
+import { setImmediate as turn } from 'node:timers/promises'
 import { endExpired } from '../store/decisions.ts'
 import { appendJournal } from '../store/journal.ts'
+import { removeLinks } from '../store/links.ts'
 import { dropEndedClaims, pruneEnvelopes } from '../store/outbox.ts'
+import { dropEndedIgnored } from '../store/said.ts'
 import type { Store } from '../store/store.ts'
 
-/** Decisions ended in one transaction, so that alerts are never stuck behind a long one. */
+/** Rows of one transaction, so that alerts are never stuck behind a long one. */
 const atOnce = 1_000
 
 /** Envelopes are kept for nodes that were away; longer than that and they take a snapshot. */
 const envelopesKeptMs = 24 * 3_600_000
+
+/** So long after its end a link still says why it does nothing. */
+const linksKeptMs = 7 * 24 * 3_600_000
 
 /** Returns how many ended. */
 export async function expire(store: Store, now: number): Promise<number> {
@@ -28,6 +34,20 @@ export async function expire(store: Store, now: number): Promise<number> {
   }
 }
 
+/** In steps, so that alerts are never stuck behind a day of envelopes. */
+async function pruneOldEnvelopes(store: Store, now: number): Promise<void> {
+  const step = () => store.note((tx) => pruneEnvelopes(tx, now - envelopesKeptMs, atOnce))
+  while (await step()) await turn()
+}
+
 export async function prune(store: Store, now: number): Promise<void> {
-  await store.write((tx) => pruneEnvelopes(tx, now - envelopesKeptMs))
+  await pruneOldEnvelopes(store, now)
+  await store.write(async (tx) => {
+    await removeLinks(tx, now - linksKeptMs)
+    const ended = await dropEndedIgnored(tx, now)
+    await appendJournal(
+      tx,
+      ended.map(({ id }) => ({ at: now, actor: 'clock', action: 'ignore.end', subject: id })),
+    )
+  })
 }

@@ -86,25 +86,32 @@ export async function findEnvelope(
     .executeTakeFirst()
 }
 
-/** Nodes that were away for longer take a snapshot. Numbers go with time, so each sequence is cut before its first young one. */
-export async function pruneEnvelopes(tx: Writer, before: number): Promise<void> {
-  for (const { audience, epoch, seq } of await tx.selectFrom('heads').selectAll().execute()) {
-    const young = await tx
+/**
+ * Nodes that were away for longer take a snapshot. Numbers go with time, so each sequence is cut before its first young
+ * one. At most `limit` of each audience; returns whether there may be more.
+ */
+export async function pruneEnvelopes(tx: Writer, before: number, limit: number): Promise<boolean> {
+  let more = false
+  for (const { audience, epoch } of await tx.selectFrom('heads').selectAll().execute()) {
+    const oldest = await tx
       .selectFrom('envelopes')
-      .select('seq')
+      .select(['seq', 'created'])
       .where('audience', '=', audience)
       .where('epoch', '=', epoch)
-      .where('created', '>=', before)
       .orderBy('seq')
-      .limit(1)
-      .executeTakeFirst()
+      .limit(limit)
+      .execute()
+    const old = oldest.findLast(({ created }) => created < before)
+    if (!old) continue
+    more ||= old === oldest[limit - 1]
     await tx
       .deleteFrom('envelopes')
       .where('audience', '=', audience)
       .where('epoch', '=', epoch)
-      .where('seq', '<', young?.seq ?? seq + 1)
+      .where('seq', '<=', old.seq)
       .execute()
   }
+  return more
 }
 
 export async function putClaims(

@@ -1,6 +1,7 @@
 /** Alerts that wait for what providers will say, and provisional blocks that wait to be confirmed. */
 import { z } from 'zod'
 import { Alert } from '#contract/alert.ts'
+import { preparedIn } from './prepared.ts'
 import type { Reader, Writer } from './store.ts'
 
 export type Pending = {
@@ -45,18 +46,17 @@ export async function pendingAmong(
   db: Reader | Writer,
   ids: readonly string[],
 ): Promise<Map<string, string>> {
-  const found = new Map<string, string>()
-  for (let i = 0; i < ids.length; i += 500) {
-    const rows = await db
-      .selectFrom('pending')
-      .select(['alert', 'decision'])
-      .where('alert', 'in', ids.slice(i, i + 500))
-      .where('body', 'is not', null)
-      .execute()
-    for (const row of rows) found.set(row.alert, row.decision)
-  }
-  return found
+  const rows = await selectPending(db, ids)
+  return new Map(rows.map(({ alert, decision }) => [alert, decision]))
 }
+
+const selectPending = preparedIn((db, ids) =>
+  db
+    .selectFrom('pending')
+    .select(['alert', 'decision'])
+    .where('alert', 'in', ids)
+    .where('body', 'is not', null),
+)
 
 /** All that waits, oldest first: what a start-up takes up again. */
 export async function listPending(db: Reader): Promise<Pending[]> {

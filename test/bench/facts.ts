@@ -58,7 +58,9 @@ export async function measureFacts(): Promise<Figure[]> {
     )
     const added = percentile(full, 0.99) - percentile(plain, 0.99)
     const detail = `country and ${listCount} lists of ${listSize} each, asked for, kept as JSON; p50 ${rounded(percentile(full, 0.5) - percentile(plain, 0.5))} ms, n=${alerts}`
-    return [{ name: 'enrich_local_p99_ms', value: rounded(added), unit: 'ms', goal: '<= 1', detail }]
+    return [
+      { name: 'enrich_local_p99_ms', value: rounded(added), unit: 'ms', goal: '<= 1', detail },
+    ]
   } finally {
     await sources.close()
     await store.close()

@@ -106,7 +106,12 @@ export function monotonicMs(): number {
 }
 
 function start(file: string): ChildProcess {
-  return fork(new URL(file, import.meta.url), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  return fork(new URL(file, import.meta.url), {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    // As cordon.ts starts them.
+    execArgv: ['--max-semi-space-size=8'],
+    env: { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'cordon-bench-compiled') },
+  })
 }
 
 function ask<Order extends object, Answer>(child: ChildProcess, order: Order): Promise<Answer> {

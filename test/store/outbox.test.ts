@@ -22,7 +22,7 @@ test('envelopes of age go from each sequence, the younger stay, and its head sta
   ]
   for (const [audience, times] of made)
     for (const [index, created] of times.entries()) await add(store, audience, index + 1, created)
-  await store.write((tx) => pruneEnvelopes(tx, 30))
+  await store.write((tx) => pruneEnvelopes(tx, 30, 1_000))
   const left = await store.read
     .selectFrom('envelopes')
     .select(['audience', 'seq'])
@@ -34,6 +34,15 @@ test('envelopes of age go from each sequence, the younger stay, and its head sta
     ['all 3', 'all 4', 'group/young 1', 'group/young 2'],
   )
   assert.equal((await readHead(store.read, 'group/old')).seq, 2)
+})
+
+test('a day of envelopes goes in steps, each of which says whether there are more', async (t) => {
+  const store = await open(t)
+  for (let seq = 1; seq <= 5; seq++) await add(store, 'all', seq, seq * 10)
+  const step = () => store.write((tx) => pruneEnvelopes(tx, 45, 2))
+  assert.deepEqual([await step(), await step(), await step()], [true, true, false])
+  const left = await store.read.selectFrom('envelopes').select('seq').execute()
+  assert.deepEqual(left, [{ seq: 5 }])
 })
 
 test('a claim is dropped from the audience that is named, and stays with the others', async (t) => {
