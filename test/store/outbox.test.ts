@@ -42,7 +42,10 @@ test('a day of envelopes goes in steps, each of which says whether there are mor
   const step = () => store.write((tx) => pruneEnvelopes(tx, 45, 2))
   assert.deepEqual([await step(), await step(), await step()], [true, true, false])
   const left = await store.read.selectFrom('envelopes').select('seq').execute()
-  assert.deepEqual(left, [{ seq: 5 }])
+  assert.deepEqual(
+    left.map(({ seq }) => seq),
+    [5],
+  )
 })
 
 test('a claim is dropped from the audience that is named, and stays with the others', async (t) => {
