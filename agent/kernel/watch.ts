@@ -72,7 +72,9 @@ export function watchTable(
         return result
       } finally {
         listen(socket, group, undefined)
-        if (generationNow(question) !== before + own)
+        // To empty what is empty makes no generation.
+        const made = generationNow(question) - before
+        if (made !== 0 && made !== own)
           changed('the ruleset was changed by another process during a large transaction of ours')
       }
     },

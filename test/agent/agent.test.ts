@@ -13,7 +13,18 @@ import { readAgentSettings } from '../../agent/settings.ts'
 import { askStatus } from '../../agent/status.ts'
 import { FakeService } from './fake-service.ts'
 import { MemoryFirewall } from './memory-firewall.ts'
-import { block, decision, issuer, lift, makeKey, Sequence, serviceKey, today } from './signer.ts'
+import {
+  block,
+  decision,
+  feedStatement,
+  issuer,
+  lift,
+  list,
+  makeKey,
+  Sequence,
+  serviceKey,
+  today,
+} from './signer.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'cordon-agent-'))
 const ends: (() => Promise<void>)[] = []
@@ -215,6 +226,48 @@ describe('a node', () => {
     assert.deepEqual(firewall.keys(), hosts(1))
     await new Promise(setImmediate)
     assert.equal(agent.status().last_healing?.why, 'the ruleset was flushed by process 4711')
+  })
+
+  test('enforces the lists that its stream names, heals them, keeps them over a restart, and tells of them', {
+    timeout: 6_000,
+  }, async () => {
+    const { service, firewall, agent, path } = await start()
+    const { named, chunks } = list('drop', today, ['203.0.113.0/25', '203.0.113.200'])
+    for (const [digest, text] of chunks) service.lists.set(digest, text)
+    await service.until(() => service.streams === 1)
+    service.write('feeds', feedStatement('all', today, [named]))
+    const told = () => service.heartbeats.at(-1)?.feeds?.map((one) => [one.feed, one.status])
+    await service.until(() => told()?.[0]?.[1] === 'applied')
+    assert.deepEqual(firewall.listed(), ['203.0.113.0/25', '203.0.113.200'])
+    firewall.disturb('the ruleset was flushed by process 4711')
+    await agent.settled()
+    await new Promise(setImmediate)
+    await agent.settled()
+    assert.equal(firewall.listed().length, 2)
+    const { feeds, enforcing } = await askStatus(path)
+    assert.deepEqual([feeds?.[0]?.entries, feeds?.[0]?.version, enforcing], [2, today, true])
+    await agent.stop()
+    firewall.feedSteps.length = 0
+    const again = await run(path, firewall)
+    await again.settled()
+    assert.match(firewall.feedSteps.join(), /^fill ([ab]),empty (?!\1)/)
+    assert.equal(firewall.listed().length, 2)
+  })
+
+  test('goes on following when a statement about lists is forged, and says so', {
+    timeout: 6_000,
+  }, async () => {
+    const { service, firewall, agent } = await start()
+    await service.until(() => service.streams === 1)
+    service.write('feeds', feedStatement('all', today, [], { key: makeKey() }))
+    service.send('all', [block(1)])
+    await service.until(() => service.receipts.length === 1)
+    assert.deepEqual(firewall.keys(), hosts(1))
+    assert.deepEqual(
+      agent.status().problems.map(({ part, code }) => [part, code]),
+      [['feeds', 'envelope_key_unknown']],
+    )
+    assert.equal(service.cursors.length, 1, 'the stream is the same')
   })
 
   test('lets a person hear of a healing within a second, not with the next interval', {

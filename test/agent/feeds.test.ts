@@ -5,13 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { readAddress } from '#contract/address.ts'
-import type { Feed } from '#contract/feed.ts'
-import { Problem } from '#contract/problem.ts'
-import { FeedMemory } from '../../agent/feed-memory.ts'
-import { Feeds } from '../../agent/feeds.ts'
-import type { Protected } from '../../agent/guard.ts'
+import type { Feeds } from '../../agent/feeds.ts'
+import { listNode } from './list-node.ts'
 import { MemoryFirewall } from './memory-firewall.ts'
-import { feedStatement, list, makeKey, serviceKey, today, trusting } from './signer.ts'
+import { feedStatement, list, makeKey, serviceKey, today } from './signer.ts'
 
 const parent = mkdtempSync(join(tmpdir(), 'cordon-feeds-'))
 const running: Feeds[] = []
@@ -317,55 +314,9 @@ test('a node that leaves a group lets go of its lists, and of their chunks on th
 
 function begin(more: { folder?: string; firewall?: MemoryFirewall; mostEntries?: number } = {}) {
   const folder = more.folder ?? join(parent, String(count++))
-  const firewall = more.firewall ?? new MemoryFirewall()
-  const clock = { now: today }
-  const here: Protected[] = []
-  const chunks = new Map<string, string>()
-  const asked: string[] = []
-  const text = async (path: string) => {
-    asked.push(path)
-    const found = chunks.get(path.split('/').at(-1) ?? '')
-    if (found === undefined) throw new Problem('not_found', 'no such chunk')
-    return found
-  }
-  const state: { problem: Problem | undefined } = { problem: undefined }
-  const feeds = new Feeds({
-    memory: new FeedMemory(folder),
-    firewall,
-    service: { text },
-    trust: () => trusting(serviceKey),
-    learnKeys: async () => {},
-    audiences: () => new Set(['all', 'group/web', 'node/web-01']),
-    here: () => here,
-    mostEntries: more.mostEntries ?? 500_000,
-    now: () => clock.now,
-    monotonic: () => clock.now,
-    health: (problem) => {
-      state.problem = problem
-    },
-    changed: () => {},
-  })
-  running.push(feeds)
-  return {
-    ...{ folder, firewall, clock, here, chunks, asked, feeds },
-    get problem() {
-      return state.problem
-    },
-    told: () => feeds.receipts.map(({ status, code }) => [status, code]),
-    /** The service has these lists and no others for all nodes. */
-    async enforce(version: number, ...lists: { named: Feed; chunks: Map<string, string> }[]) {
-      for (const { chunks: own } of lists)
-        for (const [digest, body] of own) chunks.set(digest, body)
-      await feeds.take(
-        feedStatement(
-          'all',
-          version,
-          lists.map(({ named }) => named),
-        ),
-      )
-      await feeds.settled()
-    },
-  }
+  const node = listNode({ firewall: new MemoryFirewall(), ...more, folder })
+  running.push(node.feeds)
+  return node
 }
 
 function headOf(typ: string): string {
