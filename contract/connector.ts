@@ -38,7 +38,7 @@ export type ReadContext<Settings> = {
 /** A provider of intelligence that is asked over HTTPS about one address at a time. Pure: the caller asks, waits and remembers. */
 export type Lookup = {
   /** Undefined when the provider cannot be asked about this address (a network, a family that it does not know). */
-  request(address: string): { url: string; headers: Readonly<Record<string, string>> } | undefined
+  request(address: string): LookupRequest | undefined
   /**
    * An answer of any status to what it says. Throws a Problem: `rate_limited` for a quota, `unauthenticated` for a
    * refused key, `invalid_input` for whatever is not in the provider's own shape: nothing is taken for clean.
@@ -54,7 +54,28 @@ export type Lookup = {
   waitMs: number
   /** Why nobody can be asked with these settings, such as a missing key. */
   unusable?: Problem
+  /** How it is reached when not as everybody, such as by an authority of its own. */
+  fetch?: LookupFetch
 }
+
+/** A GET unless it says otherwise. */
+export type LookupRequest = {
+  url: string
+  headers: Readonly<Record<string, string>>
+  method?: 'POST'
+  body?: string
+}
+
+export type LookupFetch = (
+  url: string,
+  init: {
+    method: 'GET' | 'POST'
+    headers: Record<string, string>
+    body: string | null
+    redirect: 'manual'
+    signal: AbortSignal
+  },
+) => Promise<Response>
 
 export type HttpAnswer = {
   status: number

@@ -1,9 +1,11 @@
 /** OpenCTI: asked about addresses; and asks us about its own, which are answered with what Cordon saw and did. */
 import type { Connector } from '#contract/connector.ts'
+import { openLookup } from './lookup/lookup.ts'
 import { Settings } from './settings.ts'
 
 export const connector: Connector<Settings> = {
   name: 'opencti',
   title: 'OpenCTI',
   settings: Settings,
+  lookup: (settings) => openLookup(settings, Date.now),
 }

@@ -1,27 +1,26 @@
 /** One HTTPS request to a provider of intelligence: bounded in time and size, and silent about what was sent. */
-import type { HttpAnswer } from '#contract/connector.ts'
+import type { HttpAnswer, LookupFetch, LookupRequest } from '#contract/connector.ts'
 import { printDuration } from '#contract/duration.ts'
 import { Problem } from '#contract/problem.ts'
 
 /** The largest that a vendor is known to send, a report of all engines with its whois text, has a tenth of it. */
 const mostBytes = 1_048_576
 
-export type Fetch = (
-  url: string,
-  init: { headers: Record<string, string>; redirect: 'manual'; signal: AbortSignal },
-) => Promise<Response>
+export type Fetch = LookupFetch
 
 /** Throws `service_unreachable` and `too_large`. Errors of the network may hold what was sent: only their codes are passed on. */
 export async function fetchAnswer(
   fetch: Fetch,
   provider: string,
-  request: { url: string; headers: Readonly<Record<string, string>> },
+  request: LookupRequest,
   waitMs: number,
   closing: AbortSignal,
 ): Promise<HttpAnswer> {
   const late = AbortSignal.timeout(waitMs)
   try {
     const response = await fetch(request.url, {
+      method: request.method ?? 'GET',
+      body: request.body ?? null,
       headers: { ...request.headers },
       // Whoever stands in between must not send the key elsewhere.
       redirect: 'manual',

@@ -75,7 +75,8 @@ export function openQuestions(
     const ticket = breaker.begin()
     try {
       const { waitMs } = lookup
-      const answer = await fetchAnswer(parts.fetch, name, request, waitMs, stopping.signal)
+      const fetch = lookup.fetch ?? parts.fetch
+      const answer = await fetchAnswer(fetch, name, request, waitMs, stopping.signal)
       const read = answered(answer, address)
       if (ticket.succeeded()) parts.log.info({ provider: name }, 'a provider answers again')
       return read

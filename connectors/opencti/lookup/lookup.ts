@@ -1,0 +1,65 @@
+/** OpenCTI as a provider of intelligence. */
+import type { HttpAnswer, Lookup } from '#contract/connector.ts'
+import { type Problem, toProblem } from '#contract/problem.ts'
+import { readQuota } from '../../read-answer.ts'
+import { platformHeaders } from '../client/client.ts'
+import { openFetch } from '../client/open-fetch.ts'
+import { type Platform, readPlatform } from '../client/platform-settings.ts'
+import { readData } from '../client/read-data.ts'
+import type { Settings } from '../settings.ts'
+import { About, askAbout } from './about.ts'
+import { judge } from './judge.ts'
+
+export function openLookup(settings: Settings, now: () => number): Lookup {
+  const platform = platformOrProblem(settings)
+  const rest = {
+    quota: (answer: HttpAnswer, at: number) => readQuota(answer, at, false),
+    limits: [],
+    keepMs: settings.keep,
+    waitMs: settings.lookup_timeout,
+  }
+  if ('problem' in platform)
+    return {
+      ...rest,
+      request: () => undefined,
+      read: () => {
+        throw platform.problem
+      },
+      unusable: platform.problem,
+    }
+  const bounds = {
+    malicious: settings.malicious_from,
+    suspicious: settings.suspicious_from,
+    trustedLabels: settings.trusted_labels,
+    base: platform.base,
+  }
+  return {
+    ...rest,
+    ...(platform.ca === undefined ? {} : { fetch: openFetch(platform.ca) }),
+    request: (address) => request(platform, [address]),
+    read: (answer: HttpAnswer, address) => judge(readData(answer, About), address, bounds, now()),
+  }
+}
+
+function request(platform: Platform, addresses: readonly string[]) {
+  const [question, variables] = askAbout(addresses)
+  return {
+    url: `${platform.base}/graphql`,
+    method: 'POST' as const,
+    headers: {
+      ...platformHeaders(platform),
+      accept: 'application/json',
+      'content-type': 'application/json',
+      'opencti-draft-id': '',
+    },
+    body: JSON.stringify({ query: question.document, variables }),
+  }
+}
+
+function platformOrProblem(settings: Settings): Platform | { problem: Problem } {
+  try {
+    return readPlatform('opencti', settings)
+  } catch (error) {
+    return { problem: toProblem(error) }
+  }
+}
