@@ -15,6 +15,7 @@ import { openLists } from './facts/lists/lists.ts'
 import { openSources } from './facts/open-sources.ts'
 import { openPlaces } from './facts/places/places.ts'
 import { openProviders } from './facts/providers/providers.ts'
+import { enforcedLists } from './flow/enforced-lists.ts'
 import { type Flow, openFlow } from './flow/flow.ts'
 import { openKeys } from './flow/keys.ts'
 import { followSources } from './flow/pull.ts'
@@ -75,19 +76,21 @@ export async function startService(settings: ServiceSettings, deps: ServiceDeps)
     const keys = openKeys(join(settings.data_dir, 'keys.json'), () => `cordon-${base32(random(5))}`)
     const own = ownAddresses(now, settings.public_url)
     const sections = deps.sections ?? readSections(environment)
+    const lists = openLists(sections.lists, {
+      dir: join(settings.data_dir, 'lists'),
+      log,
+      now,
+      fetch,
+      random: Math.random,
+      protectedNetworks: () => [
+        ...policy.current().protect.map(({ address }) => address),
+        ...own().map(readAddress),
+      ],
+    })
+    const enforced = enforcedLists(lists, now)
     const sources = openSources({
       places: openPlaces(sections.places, { now, log }),
-      lists: openLists(sections.lists, {
-        dir: join(settings.data_dir, 'lists'),
-        log,
-        now,
-        fetch,
-        random: Math.random,
-        protectedNetworks: () => [
-          ...policy.current().protect.map(({ address }) => address),
-          ...own().map(readAddress),
-        ],
-      }),
+      lists,
       providers: openProviders({
         lookups: lookupsOf(connectors),
         store,
@@ -109,6 +112,7 @@ export async function startService(settings: ServiceSettings, deps: ServiceDeps)
       own,
       reachable,
       sources,
+      enforced,
       retention: sections.retention,
       pause: pauseUnlessStopped,
     })

@@ -68,16 +68,12 @@ function* stretches(on: ContentOn, feed: HeldFeed, spared: Spared): Generator<St
 
 function* networksOf(on: ContentOn, feed: HeldFeed): Generator<Address> {
   let last: Address | undefined
-  for (const digest of feed.chunks) {
-    const networks = readOwn(on, feed, digest, last)
-    yield* networks
-    last = networks.at(-1) ?? last
-  }
-}
-
-function readOwn(on: ContentOn, feed: HeldFeed, digest: string, last?: Address): Address[] {
   try {
-    return readFeedChunk(on.chunk(digest) ?? '', digest, last)
+    for (const digest of feed.chunks)
+      for (const network of readFeedChunk(on.chunk(digest) ?? '', digest, last)) {
+        yield network
+        last = network
+      }
   } catch (error) {
     throw new DamagedFeed(feed, error)
   }

@@ -12,6 +12,8 @@
  * What is held is laid over one another (an address until the latest end), what this node protects is cut out, and the
  * result replaces the feed sets of the kernel as a whole. Nothing here touches a block, nor waits for one.
  */
+import { setImmediate as breath } from 'node:timers/promises'
+import type { Address } from '#contract/address.ts'
 import { type Feed, type FeedsClaims, readFeedChunk } from '#contract/feed.ts'
 import { printable } from '#contract/printable.ts'
 import { Problem, toProblem } from '#contract/problem.ts'
@@ -39,12 +41,16 @@ export type FeedsOn = {
   monotonic(): number
   /** What is the matter with lists, undefined when nothing is. */
   health(problem: Problem | undefined): void
+  /** So many networks were read and brought into the kernel. */
+  brought(networks: number): void
   /** There is news for the service. */
   changed(): void
 }
 
 /** A signed list of more IPv4 addresses than a quarter of all is no list of attackers. */
 const mostAddresses = 2 ** 30
+/** Networks that are read in one go, so that a block never waits for a chunk. */
+const breathSize = 500
 const retryMs = { first: 1_000, longest: 5 * 60_000 }
 
 export class Feeds {
@@ -245,15 +251,16 @@ export class Feeds {
   async #fetchChunks(feed: HeldFeed): Promise<void> {
     const { memory, service } = this.#on
     let [entries, addresses] = [0, 0]
-    let last: ReturnType<typeof readFeedChunk>[number] | undefined
+    let last: Address | undefined
     for (const digest of feed.chunks) {
       const path = `/v1/feeds/${feed.feed}/${digest}`
       const text = memory.chunk(digest) ?? (await service.text(path).catch(absent))
-      const networks = readFeedChunk(text, digest, last)
+      for (const network of readFeedChunk(text, digest, last)) {
+        if (network.family === 4) addresses += 2 ** (32 - network.prefix)
+        last = network
+        if (++entries % breathSize === 0) await breath()
+      }
       memory.keepChunk(digest, text)
-      entries += networks.length
-      for (const { family, prefix } of networks) if (family === 4) addresses += 2 ** (32 - prefix)
-      last = networks.at(-1) ?? last
     }
     if (entries !== feed.entries) throw incomplete(`${entries} of ${feed.entries} networks came`)
     if (addresses > mostAddresses)
@@ -281,6 +288,7 @@ export class Feeds {
           ...(detail === undefined ? {} : { detail }),
         })
     }
+    this.#on.brought(feeds.reduce((sum, { entries }) => sum + entries, 0))
     this.#prune()
     this.#tellHealth()
   }

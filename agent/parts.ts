@@ -207,6 +207,7 @@ export async function makeParts(
     here: () => lookout.here,
     mostEntries: settings.max_feed_entries,
     health: courses.feeds,
+    brought: (networks) => tidy.after(networks),
     changed: () => heart.soon(),
   })
   const follower = new Follower({

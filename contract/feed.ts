@@ -55,10 +55,11 @@ export function printFeedChunk(networks: readonly Address[]): string {
 }
 
 /**
- * Networks in canonical text, in order and apart: of several chunks each goes on after `before`. Throws
- * `snapshot_incomplete` when the text is not the one that was promised, and `unsupported` when it is no such chunk.
+ * Networks in canonical text, in order and apart, as they are asked for: of several chunks each goes on after `before`.
+ * Throws `snapshot_incomplete` when the text is not the one that was promised, and on the way `unsupported` when it is no
+ * such chunk.
  */
-export function readFeedChunk(text: string, digest: string, before?: Address): Address[] {
+export function readFeedChunk(text: string, digest: string, before?: Address): Generator<Address> {
   if (chunkDigest(text) !== digest)
     throw new Problem(
       'snapshot_incomplete',
@@ -67,18 +68,20 @@ export function readFeedChunk(text: string, digest: string, before?: Address): A
         remedy: 'the node asks again by itself; if this repeats, look at what relays the traffic',
       },
     )
-  const networks: Address[] = []
+  return readNetworks(parse(text), before)
+}
+
+function* readNetworks(entries: readonly unknown[], before?: Address): Generator<Address> {
   let last = before
-  for (const entry of parse(text)) {
+  for (const entry of entries) {
     const network = typeof entry === 'string' ? maybeAddress(entry) : undefined
     if (!network || network.text !== entry || (last && !follows(last, network)))
       throw new Problem('unsupported', 'a chunk of a list is not understood', {
         remedy: 'upgrade the agent of this node to the version of the service',
       })
-    networks.push(network)
+    yield network
     last = network
   }
-  return networks
 }
 
 /** Networks are nested or apart, so the one in order behind another is apart from it unless it begins within. */

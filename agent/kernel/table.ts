@@ -85,9 +85,8 @@ export function kernelFirewall(
       let count = 0
       const least = carrier.name === 'nft' ? nftPiece : transactionSize
       for (const steps of fillHalf(half, elements, least)) {
-        await commit(steps)
+        if (steps.length > 0) await commit(steps)
         count += countOf(steps)
-        // To take the next ones is work too, and what came over the network meanwhile goes before it.
         await breath()
       }
       return count

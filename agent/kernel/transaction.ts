@@ -23,6 +23,8 @@ export type Capabilities = {
 }
 
 export const transactionSize = 5_000
+/** Elements that are worked out in one go, about 2 ms. */
+const breathSize = 250
 /** Ten years: what both nft and the kernel take as a time. */
 const longestMs = 315_360_000_000
 
@@ -50,7 +52,7 @@ export function emptyHalf(half: FeedHalf): Step[] {
 
 /**
  * The half filled piece by piece, each a transaction. Each costs as much as is there already, so they grow with that: the
- * whole then takes a few times as long as at once, and none takes longer than some of the last.
+ * whole then takes a few times as long as at once. To take elements is work too: without any there is a moment for others.
  */
 export function* fillHalf(
   half: FeedHalf,
@@ -58,9 +60,10 @@ export function* fillHalf(
   least: number,
 ): Generator<Step[]> {
   const sets = feedSets(half)
-  let done = 0
+  let [taken, done] = [0, 0]
   let piece: FeedElement[] = []
   for (const element of elements) {
+    if (++taken % breathSize === 0) yield []
     if (element.timeoutMs <= 0) continue
     if (piece.length >= Math.max(least, done >> 4)) {
       yield addings(piece, sets)

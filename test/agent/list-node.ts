@@ -42,6 +42,7 @@ export function listNode<Fire extends Firewall>({
     health: (problem) => {
       state.problem = problem
     },
+    brought: () => {},
     changed: () => {},
   })
   return {

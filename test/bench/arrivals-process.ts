@@ -60,7 +60,7 @@ function drain(fd: number, index: number, now: bigint): void {
     for (const message of eachMessage(room.subarray(0, Number(size)))) {
       if (message.type !== ((subsystem << 8) | newElements)) continue
       const { set, elements } = readElements(message.body)
-      if (set.startsWith('in_'))
+      if (set.startsWith('in_') || set.startsWith('feeds'))
         for (const { key } of elements) lines += `${index} ${now} ${key.toString('hex')}\n`
     }
   }

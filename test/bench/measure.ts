@@ -109,6 +109,39 @@ export const measurements: Record<string, () => Promise<Figure[]>> = {
       figures.push(...(await bulk(name, blocks, goal)))
     return figures
   },
+  feed: async () => {
+    const world = await makeWorld(1, apart(100_000))
+    try {
+      const told = async () => /"entries":100000/.test(await world.get('/v1/feeds'))
+      for (const deadline = monotonicMs() + 60_000; !(await told()) && monotonicMs() < deadline; )
+        await pause(100)
+      const started = monotonicMs()
+      await world.startFleet()
+      const connected = (monotonicMs() - started) / 1_000
+      const lag = await lags(world, 70_000, 100, 50, 1)
+      // Both ends of each network are told.
+      while (world.arrivals().count < 200_000 && monotonicMs() < started + 60_000) await pause(10)
+      while (!/"applied"/.test(await world.get('/v1/feeds')) && monotonicMs() < started + 60_000)
+        await pause(50)
+      const seconds = (lastOfList(world) - started) / 1_000
+      await pause(5_000)
+      const detail = `a third IPv4; from the start of the agent process, connected after ${rounded(connected)} s`
+      return [
+        figure('feed_100k_s', seconds, 's', '', detail),
+        ...percentiles('alert_to_kernel_while_feed_loads', lag, [], '1 node, 50/s from then on'),
+        figure('service_rss_mb_feed', residentMb(world.service), 'MB', '', 'with that list'),
+        figure(
+          'agent_rss_mb_feed',
+          world.fleet ? residentMb(world.fleet) : NaN,
+          'MB',
+          '',
+          'with it',
+        ),
+      ]
+    } finally {
+      await world.close()
+    }
+  },
   one_more: async () =>
     inWorld(1, async (world) => {
       await warmUp(world, 1)
@@ -150,6 +183,24 @@ export const measurements: Record<string, () => Promise<Figure[]>> = {
         figure('agent_rss_mb', fleet, 'MB', '', 'after 200 blocks, idle'),
       ]
     }),
+}
+
+/** Hosts and networks that do not touch: none can be joined to fewer. None is an attacker beyond the 65,536th. */
+function apart(size: number): string[] {
+  return Array.from({ length: size }, (_, n) =>
+    n < 32_768
+      ? `198.18.${n >> 7}.${(n & 127) * 2}`
+      : `2001:db8:${((n * 2) >> 16).toString(16)}:${((n * 2) & 0xffff).toString(16)}::/64`,
+  )
+}
+
+/** When the last network of the list arrived in the kernel. */
+function lastOfList(world: World): number {
+  return Math.max(
+    ...apart(100_000)
+      .slice(-1)
+      .flatMap((one) => [...world.arrived(one).values()]),
+  )
 }
 
 /** Milliseconds of each; the figures above hang on this disk as much as on our code. */

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { pino } from 'pino'
 import { inviteNode } from '../../actions/flow/enrol.ts'
+import { type GivenSections, readSections } from '../../actions/sections.ts'
 import { startService } from '../../actions/service.ts'
 import { ServiceSettings } from '../../actions/settings.ts'
 
@@ -9,6 +10,7 @@ export type ServiceOrder = {
   settings: Record<string, unknown>
   connectorSections: Record<string, Record<string, unknown>>
   invitations: number
+  sections?: GivenSections
 }
 export type ServiceReady = { url: string; adminToken: string | undefined; invitations: string[] }
 
@@ -20,6 +22,7 @@ process.once('message', async (order: ServiceOrder) => {
     connectorSections: order.connectorSections,
     now: Date.now,
     random: randomBytes,
+    sections: readSections({}, order.sections),
   })
   const invitations: string[] = []
   for (let i = 0; i < order.invitations; i++) {

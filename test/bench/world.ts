@@ -20,6 +20,8 @@ export type World = {
   startFleet(): Promise<void>
   /** Posts a JSON body and resolves with the answer. Throws for any other status than 200 and 201. */
   post(path: string, body: string): Promise<string>
+  /** The answer to a question of an administrator. */
+  get(path: string): Promise<string>
   /** Monotonic ms at which the address arrived in the kernel of each node, as far as it did. */
   arrived(address: string): ReadonlyMap<number, number>
   /** How many elements arrived in all, and when the last one did. */
@@ -36,7 +38,8 @@ function benchPolicy(): string {
   return stringify(policy)
 }
 
-export async function makeWorld(nodes: number): Promise<World> {
+/** `list`: networks that every node enforces as a whole. */
+export async function makeWorld(nodes: number, list: readonly string[] = []): Promise<World> {
   const dir = mkdtempSync(join(tmpdir(), 'cordon-bench-'))
   const namespaces = Array.from({ length: nodes }, (_, index) => `b${index}`)
   for (const name of namespaces) execFileSync('ip', ['netns', 'add', name])
@@ -57,6 +60,7 @@ export async function makeWorld(nodes: number): Promise<World> {
     settings,
     connectorSections,
     invitations: nodes,
+    ...(list.length > 0 && { sections: { lists: [writeList(dir, list)] } }),
   })
   const listener = await listen(namespaces)
   const agent = new Agent({ keepAlive: true, maxSockets: 64 })
@@ -73,6 +77,10 @@ export async function makeWorld(nodes: number): Promise<World> {
       })
     },
     post: (path, body) => post(agent, ready, path, body),
+    get: async (path) => {
+      const headers = { authorization: `Bearer ${ready.adminToken}` }
+      return (await fetch(`${ready.url}${path}`, { headers })).text()
+    },
     arrived: listener.arrived,
     arrivals: listener.arrivals,
     close: async () => {
@@ -84,6 +92,12 @@ export async function makeWorld(nodes: number): Promise<World> {
     },
   }
   return world
+}
+
+function writeList(dir: string, networks: readonly string[]): object {
+  const file = join(dir, 'list.txt')
+  writeFileSync(file, `${networks.join('\n')}\n`)
+  return { name: 'bench', file, format: 'text', enforce: true }
 }
 
 /** Resident memory in MB, from the kernel. */

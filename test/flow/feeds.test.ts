@@ -34,7 +34,7 @@ describe('a list that is enforced as a whole', () => {
     const [digest = ''] = claims?.feeds[0]?.chunks ?? []
     const text = await service.flow.feeds.chunk(['all'], 'drop', digest)
     assert.deepEqual(
-      readFeedChunk(text, digest).map((one) => one.text),
+      [...readFeedChunk(text, digest)].map((one) => one.text),
       networks,
     )
     assert.deepEqual(
