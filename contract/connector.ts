@@ -6,8 +6,10 @@ import type { z } from 'zod'
 import type { Alert } from './alert.ts'
 import type { ChannelSettings } from './channel.ts'
 import type { Intelligence } from './intelligence.ts'
+import type { Knowledge } from './knowledge.ts'
 import type { Notice } from './notice.ts'
 import type { Problem } from './problem.ts'
+import type { Withdrawal } from './withdrawal.ts'
 
 export type Connector<Settings = unknown> = {
   /** The folder's name; also the last part of `POST /v1/alerts/{connector}`. */
@@ -21,12 +23,20 @@ export type Connector<Settings = unknown> = {
    * Throws a Problem (`malformed_json`, `invalid_input`) for what cannot be understood.
    */
   read?(record: unknown, context: ReadContext<Settings>): Alert[]
+  /**
+   * What the same record takes back of what its source said by earlier alerts, which carry a `statement`. Pure; throws as
+   * `read` does. Alerts and withdrawals of one statement take effect in the order of their records, those of one record
+   * in this order: alerts first.
+   */
+  withdrawals?(record: unknown, context: ReadContext<Settings>): Withdrawal[]
   /** Where records can be fetched from without anybody pushing them. */
   sources?(settings: Settings): Source[]
   /** The provider as it is asked with these settings. */
   lookup?(settings: Settings): Lookup
   /** The way out as it is used with these settings. Throws `setting_invalid`. */
   publisher?(settings: Settings): Publisher
+  /** What runs as long as the service does, such as a part that answers questions; none without settings for it. */
+  serve?(settings: Settings, cordon: Cordon): Server[]
 }
 
 export type ReadContext<Settings> = {
@@ -100,6 +110,29 @@ export type Publisher = {
   close?(): Promise<void>
 }
 
+export type Server = {
+  /** Stable name, shown to people. */
+  key: string
+  /**
+   * Until `stop`; `report` says how each piece of work went. Rejects with a Problem when it cannot go on; it never
+   * starts again by itself, the service supervises.
+   */
+  run(stop: AbortSignal, report: (work: Worked) => void): Promise<void>
+}
+/** `ready`: it reached whom it serves. */
+export type Worked = 'ready' | 'done' | Problem
+
+/** What a connector that serves may ask of the service. */
+export type Cordon = {
+  /** Epoch milliseconds. */
+  now(): number
+  /** Throws `address_invalid`. */
+  knowledge(address: string): Promise<Knowledge>
+  /** What the connector keeps over restarts, a short text under a name of its own. */
+  recall(name: string): Promise<string | undefined>
+  remember(name: string, text: string): Promise<void>
+}
+
 /** One ordered stream of records with a place to go on from. */
 export type Source = {
   /** Stable name: the durable cursor is kept under it. */
@@ -108,8 +141,14 @@ export type Source = {
    * Pages after the cursor (undefined at the very first start), until `stop`. Throws a Problem when it cannot
    * go on; it never retries by itself, the receiver supervises. A page may carry no records, only a cursor.
    */
-  follow(from: string | undefined, stop: AbortSignal): AsyncIterable<Page>
+  follow(from: string | undefined, stop: AbortSignal, held?: Held): AsyncIterable<Page>
 }
+
+/**
+ * The statements of this connector that blocks, questions or alerts not yet judged stand on, in pieces: for a source
+ * that has to ask which of them still hold.
+ */
+export type Held = () => AsyncIterable<readonly string[]>
 
 /** The cursor is stored only after the alerts of the page are. */
 export type Page = { records: unknown[]; cursor: string }

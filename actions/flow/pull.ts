@@ -15,7 +15,8 @@ const longestPauseMs = 30_000
 export type SourceHealth = {
   connector: string
   source: string
-  state: 'following' | 'failing'
+  /** `away`: who is served cannot be reached, which keeps this service from nothing. */
+  state: 'following' | 'failing' | 'away'
   records: number
   refused: number
   last?: string

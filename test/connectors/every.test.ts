@@ -27,7 +27,7 @@ for (const name of names)
     })
 
     test('is for something', () => {
-      assert.ok(connector.read ?? connector.lookup ?? connector.publisher)
+      assert.ok(connector.read ?? connector.lookup ?? connector.publisher ?? connector.serve)
     })
 
     if (!connector.read) return

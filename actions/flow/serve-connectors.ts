@@ -1,0 +1,113 @@
+/** Supervises the parts of connectors that run as long as the service: started again with growing pauses, and shown. */
+import type { Logger } from 'pino'
+import type { Cordon, Server, Worked } from '#contract/connector.ts'
+import { Problem, toProblem } from '#contract/problem.ts'
+import { printTime } from '#contract/time.ts'
+import type { FactSources } from '../facts/sources.ts'
+import { putSourceCursor, readSourceCursor } from '../store/cursors.ts'
+import type { Store } from '../store/store.ts'
+import { knowledgeOf } from './knowledge.ts'
+import type { SourceHealth } from './pull.ts'
+import type { RunningConnector } from './receive.ts'
+
+const firstPauseMs = 1_000
+const longestPauseMs = 60_000
+
+export type ServeParts = {
+  store: Store
+  sources: FactSources
+  log: Logger
+  now(): number
+  /** Resolves after the time or when stopped. */
+  pause(ms: number, stop: AbortSignal): Promise<void>
+}
+
+/** Every server that a connector offers runs until stopped; `health` gets a line for each. */
+export function serveConnectors(
+  parts: ServeParts,
+  connectors: Iterable<RunningConnector>,
+  health: SourceHealth[],
+): { stop(): Promise<void> } {
+  const stop = new AbortController()
+  const running: Promise<void>[] = []
+  for (const { connector, settings } of connectors)
+    for (const server of connector.serve?.(settings, cordonFor(parts, connector.name)) ?? []) {
+      const line: SourceHealth = {
+        connector: connector.name,
+        source: server.key,
+        state: 'away',
+        records: 0,
+        refused: 0,
+      }
+      health.push(line)
+      running.push(supervise(parts, server, line, stop.signal))
+    }
+  return {
+    stop: async () => {
+      stop.abort()
+      await Promise.all(running)
+    },
+  }
+}
+
+function cordonFor({ store, sources, now }: ServeParts, connector: string): Cordon {
+  const name = (key: string) => `${connector}:kept:${key}`
+  return {
+    now,
+    knowledge: (address) => knowledgeOf({ store, sources, now: now() }, address),
+    recall: (key) => readSourceCursor(store.read, name(key)),
+    remember: (key, text) => store.write((tx) => putSourceCursor(tx, name(key), text, now())),
+  }
+}
+
+async function supervise(
+  parts: ServeParts,
+  server: Server,
+  line: SourceHealth,
+  stop: AbortSignal,
+): Promise<void> {
+  let pauseMs = firstPauseMs
+  const report = (work: Worked) => {
+    pauseMs = firstPauseMs
+    line.state = 'following'
+    if (work === 'ready') delete line.problem
+    else tally(parts, line, work)
+  }
+  while (!stop.aborted) {
+    const problem = await ending(server, stop, report)
+    if (stop.aborted) return
+    Object.assign(line, { state: 'away', problem: problem.message })
+    parts.log.warn(
+      { source: server.key, err: problem },
+      'a connector cannot serve and starts again',
+    )
+    await parts.pause(Math.max(pauseMs, problem.retryMs ?? 0), stop)
+    pauseMs = Math.min(pauseMs * 2, longestPauseMs)
+  }
+}
+
+function tally(parts: ServeParts, line: SourceHealth, work: 'done' | Problem): void {
+  line.last = printTime(parts.now())
+  line.records++
+  if (work === 'done') {
+    delete line.problem
+    return
+  }
+  line.refused++
+  line.problem = work.message
+  parts.log.warn({ source: line.source, err: work }, 'a connector could not answer')
+}
+
+/** Why it does not run any more. */
+async function ending(
+  server: Server,
+  stop: AbortSignal,
+  report: (work: Worked) => void,
+): Promise<Problem> {
+  try {
+    await server.run(stop, report)
+    return new Problem('internal', `${server.key} ended by itself`)
+  } catch (error) {
+    return toProblem(error)
+  }
+}
