@@ -8,6 +8,9 @@ import { TimeText } from './time.ts'
 const originalLimit = 16_384
 
 const Name = z.string().max(300)
+
+/** Characters of a statement. */
+export const longestStatement = 200
 const Port = z.int().min(0).max(65_535)
 
 export const Alert = z
@@ -50,6 +53,15 @@ export const Alert = z
       .optional(),
     user: Name.optional(),
     count: z.int().min(1).default(1).meta({ description: 'events that this alert stands for' }),
+    statement: z.string().min(1).max(longestStatement).optional().meta({
+      description:
+        'what the source goes on saying until it takes it back; several alerts may say it, each in its newer version',
+      example: 'indicator--be4dcaed-9f81-52bb-a48a-5e403589a739',
+    }),
+    ends: TimeText.optional().meta({
+      description:
+        'until when the source says this; no block of it is longer, and until then it is not too old',
+    }),
     blocked: z.boolean().optional().meta({ description: 'the sensor says it dropped this itself' }),
     original: z.string().max(originalLimit).meta({ description: "the vendor's record, verbatim" }),
     original_cut: z.boolean().meta({ description: 'the record was longer and was cut' }),

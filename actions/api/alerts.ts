@@ -24,6 +24,19 @@ const Item = z.object({
   index: z.int(),
   status: z.enum(['stored', 'repeat', 'ignored', 'refused']),
   alerts: z.array(Recorded).optional(),
+  withdrawn: z
+    .array(
+      z.object({
+        of: z.string(),
+        alerts: z.int().meta({ description: 'how many alerts were taken back' }),
+        lifted: z.array(z.string()).meta({ description: 'decisions that stood on them alone' }),
+        stays: z.array(z.string()).meta({
+          description: 'decisions that other alerts or a person stand behind',
+        }),
+      }),
+    )
+    .optional()
+    .meta({ description: 'what the record takes back of what earlier ones said' }),
   problem: ProblemSchema.optional(),
 })
 const recordedExample = {

@@ -43,11 +43,19 @@ function objectTo(attacker: Address, observed: number, matter: Case): Reason | u
   const protection = protectionOf(attacker, matter)
   if (protection)
     return { code: 'protected', address, by: protection.address.text, why: protection.why }
+  const ends = endOf(matter.alert)
+  if (ends !== undefined && ends <= now) return { code: 'over', endedMs: now - ends }
   const ageMs = now - observed
-  if (ageMs > policy.maxAlertAgeMs) return { code: 'too_old', ageMs, limitMs: policy.maxAlertAgeMs }
+  if (ends === undefined && ageMs > policy.maxAlertAgeMs)
+    return { code: 'too_old', ageMs, limitMs: policy.maxAlertAgeMs }
   if (-ageMs > policy.maxClockAheadMs)
     return { code: 'from_the_future', aheadMs: -ageMs, limitMs: policy.maxClockAheadMs }
   return undefined
+}
+
+/** Until when its source says so; the end of an alert is a time, as its schema says. */
+function endOf({ ends }: Case['alert']): number | undefined {
+  return ends === undefined ? undefined : readTime(ends)
 }
 
 /** A condition that fails decides too: going on could block what this rule was there to spare. */
@@ -89,7 +97,7 @@ function judge(
     return observe(rule, matter.policy, { outcome, rule: rule.name, reasons: found })
   }
   const { target, aim } = aimAt(attacker, rule.terms, matter)
-  const { lengthMs, escalated } = lengthOf(rule.terms, matter.facts)
+  const { lengthMs, escalated } = lengthOf(rule.terms, matter)
   const limits = [...limitsOn(target, matter), ...veto(matter.facts)]
   const verdict: Verdict = {
     outcome: failed || limits.length > 0 ? 'review' : rule.verdict,
@@ -120,8 +128,15 @@ function isBlockable(address: Address): boolean {
   return addressScope(address) !== 'special'
 }
 
-function lengthOf(terms: Terms, facts: Facts): { lengthMs: number; escalated: Reason[] } {
-  const { offences } = facts
+function lengthOf(terms: Terms, matter: Case): { lengthMs: number; escalated: Reason[] } {
+  const { lengthMs, escalated } = escalate(terms, matter.facts)
+  const until = endOf(matter.alert)
+  if (until === undefined || until - matter.now >= lengthMs) return { lengthMs, escalated }
+  const left = until - matter.now
+  return { lengthMs: left, escalated: [...escalated, { code: 'shortened', lengthMs: left, until }] }
+}
+
+function escalate(terms: Terms, { offences }: Facts): { lengthMs: number; escalated: Reason[] } {
   const lengthMs = blockLength(terms.lengthMs, terms.escalate, offences)
   if (terms.escalate === undefined || lengthMs === terms.lengthMs)
     return { lengthMs, escalated: [] }

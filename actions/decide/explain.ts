@@ -25,6 +25,12 @@ export function explainReason(reason: Reason): string {
       return `${reason.address} is protected by ${reason.by}: ${stop(reason.why)}`
     case 'too_old':
       return `The alert is ${printDuration(reason.ageMs)} old; after ${printDuration(reason.limitMs)} nothing is blocked.`
+    case 'over':
+      return `Its source said so only until ${printDuration(reason.endedMs)} ago, so nothing is blocked.`
+    case 'shortened':
+      return `Only for ${printDuration(reason.lengthMs)}, because its source says so only until ${printTime(reason.until)}.`
+    case 'withdrawn':
+      return `${reason.by} took it back before it was judged: ${stop(reason.why)}`
     case 'from_the_future':
       return `The alert is ${printDuration(reason.aheadMs)} ahead of the clock, more than the ${printDuration(reason.limitMs)} allowed; check the clock of its sensor.`
     case 'widened':

@@ -24,7 +24,7 @@ export function provisionally(
     return { ...verdict, reasons: [...reasons, { code: 'certain', signature }] }
   const answer = holds(provisional, evidence)
   if (answer === 'not_asked') {
-    const [lengthMs, fullMs] = [provisional.forMs, order.lengthMs]
+    const [lengthMs, fullMs] = [Math.min(provisional.forMs, order.lengthMs), order.lengthMs]
     return {
       ...verdict,
       order: { ...order, lengthMs },

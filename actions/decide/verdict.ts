@@ -40,6 +40,9 @@ export type Reason =
   | { code: 'not_blockable'; address: string; scope: string }
   | { code: 'protected'; address: string; by: string; why: string }
   | { code: 'too_old'; ageMs: number; limitMs: number }
+  | { code: 'over'; endedMs: number }
+  | { code: 'shortened'; lengthMs: number; until: number }
+  | { code: 'withdrawn'; by: string; why: string }
   | { code: 'from_the_future'; aheadMs: number; limitMs: number }
   | { code: 'widened'; address: string; network: string }
   | { code: 'kept_narrow'; address: string; network: string; by: string }

@@ -4,12 +4,15 @@ import type { Source } from '#contract/connector.ts'
 import { toProblem } from '#contract/problem.ts'
 import { printTime } from '#contract/time.ts'
 import { putSourceCursor, readSourceCursor } from '../store/cursors.ts'
+import { heldStatements } from '../store/statements.ts'
 import type { Store } from '../store/store.ts'
 import { type RunningConnector, receive } from './receive.ts'
 import type { Recorder } from './record.ts'
 
 const firstPauseMs = 500
 const longestPauseMs = 30_000
+/** Longer than this nobody is left alone, whatever he asks for. */
+const longestAskedMs = 600_000
 
 /** What `cordon connector list` and /readyz show of a followed source. */
 export type SourceHealth = {
@@ -72,7 +75,8 @@ async function pull(
   while (!stop.aborted) {
     try {
       const from = await readSourceCursor(parts.store.read, cursorName(running, source))
-      for await (const page of source.follow(from, stop)) {
+      const held = () => heldStatements(parts.store.read, running.connector.name)
+      for await (const page of source.follow(from, stop, held)) {
         await take(parts, running, source, page, health)
         pauseMs = firstPauseMs
       }
@@ -80,7 +84,7 @@ async function pull(
       const problem = toProblem(error)
       Object.assign(health, { state: 'failing', problem: problem.message })
       parts.log.warn({ source: source.key, err: problem }, 'a source fails and is tried again')
-      await parts.pause(pauseMs, stop)
+      await parts.pause(Math.max(pauseMs, Math.min(problem.retryMs ?? 0, longestAskedMs)), stop)
       pauseMs = Math.min(pauseMs * 2, longestPauseMs)
     }
   }

@@ -2,7 +2,10 @@
 import { Alert } from '#contract/alert.ts'
 import type { Connector } from '#contract/connector.ts'
 import { Problem, type ProblemBody, toProblem } from '#contract/problem.ts'
+import { Withdrawal } from '#contract/withdrawal.ts'
 import type { Recorded, Recorder } from './record.ts'
+import { type Heard, recordInOrder } from './record-in-order.ts'
+import type { Withdrawn } from './withdraw.ts'
 
 /** Records in one request. */
 export const maxRecords = 10_000
@@ -14,7 +17,12 @@ const maxRecordSize = 1_048_576
 export type RunningConnector = { connector: Connector; settings: unknown }
 
 export type ItemAnswer =
-  | { index: number; status: 'stored' | 'repeat'; alerts: Recorded[] }
+  | {
+      index: number
+      status: 'stored' | 'repeat'
+      alerts: Recorded[]
+      withdrawn?: Withdrawn[]
+    }
   /** Well-formed, but nothing that a decision could be made of (a flow record, our own feedback). */
   | { index: number; status: 'ignored' }
   | { index: number; status: 'refused'; problem: ProblemBody }
@@ -27,6 +35,12 @@ export async function receive(
   now: number,
 ): Promise<ItemAnswer[]> {
   const read = records.map((record) => readRecord(running, record, now))
+  if (running.connector.withdrawals)
+    return receiveBoth(
+      recorder,
+      read,
+      records.map((record) => readWithdrawals(running, record, now)),
+    )
   const recorded = await recorder.record(
     read.flatMap((item) => (item instanceof Problem ? [] : item)),
   )
@@ -39,6 +53,49 @@ export async function receive(
     const repeat = alerts.every(({ result }) => result === 'repeat')
     return { index, status: repeat ? 'repeat' : 'stored', alerts }
   })
+}
+
+/** The same for a connector whose records also take back what earlier ones said. */
+async function receiveBoth(
+  recorder: Recorder,
+  said: readonly (Alert[] | Problem)[],
+  takenBack: readonly (Withdrawal[] | Problem)[],
+): Promise<ItemAnswer[]> {
+  const words = said.map((alerts, index) => {
+    const withdrawals = takenBack[index] ?? []
+    if (alerts instanceof Problem) return alerts
+    return withdrawals instanceof Problem ? withdrawals : { alerts, withdrawals }
+  })
+  const heard = await recordInOrder(
+    recorder,
+    words.map((word) => (word instanceof Problem ? { alerts: [], withdrawals: [] } : word)),
+  )
+  return words.map((word, index): ItemAnswer => {
+    if (word instanceof Problem) return { index, status: 'refused', problem: word.toJSON() }
+    return answerTo(index, heard[index] ?? { alerts: [], withdrawn: [] })
+  })
+}
+
+/** To take back what was never said changes nothing. */
+function answerTo(index: number, { alerts, withdrawn }: Heard): ItemAnswer {
+  const done = withdrawn.filter((one) => one.alerts > 0)
+  if (alerts.length === 0 && done.length === 0) return { index, status: 'ignored' }
+  const repeat = done.length === 0 && alerts.every(({ result }) => result === 'repeat')
+  const status = repeat ? 'repeat' : 'stored'
+  return { index, status, alerts, ...(done.length > 0 && { withdrawn: done }) }
+}
+
+function readWithdrawals(
+  { connector, settings }: RunningConnector,
+  record: unknown,
+  now: number,
+): Withdrawal[] | Problem {
+  try {
+    const taken = connector.withdrawals?.(record, { settings, now }) ?? []
+    return taken.map((withdrawal) => Withdrawal.parse(withdrawal))
+  } catch (error) {
+    return toProblem(error)
+  }
 }
 
 /** The alerts of one record, checked against the contract: a connector's mistake must not reach the store. */

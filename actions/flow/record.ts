@@ -2,12 +2,14 @@
 import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises'
 import type { Alert } from '#contract/alert.ts'
 import { Problem } from '#contract/problem.ts'
+import type { Withdrawal } from '#contract/withdrawal.ts'
 import type { Outcome } from '../decide/verdict.ts'
 import type { DecisionState } from '../store/decisions.ts'
 import type { Pending } from '../store/pending.ts'
 import type { Counts } from './counts.ts'
 import type { Given } from './enrich.ts'
 import { type JudgeParts, judgeBatch } from './judge-batch.ts'
+import { type Withdrawn, withdraw } from './withdraw.ts'
 
 /** Alerts in one transaction at most. */
 const batchLimit = 1_000
@@ -39,6 +41,8 @@ export type Recorder = {
    * the first thousands of a long list may be stored already, and all may be sent again, for those are repeats.
    */
   record(alerts: readonly Alert[], given?: Given): Promise<Recorded[]>
+  /** Takes back what was recorded before. Resolves with one answer each when that is on the disk. */
+  withdraw(withdrawals: readonly Withdrawal[]): Promise<Withdrawn[]>
   waiting(): number
 }
 
@@ -86,6 +90,7 @@ export function openRecorder(parts: RecordParts): Recorder {
 
   return {
     waiting: () => waiting,
+    withdraw: (withdrawals) => withdraw(parts, withdrawals),
     record: (alerts, given) =>
       new Promise((done, failed) => {
         if (waiting + alerts.length > queueLimit) return failed(overloaded(waiting))

@@ -108,7 +108,7 @@ function around(attacker: string): string[] {
   return Array.from({ length: address.prefix + 1 }, (_, prefix) => widen(address, prefix).text)
 }
 
-type Row = Selectable<Tables['alerts']>
+type Row = Omit<Selectable<Tables['alerts']>, 'withdrawn'>
 
 function toRow({ alert, decision, offender, facts }: NewAlert): Row {
   return {
@@ -127,5 +127,6 @@ function toRow({ alert, decision, offender, facts }: NewAlert): Row {
     decision,
     body: JSON.stringify(alert),
     facts,
+    statement: alert.statement ?? null,
   }
 }

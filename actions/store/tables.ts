@@ -25,6 +25,10 @@ export type Tables = {
     body: string
     /** What was known from outside when it was judged, as far as anything was. */
     facts: string | null
+    /** What the source goes on saying by it until it takes it back. */
+    statement: string | null
+    /** When it was taken back. */
+    withdrawn: number | null
   }
   decisions: {
     id: string

@@ -8,6 +8,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
 const statements = [
   'alter table alerts add column facts text',
   'alter table alerts add column victim text',
+  'alter table alerts add column statement text',
+  'alter table alerts add column withdrawn bigint',
+  'create index alerts_by_statement on alerts (statement) where statement is not null',
   `create table pending (
      alert text primary key, received bigint not null, decision text not null, providers text not null,
      body text, rule text, length_ms bigint)`,
