@@ -15,6 +15,8 @@ export type FeedLoaderOn = {
   now(): number
   /** Milliseconds that only go forward. */
   monotonic(): number
+  /** What the memory holds is to be on the disk. Never throws: that it cannot be written stops no enforcing. */
+  keep(): void
   /** The kernel has confirmed these. */
   loaded(feeds: readonly HeldFeed[], spared: ReadonlyMap<string, Spared>): void
   /** These are not in the kernel as they are held; it is tried again. */
@@ -98,7 +100,7 @@ export class FeedLoader {
   }
 
   async #bring(feeds: readonly HeldFeed[]): Promise<void> {
-    const { firewall, memory, loaded } = this.#on
+    const { firewall, memory, keep, loaded } = this.#on
     if (feeds.length === 0) {
       if (this.#unknown) await firewall.emptyFeeds(other(memory.half))
       await firewall.emptyFeeds(memory.half)
@@ -111,7 +113,7 @@ export class FeedLoader {
       )
       // Written before the other half is emptied: whatever is interrupted, what is in force is not what is emptied next.
       memory.half = next
-      memory.keep()
+      keep()
       await firewall.emptyFeeds(other(next))
       loaded(feeds, spared)
     }

@@ -72,6 +72,7 @@ export class Feeds {
     const { firewall, memory, here, now, monotonic } = on
     this.#loader = new FeedLoader({
       ...{ firewall, memory, here, now, monotonic },
+      keep: () => this.#keep(),
       loaded: (feeds, spared) => this.#loaded(feeds, spared),
       failed: (feeds, problem) => {
         for (const feed of feeds) this.#say(feed, 'failed', problem)
@@ -124,6 +125,7 @@ export class Feeds {
   }
 
   async #accept(jws: string): Promise<void> {
+    if (this.#stopped) return
     try {
       this.#place(await this.#verify(jws))
       this.#distrusted = undefined
@@ -236,7 +238,7 @@ export class Feeds {
     const current = () => this.#wanted.get(feedKey(feed)) === feed
     try {
       await this.#fetchChunks(feed)
-      if (!current()) return
+      if (this.#stopped || !current()) return
       this.#hold(feed)
       this.#keep()
     } catch (error) {

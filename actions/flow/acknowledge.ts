@@ -1,9 +1,9 @@
 /** Receipts and heartbeats of the nodes into the store: the only arrow back. */
 import { audiencesOf } from '#contract/audience.ts'
-import type { Heartbeat, Receipt } from '#contract/receipt.ts'
+import type { FeedReceipt, Heartbeat, Receipt } from '#contract/receipt.ts'
 import { audiencesById, markApplied } from '../store/decisions.ts'
-import { appendJournal } from '../store/journal.ts'
-import { findNodeIdentity, putHeartbeat } from '../store/nodes.ts'
+import { appendJournal, type JournalEntry } from '../store/journal.ts'
+import { findNode, findNodeIdentity, putHeartbeat } from '../store/nodes.ts'
 import { answeredBefore, putReceipts } from '../store/receipts.ts'
 import type { Store, Writer } from '../store/store.ts'
 
@@ -56,7 +56,7 @@ async function ofThisNode(
   return receipts.filter(({ decision }) => mine.has(decision))
 }
 
-/** What the node did of its own accord (healing, resynchronising) is journalled. */
+/** What the node did of its own accord (healing, resynchronising) is journalled, and that it will not or cannot enforce a list. */
 export async function takeHeartbeat(
   store: Store,
   node: string,
@@ -64,16 +64,42 @@ export async function takeHeartbeat(
   now: number,
 ): Promise<void> {
   await store.note(async (tx) => {
+    const unwell = await unwellFeeds(tx, node, heartbeat, now)
     await putHeartbeat(tx, node, heartbeat, now)
-    await appendJournal(
-      tx,
-      heartbeat.events.map((event) => ({
+    await appendJournal(tx, [
+      ...unwell,
+      ...heartbeat.events.map((event) => ({
         at: now,
         actor: `node/${node}`,
         action: `node.${event.kind}`,
         subject: node,
         after: { at: event.at, detail: event.detail },
       })),
-    )
+    ])
   })
+}
+
+/** Once for each version of a list, however often it is said. */
+async function unwellFeeds(
+  tx: Writer,
+  node: string,
+  { feeds = [] }: Heartbeat,
+  at: number,
+): Promise<JournalEntry[]> {
+  const unwell = feeds.filter(({ status }) => status === 'refused' || status === 'failed')
+  if (unwell.length === 0) return []
+  const said = new Set((await findNode(tx, node))?.heartbeat?.feeds?.map(sameWord))
+  return unwell
+    .filter((one) => !said.has(sameWord(one)))
+    .map(({ audience, feed, version, status, code, detail }) => ({
+      at,
+      actor: `node/${node}`,
+      action: `feed.${status}`,
+      subject: feed,
+      after: { audience, version, code, detail },
+    }))
+}
+
+function sameWord({ audience, feed, version, status }: FeedReceipt): string {
+  return [audience, feed, version, status].join(' ')
 }

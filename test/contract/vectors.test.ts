@@ -6,7 +6,9 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { z } from 'zod'
 import { type BlockAction, readAction } from '#contract/action.ts'
+import { readAddress } from '#contract/address.ts'
 import { EnvelopeClaims, envelopeHash, type TokenType, tokenType } from '#contract/envelope.ts'
+import { printFeedChunk, readFeedChunk } from '#contract/feed.ts'
 import { PublicKey, thumbprint } from '#contract/key.ts'
 import { Problem } from '#contract/problem.ts'
 import { chunkDigest, printChunk, readChunk, SnapshotClaims } from '#contract/snapshot.ts'
@@ -16,6 +18,7 @@ import { trustOf } from '../../agent/keys.ts'
 import {
   readEnvelope,
   refuseUnfit,
+  verifyFeeds,
   verifyHead,
   verifyKeys,
   verifyManifest,
@@ -43,7 +46,10 @@ const envelope = Vector.extend({ head: Head, hash: z.string() }).parse(load('env
 const snapshot = Vector.extend({ chunk: z.string(), blocks: z.array(z.unknown()) }).parse(
   load('snapshot'),
 )
-const vectors = [envelope, snapshot, Vector.parse(load('head')), Vector.parse(load('keys'))]
+const feeds = Vector.extend({ chunk: z.string(), networks: z.array(z.string()) }).parse(
+  load('feeds'),
+)
+const vectors = [envelope, snapshot, Vector.parse(load('head')), Vector.parse(load('keys')), feeds]
 
 test('the key is named by its thumbprint', () => {
   assert.equal(thumbprint(key.public), key.kid)
@@ -94,6 +100,18 @@ describe('the verifier', () => {
     assert.deepEqual(verifyKeys(keys.jws, trust), keys.claims)
   })
 
+  test('reads the lists of an audience, and the chunk that they name', () => {
+    const groups = new Set(['group/web'])
+    const claims = verifyFeeds(feeds.jws, trust, groups, () => feeds.now, feeds.now)
+    assert.deepEqual(claims, feeds.claims)
+    const networks = [...readFeedChunk(feeds.chunk, claims.feeds[0]?.chunks[0] ?? '')]
+    assert.deepEqual(
+      networks.map(({ text }) => text),
+      feeds.networks,
+    )
+    assert.equal(printFeedChunk(networks), feeds.chunk)
+  })
+
   test('takes no statement of one kind for another', () => {
     const readers = [
       (jws: string) => readEnvelope(jws, trust),
@@ -101,6 +119,7 @@ describe('the verifier', () => {
         verifyManifest(jws, trust, 'all', 'a-nonce-of-this-node-only', undefined, snapshot.now),
       (jws: string) => verifyHead(jws, trust, new Set(['node/web-01']), snapshot.now),
       (jws: string) => verifyKeys(jws, trust),
+      (jws: string) => verifyFeeds(jws, trust, new Set(['group/web']), () => undefined, feeds.now),
     ]
     for (const [n, reader] of readers.entries())
       for (const [m, { jws }] of vectors.entries())
@@ -132,6 +151,44 @@ describe('a chunk of the state', () => {
   test('that is signed for and still is none is a problem and no crash', () => {
     for (const text of ['', '{}', 'null'])
       assert.throws(() => readChunk(text, chunkDigest(text)), Problem, text)
+  })
+})
+
+describe('a chunk of a list', () => {
+  const text = (...networks: unknown[]) => JSON.stringify(networks)
+  const read = (chunk: string, before?: string) => () => [
+    ...readFeedChunk(
+      chunk,
+      chunkDigest(chunk),
+      before === undefined ? before : readAddress(before),
+    ),
+  ]
+
+  test('whose networks are not canonical, in order and apart is not understood', () => {
+    for (const chunk of [
+      '',
+      '{}',
+      text(7),
+      text('203.0.113.7/32'),
+      text('203.0.113.7/24'),
+      text('203.0.113.8', '203.0.113.7'),
+      text('203.0.113.7', '203.0.113.7'),
+      text('203.0.113.0/24', '203.0.113.128/25'),
+      text('2001:db8::/48', '203.0.113.0/24'),
+    ])
+      assert.throws(read(chunk), { code: 'unsupported' }, chunk)
+  })
+
+  test('goes on after the chunk before it', () => {
+    assert.equal(read(text('203.0.113.128/25'), '203.0.113.0/25')().length, 1)
+    assert.throws(read(text('203.0.113.128/25'), '203.0.113.0/24'), { code: 'unsupported' })
+  })
+
+  test('of which anything was changed is refused', () => {
+    const chunk = text('203.0.113.0/24')
+    assert.throws(() => readFeedChunk(chunk.replace('24', '16'), chunkDigest(chunk)), {
+      code: 'snapshot_incomplete',
+    })
   })
 })
 

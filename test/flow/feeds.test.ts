@@ -8,7 +8,9 @@ import { describe, type TestContext, test } from 'node:test'
 import jwt from 'jsonwebtoken'
 import { readAddress } from '#contract/address.ts'
 import { FeedsClaims, readFeedChunk } from '#contract/feed.ts'
-import type { Heartbeat } from '#contract/receipt.ts'
+import type { FeedReceipt, Heartbeat } from '#contract/receipt.ts'
+import { ListSettings } from '../../actions/facts/lists/settings.ts'
+import { enforcedLists } from '../../actions/flow/enforced-lists.ts'
 import type { EnforcedList } from '../../actions/flow/feeds.ts'
 import { readJournal } from '../../actions/store/journal.ts'
 import { listen } from '../listening.ts'
@@ -157,6 +159,49 @@ describe('a list that is enforced as a whole', () => {
   })
 })
 
+test('that a node cannot enforce a list is in the journal once, however often it says so', async (t) => {
+  const { service } = await open(t, [])
+  await service.enrol('web-01')
+  const said = heartbeat(7, { status: 'failed', code: 'kernel_refused', detail: 'the set is full' })
+  await service.flow.takeHeartbeat('web-01', said)
+  await service.flow.takeHeartbeat('web-01', said)
+  assert.deepEqual(await journal(service), [['feed.failed', 'drop']])
+})
+
+test('the lists of the settings are enforced from when they are ready, as long as they are confirmed', () => {
+  let ready = false
+  let change = (_: string) => {}
+  const settings = [
+    { name: 'drop', enforce: true, audience: ['all'], interval: hour },
+    { name: 'tor', enforce: false, audience: ['all'], interval: hour },
+  ].map((one) => ListSettings.parse({ ...one, interval: '1h', file: '/none' }))
+  const confirmed = '2026-03-01T03:00:00.000Z'
+  const source = { name: 'drop', kind: 'list', state: 'ready', details: { confirmed } } as const
+  const enforced = enforcedLists(
+    {
+      settings: () => settings,
+      ready: () => ready,
+      sources: () => [source],
+      entries: () => networks.map(readAddress),
+      onChange: (listener) => {
+        change = listener
+        return () => {}
+      },
+    },
+    () => startOfTest + 1_000,
+  )
+  assert.deepEqual(
+    enforced().map(({ name, content }) => [name, content]),
+    [['drop', undefined]],
+  )
+  ready = true
+  const [before] = enforced()
+  assert.equal(before?.content?.confirmed, startOfTest)
+  assert.equal([...(before?.content?.networks() ?? [])].length, 3)
+  change('drop')
+  assert.notEqual(enforced()[0]?.content?.version, before?.content?.version)
+})
+
 function listed(
   name: string,
   more: { networks?: string[]; audience?: string[]; confirmed?: number } = {},
@@ -190,7 +235,7 @@ async function journal(service: TestService) {
     .map(({ action, subject }) => [action, subject])
 }
 
-function heartbeat(version: number): Heartbeat {
+function heartbeat(version: number, more: Partial<FeedReceipt> = {}): Heartbeat {
   const at = startOfTest
   return {
     version: '1',
@@ -203,7 +248,11 @@ function heartbeat(version: number): Heartbeat {
     started: at,
     events: [],
     feeds: [
-      { audience: 'all', feed: 'drop', version, status: 'applied', entries: 3, not_after: at, at },
+      {
+        ...{ audience: 'all', feed: 'drop', version, status: 'applied', entries: 3 },
+        ...{ not_after: at, at },
+        ...more,
+      },
     ],
   }
 }

@@ -25,6 +25,22 @@ describe('a dry run', () => {
     assert.equal(await left(clocked, 'in_hosts4', '203.0.113.7'), undefined)
   })
 
+  test('prints of a list how many networks it has, not each of them', async () => {
+    const printed: string[] = []
+    const printing = dryRunFirewall(
+      (script) => printed.push(script),
+      () => 0,
+    )
+    const address = readAddress('203.0.113.0/24')
+    assert.equal(await printing.fillFeeds('a', [{ address, timeoutMs: 60_000 }]), 1)
+    await printing.emptyFeeds('b')
+    assert.deepEqual(printed, [
+      'flush set inet cordon feeds4_a\nflush set inet cordon feeds6_a\n',
+      '# 1 networks of lists go into feeds4_a and feeds6_a\n',
+      'flush set inet cordon feeds4_b\nflush set inet cordon feeds6_b\n',
+    ])
+  })
+
   test('prints the script that would be run', async () => {
     const printed: string[] = []
     const printing = dryRunFirewall(
