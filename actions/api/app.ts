@@ -17,6 +17,7 @@ import { mountFeeds } from './feeds.ts'
 import { mountHealth } from './health.ts'
 import { mountJournal } from './journal.ts'
 import { mountKeys } from './keys.ts'
+import { mountLinks } from './links.ts'
 import { mountNodeSide } from './node-side.ts'
 import { mountNodes } from './nodes.ts'
 import { mountNotices } from './notices.ts'
@@ -25,6 +26,9 @@ import { mountOrders } from './orders.ts'
 import { mountPolicy } from './policy.ts'
 import { openRateLimit } from './rate-limit.ts'
 import { mountRetention } from './retention.ts'
+import { mountReview } from './review.ts'
+import { mountReviewBulk } from './review-bulk.ts'
+import { mountReviewSaid } from './review-said.ts'
 import type { App, Env } from './route.ts'
 import { mountSources } from './sources.ts'
 import { mountTokens } from './tokens.ts'
@@ -53,7 +57,7 @@ export function makeApp(flow: Flow & { notices: Notices }): App {
   app.onError((error, context) => {
     const problem = toProblem(error)
     if (problem.code === 'internal')
-      flow.log.error({ err: error, path: context.req.path }, 'a request failed')
+      flow.log.error({ err: error, path: loggable(context.req.path) }, 'a request failed')
     const headers = { 'content-type': 'application/problem+json', ...retryAfter(problem) }
     return context.body(JSON.stringify(problem), statusOf(problem), headers)
   })
@@ -79,6 +83,10 @@ export function makeApp(flow: Flow & { notices: Notices }): App {
   mountAlerts(app, flow)
   mountDecisions(app, flow)
   mountOrders(app, flow)
+  mountReview(app, flow)
+  mountReviewBulk(app, flow)
+  mountReviewSaid(app, flow)
+  mountLinks(app, flow)
   mountAddresses(app, flow)
   mountNodes(app, flow)
   mountNodeSide(app, flow)
@@ -104,6 +112,11 @@ export function makeApp(flow: Flow & { notices: Notices }): App {
     throw nothingAt(context.req.method, context.req.path, Object.keys(describe().paths))
   })
   return app
+}
+
+/** What follows here is a secret. */
+function loggable(path: string): string {
+  return path.replace(/(\/answer\/).*/s, '$1…')
 }
 
 function nothingAt(method: string, path: string, known: readonly string[]): Problem {

@@ -18,8 +18,15 @@ export function openApiDocument(app: App, url: string): OpenApi {
         'Alerts in, signed blocks out: decisions that every node enforces, explains and lets go of on time.',
     },
     servers: [{ url }],
-    tags: ['alerts', 'decisions', 'addresses', 'nodes', 'agents', 'administration', 'health'].map(
-      (name) => ({ name }),
-    ),
+    tags: [
+      'alerts',
+      'decisions',
+      'review',
+      'addresses',
+      'nodes',
+      'agents',
+      'administration',
+      'health',
+    ].map((name) => ({ name })),
   })
 }

@@ -6,9 +6,10 @@ import { Audience } from '#contract/audience.ts'
 import { Duration } from '#contract/duration.ts'
 import { Problem } from '#contract/problem.ts'
 import type { Flow } from '../flow/flow.ts'
-import { type Decision, findDecision } from '../store/decisions.ts'
+import type { Ordered } from '../flow/revise.ts'
+import { findDecision } from '../store/decisions.ts'
 import { listNodes } from '../store/nodes.ts'
-import { type App, mount } from './route.ts'
+import { type App, mount, type RouteContext } from './route.ts'
 import { audienceNodes, type DecisionShape as Shown } from './shapes.ts'
 import { idParams, One, oneExample, Reason, showDecisions, who } from './show-decisions.ts'
 
@@ -22,8 +23,11 @@ const Length = Duration.optional().meta({
   example: '4h',
   description: 'a length such as 90s, 15m, 4h, 7d',
 })
+const Noticed = One.extend({ notice: z.string().optional() })
+const pending = 'kept, and done when a second person says the same'
+
 export function mountOrders(app: App, flow: Flow): void {
-  const done = (waitSeconds: number, order: () => Promise<Decision>) =>
+  const done = (waitSeconds: number, order: () => Promise<Ordered>) =>
     whenAnswered(flow, waitSeconds, order)
 
   mount(app, {
@@ -45,19 +49,25 @@ export function mountOrders(app: App, flow: Flow): void {
     bodyExample: { target: '203.0.113.7', for: '4h', reason: 'seen in three incidents' },
     answer: {
       status: 201,
-      schema: One.extend({ notice: z.string().optional() }),
+      schema: Noticed,
       description: 'signed and sent',
+      pending,
       example: oneExample,
     },
     problems: ['address_invalid', 'too_wide', 'protected_target'],
-    handle: async ({ query, body, caller }) => {
+    handle: async ({ query, body, caller }, context) => {
       const { target, audience, direction } = body
       const order = { target, lengthMs: body.for, audience, direction }
       const block = () => flow.orders.block(order, who(caller, body.reason))
-      const shown = await done(query.wait_s, block)
+      const { shown, second } = await done(query.wait_s, block)
       const cleared = readAddress(target).cleared
-      const notice = cleared && `host bits were set; the network ${shown.target} is blocked`
-      return { decision: shown, ...(notice && { notice }) }
+      const notices = [
+        cleared &&
+          `host bits were set; the network ${shown.target} is ${second ? 'asked about' : 'blocked'}`,
+        second,
+      ].filter((notice) => notice !== undefined && notice !== false)
+      const notice = notices.length > 0 ? { notice: notices.join('; ') } : {}
+      return answer(context, { decision: shown, ...notice }, second, 201)
     },
   })
 
@@ -76,12 +86,19 @@ export function mountOrders(app: App, flow: Flow): void {
       audience: z.array(Audience).min(1).optional(),
     }),
     bodyExample: { reason: 'known bad network' },
-    answer: { status: 200, schema: One, description: 'issued', example: oneExample },
+    answer: {
+      status: 200,
+      schema: Noticed,
+      description: 'issued',
+      pending,
+      example: oneExample,
+    },
     problems: ['not_found', 'conflict', 'protected_target'],
-    handle: async ({ params, query, body, caller }) => {
+    handle: async ({ params, query, body, caller }, context) => {
       const change = { lengthMs: body.for, audience: body.audience }
       const approve = () => flow.orders.approve(params.id, change, who(caller, body.reason))
-      return { decision: await done(query.wait_s, approve) }
+      const { shown, second } = await done(query.wait_s, approve)
+      return answer(context, { decision: shown, ...(second && { notice: second }) }, second, 200)
     },
   })
 
@@ -97,7 +114,8 @@ export function mountOrders(app: App, flow: Flow): void {
     answer: { status: 200, schema: One, description: 'declined', example: oneExample },
     problems: ['not_found', 'conflict'],
     handle: async ({ params, body, caller }) => ({
-      decision: await done(0, () => flow.orders.decline(params.id, who(caller, body.reason))),
+      decision: (await done(0, () => flow.orders.decline(params.id, who(caller, body.reason))))
+        .shown,
     }),
   })
 
@@ -114,14 +132,16 @@ export function mountOrders(app: App, flow: Flow): void {
     bodyExample: { for: '7d', reason: 'still scanning' },
     answer: {
       status: 200,
-      schema: One,
+      schema: Noticed,
       description: 'issued again with the new end',
+      pending,
       example: oneExample,
     },
-    problems: ['not_found', 'conflict'],
-    handle: async ({ params, query, body, caller }) => {
+    problems: ['not_found', 'conflict', 'protected_target'],
+    handle: async ({ params, query, body, caller }, context) => {
       const extend = () => flow.orders.extend(params.id, body.for, who(caller, body.reason))
-      return { decision: await done(query.wait_s, extend) }
+      const { shown, second } = await done(query.wait_s, extend)
+      return answer(context, { decision: shown, ...(second && { notice: second }) }, second, 200)
     },
   })
 
@@ -144,7 +164,7 @@ export function mountOrders(app: App, flow: Flow): void {
     problems: ['not_found', 'conflict'],
     handle: async ({ params, query, body, caller }) => {
       const lift = () => flow.orders.lift(params.id, who(caller, body.reason))
-      return { decision: await done(query.wait_s, lift) }
+      return { decision: (await done(query.wait_s, lift)).shown }
     },
   })
 }
@@ -153,19 +173,32 @@ export function mountOrders(app: App, flow: Flow): void {
 async function whenAnswered(
   flow: Flow,
   waitSeconds: number,
-  order: () => Promise<Decision>,
-): Promise<Shown> {
+  order: () => Promise<Ordered>,
+): Promise<{ shown: Shown; second: string | undefined }> {
   const listening = flow.confirmations.listen()
   try {
     const decision = await order()
-    const nodes = audienceNodes(decision.audience, await listNodes(flow.store.read))
+    const { id, target, pending } = decision
+    const second =
+      pending && `${target} is so wide that a second person has to say the same of ${id}`
+    const nodes = pending ? [] : audienceNodes(decision.audience, await listNodes(flow.store.read))
     const connected = nodes.filter(({ name }) => flow.hub.connected(name)).length
     await listening.until(decision.id, connected, waitSeconds * 1_000)
     const now = (await findDecision(flow.store.read, decision.id)) ?? decision
     const [shown] = await showDecisions(flow, [now])
     if (!shown) throw new Problem('internal', `decision ${decision.id} cannot be shown`)
-    return shown
+    return { shown, second }
   } finally {
     listening.end()
   }
+}
+
+/** 202 while a second person is waited for. */
+function answer(
+  context: RouteContext,
+  body: object,
+  second: string | undefined,
+  status: 200 | 201,
+) {
+  return context.json({ success: true, ...body }, second === undefined ? status : 202)
 }

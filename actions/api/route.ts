@@ -43,10 +43,14 @@ export type Route<Params extends z.ZodType, Query extends z.ZodType, Body extend
   query?: Query
   body?: Body
   bodyExample?: unknown
+  /** The body is what an HTML form sends. */
+  form?: true
   answer: {
     status: 200 | 201 | 202
     schema: z.ZodType
     description: string
+    /** When it may also be 202, with the same shape: what is waited for. */
+    pending?: string
     /** JSON unless said otherwise; several where the caller chooses. */
     type?: string | readonly string[]
     example: unknown
@@ -82,7 +86,7 @@ export function mount<
     const input: Input<Params, Query, Body> = {
       params: read<Params>(route.params, context.req.param(), 'path parameter'),
       query: read<Query>(route.query, context.req.query(), 'query parameter'),
-      body: read(route.body, route.body && (await readJson(context)), 'field'),
+      body: read(route.body, route.body && (await readBody(context, route)), 'field'),
       caller,
     }
     const answer = await route.handle(input, context)
@@ -119,6 +123,11 @@ export function may(caller: Caller, wanted: Scope): boolean {
 function allows(held: readonly Scope[], wanted: Scope): boolean {
   if (held.includes('admin') || held.includes(wanted)) return true
   return wanted === 'read' && held.includes('review')
+}
+
+async function readBody(context: RouteContext, { form }: { form?: true }): Promise<unknown> {
+  if (!form) return readJson(context)
+  return Object.fromEntries(new URLSearchParams(await context.req.text()))
 }
 
 /** A missing Content-Type is taken for JSON: several playbook engines send none. */
@@ -162,6 +171,11 @@ function document<Params extends z.ZodType, Query extends z.ZodType, Body extend
   const large: ProblemCode[] = route.body ? ['too_large'] : []
   const problems = [...new Set([...everywhere, ...secured, ...large, ...(route.problems ?? [])])]
   const { answer } = route
+  const content = Object.fromEntries(
+    [answer.type ?? 'application/json']
+      .flat()
+      .map((type) => [type, { schema: answer.schema, example: answer.example }]),
+  )
   return {
     method: route.method,
     path: route.path,
@@ -175,19 +189,18 @@ function document<Params extends z.ZodType, Query extends z.ZodType, Body extend
       ...(route.body && {
         body: {
           required: true,
-          content: { 'application/json': { schema: route.body, example: route.bodyExample } },
+          content: {
+            [route.form ? 'application/x-www-form-urlencoded' : 'application/json']: {
+              schema: route.body,
+              example: route.bodyExample,
+            },
+          },
         },
       }),
     },
     responses: {
-      [answer.status]: {
-        description: answer.description,
-        content: Object.fromEntries(
-          [answer.type ?? 'application/json']
-            .flat()
-            .map((type) => [type, { schema: answer.schema, example: answer.example }]),
-        ),
-      },
+      [answer.status]: { description: answer.description, content },
+      ...(answer.pending !== undefined && { 202: { description: answer.pending, content } }),
       ...Object.fromEntries(
         byStatus(problems).map(([status, codes]) => [status, problemAnswer(codes)]),
       ),

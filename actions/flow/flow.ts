@@ -25,11 +25,13 @@ import { type EnforcedList, type Feeds, openFeeds } from './feeds.ts'
 import { headIntervalMs, publishHeads } from './heads.ts'
 import { type Hub, openHub } from './hub.ts'
 import type { SigningKeys } from './keys.ts'
+import { type Links, openLinks } from './links.ts'
 import { type Orders, openOrders } from './order.ts'
 import type { SourceHealth } from './pull.ts'
 import type { RunningConnector } from './receive.ts'
 import { openRecorder, type Recorder } from './record.ts'
 import { retain } from './retain.ts'
+import { openReview, type Review } from './review.ts'
 import { openSaid, type Said } from './said.ts'
 import type { Randomness } from './secret.ts'
 import { openSnapshots, type Snapshots } from './snapshot.ts'
@@ -58,6 +60,8 @@ export type Flow = FlowParts & {
   hub: Hub
   recorder: Recorder
   orders: Orders
+  review: Review
+  links: Links
   snapshots: Snapshots
   feeds: Feeds
   confirmations: Confirmations
@@ -90,12 +94,22 @@ export function openFlow(parts: FlowParts): Flow {
   })
   const feeds = openFeeds({ store, keys, hub, now, enforced: () => parts.enforced?.() ?? [] })
   const newId = () => decisionIdFrom(`manual:${Buffer.from(parts.random(16)).toString('hex')}`)
+  const answering = { store, keys, hub, now, own, policy, said }
+  const orders = openOrders({ ...answering, newId })
+  const review = openReview({
+    ...answering,
+    blocks,
+    random: parts.random,
+    text: parts.policy.text,
+  })
   return {
     ...parts,
     hub,
     confirmations,
     recorder,
-    orders: openOrders({ store, keys, hub, now, own, policy, said, newId }),
+    orders,
+    review,
+    links: openLinks({ ...parts, policy, orders }),
     snapshots: openSnapshots(store, keys),
     feeds,
     followed: [],
@@ -112,6 +126,7 @@ export function openFlow(parts: FlowParts): Flow {
       const watch = openWatch(store, parts.sources.states)
       const timers = [
         every(1_000, parts.log, () => expire(store, now())),
+        every(1_000, parts.log, () => review.timeOut()),
         every(headIntervalMs, parts.log, () => publishHeads(store, hub, keys, now())),
         every(60_000, parts.log, () => parts.sources.look()),
         every(5_000, parts.log, () => feeds.look()),

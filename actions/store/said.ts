@@ -40,3 +40,19 @@ export async function dropSheltered(tx: Writer, address: string): Promise<boolea
   const result = await tx.deleteFrom('sheltered').where('address', '=', address).executeTakeFirst()
   return result.numDeletedRows > 0n
 }
+
+export function findIgnored(db: Reader | Writer, id: string): Promise<Ignored | undefined> {
+  return db.selectFrom('ignored').selectAll().where('id', '=', id).executeTakeFirst()
+}
+
+export function findSheltered(
+  db: Reader | Writer,
+  address: string,
+): Promise<Sheltered | undefined> {
+  return db.selectFrom('sheltered').selectAll().where('address', '=', address).executeTakeFirst()
+}
+
+/** Those whose time is over. */
+export async function dropEndedIgnored(tx: Writer, now: number): Promise<Ignored[]> {
+  return tx.deleteFrom('ignored').where('until', '<=', now).returningAll().execute()
+}
