@@ -116,6 +116,11 @@ export async function startService(settings: ServiceSettings, deps: ServiceDeps)
       retention: sections.retention,
       pause: pauseUnlessStopped,
     })
+    // What fails is tried again by the clock.
+    lists.onChange(
+      () =>
+        void flow.feeds.look().catch((err) => log.error({ err }, 'nodes were not told of a list')),
+    )
     await flow.said.refresh(store.read, now())
     const notices = await openNotices({
       store,

@@ -6,6 +6,7 @@ import { Problem } from '#contract/problem.ts'
 import { inviteNode } from '../../actions/flow/enrol.ts'
 import { prune } from '../../actions/flow/expire.ts'
 import { issue } from '../../actions/flow/issue.ts'
+import { readSections } from '../../actions/sections.ts'
 import { type Service, startService } from '../../actions/service.ts'
 import { ServiceSettings } from '../../actions/settings.ts'
 import {
@@ -20,6 +21,7 @@ export type ServiceStart = {
   settings: Record<string, unknown>
   /** Sections `connectors.<name>` of the settings file. */
   sections: Record<string, Record<string, unknown>>
+  lists: readonly object[]
 }
 export type ServiceStarted = { url: string; adminToken: string | null }
 export type ServiceOrder =
@@ -52,7 +54,7 @@ answerOrders<ServiceOrder>(async (order) => {
   return null
 })
 
-async function start({ settings, sections }: ServiceStart): Promise<ServiceStarted> {
+async function start({ settings, sections, lists }: ServiceStart): Promise<ServiceStarted> {
   const read = ServiceSettings.parse(settings)
   service = await startService(read, {
     log: pino({ level: read.log_level }, pino.destination({ fd: 2, sync: true })),
@@ -60,6 +62,7 @@ async function start({ settings, sections }: ServiceStart): Promise<ServiceStart
     connectorSections: sections,
     now: Date.now,
     random: randomBytes,
+    sections: readSections({}, { lists }),
   })
   losingChunks(service.flow)
   return { url: service.url, adminToken: service.adminToken ?? null }

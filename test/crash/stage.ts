@@ -30,6 +30,8 @@ export type StageOptions = {
   connectors?: string[]
   /** Sections `connectors.<name>` of the settings file. */
   sections?: Record<string, Record<string, unknown>>
+  /** Section `lists` of the settings file. */
+  lists?: readonly object[]
   /** Settings of every agent. */
   agent?: Record<string, unknown>
 }
@@ -101,7 +103,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
   return stage
 }
 
-function serviceStart({ policy, connectors, sections }: StageOptions, dir: string) {
+function serviceStart({ policy, connectors, sections, lists = [] }: StageOptions, dir: string) {
   const file = join(dir, 'policy.yaml')
   writeFileSync(file, policy)
   return {
@@ -113,6 +115,7 @@ function serviceStart({ policy, connectors, sections }: StageOptions, dir: strin
       log_level: process.env.CORDON_TEST_LOG ? 'debug' : 'silent',
     },
     sections: { webhook: { mappings: { id: ['id'] } }, ...sections },
+    lists,
   }
 }
 
