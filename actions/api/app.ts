@@ -30,6 +30,7 @@ import { mountReview } from './review.ts'
 import { mountReviewBulk } from './review-bulk.ts'
 import { mountReviewSaid } from './review-said.ts'
 import type { App, Env } from './route.ts'
+import { mountSimulate } from './simulate.ts'
 import { mountSources } from './sources.ts'
 import { mountTokens } from './tokens.ts'
 
@@ -38,6 +39,7 @@ export const maxBody = 16 * 1_024 * 1_024
 const bodies = [
   { path: /^\/v1\/alerts\//, limit: openBodyLimit(maxBody) },
   { path: /^\/v1\/(receipts|proof)$/, limit: openBodyLimit(4 * 1_024 * 1_024) },
+  { path: /^\/v1\/policy\/simulate$/, limit: openBodyLimit(1_024 * 1_024) },
   { path: /^\/v1\/heartbeat$/, limit: openBodyLimit(1_024 * 1_024) },
   { path: /^/, limit: openBodyLimit(64 * 1_024) },
 ]
@@ -96,6 +98,7 @@ export function makeApp(flow: Flow & { notices: Notices }): App {
   mountExport(app, flow)
   mountRetention(app, flow)
   mountPolicy(app, flow)
+  mountSimulate(app, flow, { busy: false })
   mountConnectors(app, flow)
   mountSources(app, flow)
   mountNotices(app, flow)

@@ -24,9 +24,10 @@ export type Client = {
   /** The answer, read by the schema for printing, and as it came for `--json`. Throws the service's Problem. */
   get<Answer>(path: string, schema: z.ZodType<Answer>): Promise<Answer>
   post<Answer>(path: string, body: unknown, schema: z.ZodType<Answer>): Promise<Answer>
-  /** An answer that is too long to be held: its text as it comes. Throws also while it is read, when it breaks off. */
+  /** An answer that is too long to be held, or to wait for: its text as it comes, to a POST where a body is given. Throws also while it is read, when it breaks off. */
   open(
     path: string,
+    body?: unknown,
   ): Promise<{ header(name: string): string | undefined; text: AsyncIterable<string> }>
   url: string
 }
@@ -54,8 +55,9 @@ export function openClient(environment: Environment): Client {
     url: base.origin,
     get: (path, schema) => call('GET', path, undefined, schema),
     post: (path, body, schema) => call('POST', path, body, schema),
-    open: async (path) => {
-      const response = await request({ base, token, ca }, 'GET', path, undefined)
+    open: async (path, body) => {
+      const method = body === undefined ? 'GET' : 'POST'
+      const response = await request({ base, token, ca }, method, path, body)
       const status = response.statusCode ?? 500
       if (status >= 400) throw problemOf(status, parse(await readText(base, response)))
       return {
@@ -131,7 +133,8 @@ const ProblemAnswer = z.object({
   remedy: z.string().optional(),
 })
 
-function problemOf(status: number, json: unknown): Problem {
+/** What the service said is wrong, as it was thrown there. */
+export function problemOf(status: number, json: unknown): Problem {
   const read = ProblemAnswer.safeParse(json)
   if (!read.success || !isCode(read.data.code))
     return new Problem('service_unreachable', `the service answered with status ${status}`, {

@@ -159,7 +159,7 @@ function readSize(text: string | undefined): number {
 }
 
 /** A time, a day, or how long ago. */
-function readMoment(text: string | undefined, now: number): string | undefined {
+export function readMoment(text: string | undefined, now: number): string | undefined {
   if (text === undefined) return undefined
   const ms = readTime(/^\d{4}-\d{2}-\d{2}$/.test(text) ? `${text}T00:00:00Z` : text)
   return printTime(ms ?? now - readDuration(text))

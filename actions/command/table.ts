@@ -308,6 +308,10 @@ const agent: readonly Command[] = [
 ]
 
 const policyFile: Argument = { name: 'file', description: 'policy file' }
+const replayed: readonly Option[] = [
+  { name: 'since', value: 'TIME', description: 'a time, a day, or how long ago; 7d when not set' },
+  { name: 'until', value: 'TIME', description: 'the same; now when not set' },
+]
 const policies: readonly Command[] = [
   {
     words: ['policy', 'check'],
@@ -343,6 +347,26 @@ const policies: readonly Command[] = [
     example: 'policy reload',
     more: 'A wrong file is refused and the policy in force stays.',
     load: async () => (await import('./policy.ts')).reloadPolicy,
+  },
+  {
+    words: ['policy', 'simulate'],
+    summary: 'Replay stored alerts under a draft and show what would change',
+    arguments: [],
+    options: [
+      ...replayed,
+      { name: 'policy', value: 'FILE', description: 'the draft; without it the policy in force' },
+      { name: 'rule', value: 'NAME', description: 'only what this rule decides' },
+      {
+        name: 'fail-on',
+        value: 'WHAT',
+        choices: ['new-blocks', 'protected'],
+        description: 'exit code 1 for any new-blocks, or if protected addresses are hit',
+        many: true,
+      },
+    ],
+    example: 'policy simulate --since 7d --policy draft.yaml',
+    more: 'A draft is compared with the policy in force over the same alerts; the policy in force with what was decided then. What people decided is not replayed. Nothing is changed.',
+    load: async () => (await import('./simulate.ts')).simulatePolicy,
   },
 ]
 
