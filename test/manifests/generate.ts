@@ -7,13 +7,16 @@ import { z } from 'zod'
 import { Action } from '#contract/action.ts'
 import { Alert } from '#contract/alert.ts'
 import { EnvelopeClaims, HeadClaims } from '#contract/envelope.ts'
+import { Notice } from '#contract/notice.ts'
 import { Heartbeat, Receipt } from '#contract/receipt.ts'
 import { type SettingRow, settingRows } from '#contract/settings.ts'
 import { SnapshotClaims } from '#contract/snapshot.ts'
 import { printReference } from '../../actions/command/help.ts'
 import { agentPrefix } from '../../actions/command/read-startup.ts'
 import { table } from '../../actions/command/table.ts'
+import { ListSettings } from '../../actions/facts/lists/settings.ts'
 import { connectorNames, connectorPrefix, importConnector } from '../../actions/load-connectors.ts'
+import { sections } from '../../actions/sections.ts'
 import { ServiceSettings, servicePrefix } from '../../actions/settings.ts'
 import { AgentSettings } from '../../agent/settings.ts'
 import { openTestService } from '../service.ts'
@@ -38,6 +41,7 @@ const schemas = {
   'envelope-claims': EnvelopeClaims,
   'head-claims': HeadClaims,
   heartbeat: Heartbeat,
+  notice: Notice,
   receipt: Receipt,
   'snapshot-claims': SnapshotClaims,
 }
@@ -59,6 +63,10 @@ async function settingsTables(): Promise<string> {
   const parts = [
     printTable('Service', settingRows(ServiceSettings, servicePrefix)),
     printTable('Agent', settingRows(AgentSettings, agentPrefix)),
+    ...Object.values(sections).map(({ title, schema, prefix }) =>
+      printTable(title, settingRows(schema, prefix)),
+    ),
+    printListTable(settingRows(ListSettings, '')),
   ]
   for (const name of connectorNames()) {
     const { title, settings } = await importConnector(name)
@@ -74,6 +82,15 @@ function printTable(title: string, rows: readonly SettingRow[]): string {
       `| \`${key}\` | \`${environment}\` | ${value === '' ? '' : `\`${value}\``} | ${cell(description)} |`,
   )
   return `**${title}**\n\n| setting | environment | default | what |\n| --- | --- | --- | --- |\n${lines.join('\n')}\n`
+}
+
+/** Each entry of the section `lists`; there are no names in the environment for what is a list of lists. */
+function printListTable(rows: readonly SettingRow[]): string {
+  const lines = rows.map(
+    ({ key, default: value, description }) =>
+      `| \`${key}\` | ${value === '' ? '' : `\`${value}\``} | ${cell(description)} |`,
+  )
+  return `**Lists**, each in the section \`lists\` of the settings file\n\n| setting | default | what |\n| --- | --- | --- |\n${lines.join('\n')}\n`
 }
 
 function cell(text: string): string {
