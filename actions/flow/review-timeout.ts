@@ -19,39 +19,49 @@ import { apply, commit, type Fields, mustFind } from './revise.ts'
 /** Questions in one transaction, so that alerts are never stuck behind many. */
 const atOnce = 100
 
-/** Returns how many were answered. Where too many blocks were made in this minute, the rest waits for the next. */
-export async function timeOut(parts: ReviewParts): Promise<number> {
-  const { review } = parts.policy()
-  const until = parts.now() - review.timeoutMs
-  const due = await listQuestions(parts.store.read, { until, limit: atOnce })
-  if (due.length === 0) return 0
-  const { answered, blocked } = await commit(parts, async (tx) => {
-    const now = parts.now()
-    await parts.blocks.refresh(tx, now)
-    const changes: Change[] = []
-    let blocked = 0
-    for (const { id } of due) {
-      const decision = await mustFind(tx, id)
-      if (decision.state !== 'waiting') continue
-      const answer = await answerOf(tx, parts, decision, blocked, now)
-      if (answer === 'later') continue
-      const { changed } = await apply(tx, decision, ...answer, now)
-      if (answer[0].state === 'issued') blocked++
-      changes.push(changed)
-    }
-    return { result: { answered: changes.length, blocked }, changes }
-  })
-  parts.blocks.add(blocked)
-  return answered
+const minuteMs = 60_000
+
+/** A turn of the clock: returns how many were answered. Where this minute has had its blocks, the rest waits for the next. */
+export function openTimeOut(parts: ReviewParts): () => Promise<number> {
+  /** When the clock blocked: the count of blocks leaves out what was asked about earlier. */
+  let recent: number[] = []
+  return async () => {
+    const until = parts.now() - parts.policy().review.timeoutMs
+    const due = await listQuestions(parts.store.read, { until, limit: atOnce })
+    if (due.length === 0) return 0
+    const { answered, blocked } = await commit(parts, async (tx) => {
+      const now = parts.now()
+      recent = recent.filter((at) => at > now - minuteMs && at <= now)
+      await parts.blocks.refresh(tx, now)
+      const changes: Change[] = []
+      const blocked: number[] = []
+      for (const { id } of due) {
+        const decision = await mustFind(tx, id)
+        if (decision.state !== 'waiting') continue
+        const made = { total: blocked.length, recent: blocked.length + recent.length }
+        const answer = await answerOf(tx, parts, decision, made, now)
+        if (answer === 'later') continue
+        const { changed } = await apply(tx, decision, ...answer, now)
+        if (answer[0].state === 'issued') blocked.push(now)
+        changes.push(changed)
+      }
+      return { result: { answered: changes.length, blocked }, changes }
+    })
+    recent.push(...blocked)
+    parts.blocks.add(blocked.length)
+    return answered
+  }
 }
 
+/** Blocks that the clock has made: in this transaction, and in this minute. */
+type Made = { total: number; recent: number }
 type Told = [fields: Fields, who: Who, action: string]
 
 async function answerOf(
   tx: Writer,
   parts: ReviewParts,
   decision: Decision,
-  blocked: number,
+  made: Made,
   now: number,
 ): Promise<Told | 'later'> {
   const { review } = parts.policy()
@@ -65,7 +75,7 @@ async function answerOf(
   if (why !== undefined) return decline(why)
   const limits = limitsOn(readAddress(decision.target ?? ''), {
     policy: parts.policy(),
-    facts: factsOf(parts, blocked),
+    facts: factsOf(parts, made),
   })
   const lasting = limits.find((limit) => !isPassing(limit))
   if (lasting) return decline(explainReason(lasting))
@@ -102,14 +112,14 @@ async function against(
 }
 
 /** What the ceilings look at; nothing else of an alert counts here. */
-function factsOf(parts: ReviewParts, blocked: number): Facts {
+function factsOf(parts: ReviewParts, made: Made): Facts {
   const { blocksInForce, blocksLastMinute } = parts.blocks.now()
   return {
     ...shields(parts),
     history: [],
     offences: 0,
-    blocksInForce: blocksInForce + blocked,
-    blocksLastMinute: blocksLastMinute + blocked,
+    blocksInForce: blocksInForce + made.total,
+    blocksLastMinute: blocksLastMinute + made.recent,
     outside: nothingOutside,
   }
 }

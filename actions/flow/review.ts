@@ -13,7 +13,7 @@ import { remark, type Who } from './order-line.ts'
 import { type PolicyInForce, propose, withdraw } from './propose.ts'
 import { causeAlert, endIgnored, type Ignoring, ignore } from './review-ignore.ts'
 import { type Protected, protect } from './review-protect.ts'
-import { timeOut } from './review-timeout.ts'
+import { openTimeOut } from './review-timeout.ts'
 import { type Undone, undo } from './review-undo.ts'
 import { commit, mustFind } from './revise.ts'
 import type { Randomness } from './secret.ts'
@@ -76,7 +76,7 @@ export function openReview(parts: ReviewParts): Review {
         return { result: proposal, changes: [{ entry, orders: [] }] }
       }),
     undo: (id, who) => saying(() => undo(parts, id, who)),
-    timeOut: () => timeOut(parts),
+    timeOut: openTimeOut(parts),
   }
 }
 
