@@ -29,6 +29,11 @@ export function isAsRecorded(recorded: Judgement, judged: Judgement): boolean {
   return recorded.rule === judged.rule && (!judged.made || isSameOrder(recorded, judged))
 }
 
+/** One more alert of the decision of which it was one then, too. Of such an alert no reasons were kept. */
+export function isSameEvidence(recorded: Judgement, judged: Judgement): boolean {
+  return judged.decision !== null && !judged.made && recorded.decision === judged.decision
+}
+
 /** A block that was provisional may have grown since. */
 function isSameOrder(recorded: Judgement, { target, lengthMs, provisional }: Judgement): boolean {
   return recorded.target === target && (recorded.lengthMs === lengthMs || provisional)

@@ -4,7 +4,7 @@ import type { Policy } from '../decide/policy.ts'
 import { countAlertsIn, readAlertsIn, reasonsOf, type Span } from '../store/replay.ts'
 import type { Reader } from '../store/store.ts'
 import { Comparison, type Held } from './comparison.ts'
-import { isAsRecorded, recordedOf, silentThen } from './recorded.ts'
+import { isAsRecorded, isSameEvidence, recordedOf, silentThen } from './recorded.ts'
 import { openReplayedReader, type Replayed } from './replayed.ts'
 import type { Progress, Report } from './report.ts'
 import type { Judgement, Surroundings, World } from './world.ts'
@@ -94,9 +94,9 @@ function overRecord(db: Reader, { present }: Worlds, { rule }: Replay): Replayin
         doubtful.map(({ replayed }) => replayed.row.decision),
       )
       for (const { replayed, before, after, held } of page) {
-        const unknown = silentThen(
-          after.unknown.length > 0 ? verdicts.get(replayed.row.decision) : undefined,
-        )
+        const unknown = isSameEvidence(before, after)
+          ? after.unknown
+          : silentThen(verdicts.get(replayed.row.decision))
         comparison.add(replayed, { ...before, unknown }, after, held)
       }
       page = []
