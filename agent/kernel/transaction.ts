@@ -23,6 +23,8 @@ export type Capabilities = {
 }
 
 export const transactionSize = 5_000
+/** Elements of a list in one transaction, where the kernel takes them fast: more would hold up blocks for longer. */
+const mostInPiece = 20_000
 /** Elements that are worked out in one go, about 2 ms. */
 const breathSize = 250
 /** Ten years: what both nft and the kernel take as a time. */
@@ -65,7 +67,7 @@ export function* fillHalf(
   for (const element of elements) {
     if (++taken % breathSize === 0) yield []
     if (element.timeoutMs <= 0) continue
-    if (piece.length >= Math.max(least, done >> 4)) {
+    if (piece.length >= Math.max(least, Math.min(mostInPiece, done >> 4))) {
       yield addings(piece, sets)
       done += piece.length
       piece = []

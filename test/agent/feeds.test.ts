@@ -299,6 +299,29 @@ test('a kernel that refuses is said, and it is tried again when the table is hea
   assert.equal(node.problem, undefined)
 })
 
+test('whoever empties the table again and again makes the node spend a tenth of its time on lists, no more', async () => {
+  const node = begin()
+  await node.enforce(v1, list('drop', v1, drop))
+  const { firewall, clock } = node
+  const fill = firewall.fillFeeds.bind(firewall)
+  firewall.fillFeeds = (half, elements) => {
+    clock.now += 1_000
+    return fill(half, elements)
+  }
+  const loads = async () => {
+    firewall.feedSteps.length = 0
+    node.feeds.heal()
+    await node.feeds.settled()
+    return firewall.feedSteps.filter((step) => step.startsWith('fill')).length
+  }
+  assert.equal(await loads(), 1, 'the first time at once')
+  assert.equal(await loads(), 0)
+  clock.now += 9_999
+  assert.equal(await loads(), 0)
+  clock.now += 1
+  assert.equal(await loads(), 1)
+})
+
 test('a node that leaves a group lets go of its lists, and of their chunks on the disk', async () => {
   const node = begin()
   const { named, chunks } = list('drop', v1, drop)
