@@ -71,6 +71,7 @@ export const block: Handler = async (asked, io) => {
   const { decision, notice } = await client.post(path, body, One)
   if (notice !== undefined) io.err(`note: ${printable(notice)}\n`)
   answer(asked, io, decision, () => printOutcome(decision, io))
+  if (decision.state === 'waiting') return 3
   return reached(client, decision, audience, io)
 }
 
@@ -101,8 +102,11 @@ async function change(asked: Asked, io: Io, verb: string, more: object): Promise
   const path = `/v1/decisions/${encodeURIComponent(asked.argument('id'))}/${verb}${wait}`
   const body = { ...more, reason: asked.required('reason') }
   const client = openClient(io.environment)
-  const { decision } = await client.post(path, body, One)
+  const { decision, notice } = await client.post(path, body, One)
   answer(asked, io, decision, () => printOutcome(decision, io))
+  // Nothing has changed yet: somebody else has to say the same.
+  if (notice !== undefined) io.err(`note: ${printable(notice)}\n`)
+  if (notice !== undefined) return 3
   return reached(client, decision, 'audience' in more ? asked.options('audience') : [], io)
 }
 

@@ -1,5 +1,6 @@
 /** The one table of commands: from it come the help, the checks of what was typed, and the reference in the README. */
 import type { Argument, Command, Option } from './command.ts'
+import { proposals, reviews } from './review-table.ts'
 
 const serviceOptions: readonly Option[] = [
   { name: 'listen', value: 'ADDRESS:PORT', description: 'where to listen; TLS but on loopback' },
@@ -197,7 +198,7 @@ const addresses: readonly Command[] = [
       },
     ],
     example: 'block 203.0.113.7 --for 4h --reason "seen in three incidents"',
-    more: 'Waits up to two seconds and says in how many kernels it is by then. Exit code 3 when the named audience has no node.',
+    more: 'Waits up to two seconds and says in how many kernels it is by then. Exit code 3 when the named audience has no node, or a second person has to approve it.',
     load: async () => (await import('./decision.ts')).block,
   },
   {
@@ -586,11 +587,13 @@ const about: readonly Command[] = [
 export const table: readonly Command[] = [
   ...running,
   ...alerts,
+  ...reviews,
   ...decisions,
   ...addresses,
   ...nodes,
   ...agent,
   ...policies,
+  ...proposals,
   ...administration,
   ...notices,
   ...about,
