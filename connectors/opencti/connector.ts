@@ -1,5 +1,6 @@
 /** OpenCTI: asked about addresses; and asks us about its own, which are answered with what Cordon saw and did. */
 import type { Connector } from '#contract/connector.ts'
+import { serveEnrichment } from './enrich/serve.ts'
 import { openLookup } from './lookup/lookup.ts'
 import { Settings } from './settings.ts'
 
@@ -8,4 +9,5 @@ export const connector: Connector<Settings> = {
   title: 'OpenCTI',
   settings: Settings,
   lookup: (settings) => openLookup(settings, Date.now),
+  serve: (settings, cordon) => serveEnrichment(settings, cordon),
 }

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { Duration } from '#contract/duration.ts'
 import { listOf } from '#contract/settings.ts'
 import { platformShape } from './client/platform-settings.ts'
+import { enrichmentShape } from './enrich/enrichment-settings.ts'
 
 const Score = z.coerce.number().int().min(1).max(100)
 
@@ -19,5 +20,6 @@ export const Settings = z.strictObject({
   trusted_labels: listOf(z.string().min(1).max(100)).prefault([]).meta({
     description: 'labels that are a veto, such as allowlist: who may set them can prevent blocks',
   }),
+  ...enrichmentShape,
 })
 export type Settings = z.output<typeof Settings>

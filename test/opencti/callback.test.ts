@@ -1,0 +1,145 @@
+/** Enrichment without a message broker: jobs are posted to us, results go by HTTP. */
+import assert from 'node:assert/strict'
+import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
+import { createServer } from 'node:net'
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
+import { callerOf, readKeys } from '../../connectors/opencti/enrich/caller.ts'
+import { emptyWorld, schemaMissing, startOpenCti } from '../doubles/opencti.ts'
+import { alertsAt, block, connectorId, cordonThatKnows, entity, job, now } from './jobs.ts'
+import { type Serving, serving } from './serving.ts'
+
+const attacker = '203.0.113.7'
+
+describe('enrichment by HTTP', { skip: schemaMissing() }, () => {
+  const world = emptyWorld()
+  const cordon = cordonThatKnows(
+    new Map([[attacker, { alerts: alertsAt(1), decisions: [block()] }]]),
+  )
+  let platform: Awaited<ReturnType<typeof startOpenCti>>
+  let running: Serving
+  let uri = ''
+  before(async () => {
+    platform = await startOpenCti(world)
+  })
+  after(() => platform.close())
+  beforeEach(async () => {
+    Object.assign(world, { ...emptyWorld(), token: world.token })
+    const port = await freePort()
+    uri = `http://127.0.0.1:${port}/api/callback`
+    running = serving(
+      {
+        url: platform.url,
+        token: world.token,
+        listen: 'api',
+        send: 'api',
+        callback_uri: uri,
+        callback_listen: `127.0.0.1:${port}`,
+      },
+      cordon,
+      20,
+    )
+    await running.until('ready')
+  })
+  afterEach(() => running.stop())
+
+  const post = (body: string, token = world.token) =>
+    fetch(uri, { method: 'POST', headers: { authorization: `Bearer ${token}` }, body })
+
+  test('registers once with what it is, and with the fields that the platform knows', () => {
+    const input = world.connectors.get(connectorId)?.input
+    assert.deepEqual(input, {
+      id: connectorId,
+      name: 'Cordon',
+      type: 'INTERNAL_ENRICHMENT',
+      scope: ['IPv4-Addr', 'IPv6-Addr'],
+      auto: false,
+      auto_update: false,
+      enrichment_resolution: 'none',
+      only_contextual: false,
+      playbook_compatible: true,
+      listen_callback_uri: uri,
+    })
+  })
+
+  test('a posted job is answered with 200 once its bundle is on the platform', async () => {
+    const response = await post(job(entity(attacker)))
+    assert.equal(response.status, 200)
+    assert.equal(world.bundles.length, 1)
+    assert.equal(world.bundles[0]?.connector, connectorId)
+    const bundle = JSON.parse(world.bundles[0]?.bundle ?? '{}')
+    assert.ok(bundle.objects.some(({ type }: { type: string }) => type === 'sighting'))
+    assert.deepEqual(running.reports, ['ready', 'done'])
+  })
+
+  test('a caller with another token is refused, and so are other paths and methods', async () => {
+    assert.equal((await post(job(entity(attacker)), 'wrong')).status, 401)
+    assert.equal((await fetch(uri)).status, 404)
+    assert.equal((await fetch(`${uri}x`, { method: 'POST' })).status, 404)
+    assert.deepEqual(world.works, [])
+  })
+
+  test('a job that cannot be done now is answered so that the worker brings it again', async () => {
+    world.faults.push((_, response) => response.writeHead(500).end())
+    // A ping may meet the fault instead of the job, so that it is offered until the job has met one.
+    let status = (await post(job(entity(attacker)))).status
+    for (let tries = 0; status === 200 && tries < 50; tries++) {
+      world.faults.push((_, response) => response.writeHead(500).end())
+      status = (await post(job(entity(attacker)))).status
+    }
+    assert.equal(status, 503)
+    assert.equal((await post(job(entity(attacker)))).status, 200)
+  })
+
+  test('a connector that the platform has forgotten ends, so that it registers again', async () => {
+    world.connectors.clear()
+    assert.equal((await running.ended)?.code, 'invalid_input')
+  })
+
+  test('a ping that meets a platform that is away does no harm', async () => {
+    world.faults.push((_, response) => response.writeHead(503).end())
+    while (world.faults.length > 0) await post('{')
+    assert.equal((await post(job(entity(attacker)))).status, 200)
+  })
+})
+
+describe('a caller', () => {
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519')
+  const jwks = JSON.stringify({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'k1' }] })
+  const keys = readKeys(jwks)
+  const bearer = (claims: object, key: KeyObject = privateKey, header = {}) => {
+    const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+    const text = `${part({ alg: 'EdDSA', kid: 'k1', ...header })}.${part(claims)}`
+    return `Bearer ${text}.${sign(null, Buffer.from(text), key).toString('base64url')}`
+  }
+  const seconds = now / 1_000
+
+  test('of a platform that signs is known by its signature and for as long as it says', () => {
+    assert.equal(callerOf(bearer({ exp: seconds + 60 }), 't', keys, now), 'known')
+    assert.equal(callerOf(bearer({ exp: seconds - 61 }), 't', keys, now), 'unknown')
+    assert.equal(callerOf(bearer({}), 't', keys, now), 'unknown')
+  })
+
+  test('with our own token is not known to a platform that signs', () => {
+    assert.equal(callerOf('Bearer t', 't', keys, now), 'unknown')
+    assert.equal(callerOf('Bearer t', 't', readKeys(null), now), 'known')
+  })
+
+  test('with another key, algorithm or no token at all is unknown', () => {
+    const other = generateKeyPairSync('ed25519').privateKey
+    assert.equal(callerOf(bearer({ exp: seconds + 60 }, other), 't', keys, now), 'unknown')
+    const none = bearer({ exp: seconds + 60 }, privateKey, { alg: 'none' })
+    assert.equal(callerOf(none, 't', keys, now), 'unknown')
+    const renewed = bearer({ exp: seconds + 60 }, privateKey, { kid: 'k2' })
+    assert.equal(callerOf(renewed, 't', keys, now), 'other key')
+    for (const text of [undefined, '', 'Basic x', 'Bearer a.b.c', 'Bearer ..'])
+      assert.equal(callerOf(text, 't', keys, now), 'unknown')
+  })
+})
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((up) => server.listen(0, '127.0.0.1', up))
+  const address = server.address()
+  await new Promise((done) => server.close(done))
+  return typeof address === 'object' && address ? address.port : 0
+}
