@@ -1,5 +1,6 @@
 /** By the clock: ends decisions whose time is over. The kernels have already let go by themselves. */
 import { setImmediate as turn } from 'node:timers/promises'
+import { removeIdleApprovals } from '../store/approvals.ts'
 import { endExpired } from '../store/decisions.ts'
 import { appendJournal } from '../store/journal.ts'
 import { removeLinks } from '../store/links.ts'
@@ -44,6 +45,7 @@ export async function prune(store: Store, now: number): Promise<void> {
   await pruneOldEnvelopes(store, now)
   await store.write(async (tx) => {
     await removeLinks(tx, now - linksKeptMs)
+    await removeIdleApprovals(tx)
     const ended = await dropEndedIgnored(tx, now)
     await appendJournal(
       tx,

@@ -17,7 +17,7 @@ import { needsTwo } from './review-second.ts'
 import { apply, commit, type Fields, mustFind } from './revise.ts'
 
 /** Questions in one transaction, so that alerts are never stuck behind many. */
-const atOnce = 100
+const atOnce = 25
 
 const minuteMs = 60_000
 
@@ -40,7 +40,8 @@ export function openTimeOut(parts: ReviewParts): () => Promise<number> {
         if (decision.state !== 'waiting') continue
         const made = { total: blocked.length, recent: blocked.length + recent.length }
         const answer = await answerOf(tx, parts, decision, made, now)
-        if (answer === 'later') continue
+        // What comes behind it waits too: nothing is lost by it, and nobody looks at a long queue each second.
+        if (answer === 'later') break
         const { changed } = await apply(tx, decision, ...answer, now)
         if (answer[0].state === 'issued') blocked.push(now)
         changes.push(changed)

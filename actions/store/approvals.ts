@@ -58,3 +58,20 @@ export async function dropApproval(tx: Writer, decision: string): Promise<boolea
     .executeTakeFirst()
   return result.numDeletedRows > 0n
 }
+
+/** What can be agreed to no more, since the decision is over. */
+export async function removeIdleApprovals(tx: Writer): Promise<void> {
+  await tx
+    .deleteFrom('approvals')
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('decisions')
+            .select('id')
+            .whereRef('decisions.id', '=', 'approvals.decision')
+            .where('state', 'in', ['waiting', 'issued', 'applied']),
+        ),
+      ),
+    )
+    .execute()
+}

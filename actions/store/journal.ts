@@ -8,7 +8,7 @@ import type { Tables } from './tables.ts'
 
 export type JournalEntry = {
   at: number
-  /** `policy`, `clock`, `service`, `node/<name>` or `token/<name>`. */
+  /** `policy`, `clock`, `service`, `node/<name>`, `token/<name>`, or `link/<decision>` for who had a link. */
   actor: string
   /** Noun and verb: `decision.issue`, `node.revoke`, `key.rotate`. */
   action: string

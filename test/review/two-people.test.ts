@@ -59,6 +59,21 @@ describe('a block of a wide network', () => {
     assert.deepEqual(await held(service), [])
   })
 
+  test('that two approve at once is in force once; one person who says it twice at once is one', async (t) => {
+    const service = await open(t, { policy: twoPeople })
+    const id = await wide(service)
+    const alone = await Promise.all(
+      [1, 2, 3].map(() => say(service, `/v1/decisions/${id}/approve`)),
+    )
+    assert.deepEqual(alone.map(({ status }) => status).sort(), [202, 409, 409])
+    const other = await person(service, 'review')
+    const both = await Promise.all(
+      [1, 2].map(() => say(service, `/v1/decisions/${id}/approve`, {}, other)),
+    )
+    assert.deepEqual(both.map(({ status }) => status).sort(), [200, 409])
+    assert.deepEqual(await held(service), ['203.0.113.0/24'])
+  })
+
   test('is not approved for longer, or for others, than the first agreed to', async (t) => {
     const service = await open(t, { policy: twoPeople })
     const id = await wide(service)

@@ -1,7 +1,7 @@
 /** Taking back: the last thing that was done, and only while nothing else happened since. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { expire } from '../../actions/flow/expire.ts'
+import { expire, prune } from '../../actions/flow/expire.ts'
 import { openSaid } from '../../actions/flow/said.ts'
 import { ask, held, hour, judge, open, queue, read, say, stateOf, told } from './stage.ts'
 
@@ -89,6 +89,24 @@ describe('undo', () => {
     assert.match(late.body.detail ?? '', /decision\.expire by clock/)
     const unknown = await say(service, '/v1/review/d-0000000000000000/undo')
     assert.equal(unknown.body.code, 'not_found')
+  })
+
+  test('of an approval is refused once more alerts have prolonged the block', async (t) => {
+    const service = await open(t)
+    const id = await ask(service, '203.0.113.9')
+    await say(service, `/v1/decisions/${id}/approve`, { for: '30m' })
+    await judge(service, '203.0.113.9', { severity: 90 })
+    const answer = await say(service, `/v1/review/${id}/undo`)
+    assert.match(answer.body.detail ?? '', /decision\.prolong by policy/)
+    assert.deepEqual(await held(service), ['203.0.113.9'])
+  })
+
+  test('by two people at once is done once', async (t) => {
+    const service = await open(t)
+    const id = await ask(service, '203.0.113.9')
+    await say(service, `/v1/decisions/${id}/decline`)
+    const both = await Promise.all([1, 2].map(() => say(service, `/v1/review/${id}/undo`)))
+    assert.deepEqual(both.map(({ status }) => status).sort(), [200, 409])
   })
 
   test('is not undone itself', async (t) => {
@@ -199,6 +217,23 @@ describe('to ignore', () => {
   })
 })
 
+test('what is over is cleared away by the clock, and journalled', async (t) => {
+  const service = await open(t)
+  const id = await ask(service, '203.0.113.9')
+  await service.flow.links.answersFor(id)
+  const done = read(await say(service, `/v1/review/${id}/ignore`, { for: '1h' }))
+  const ignored = done.ignoring && 'id' in done.ignoring ? done.ignoring.id : ''
+  service.clock.now += 9 * 24 * hour
+  await prune(service.flow.store, service.clock.now)
+  const db = service.flow.store.read
+  assert.deepEqual(await db.selectFrom('ignored').selectAll().execute(), [])
+  assert.deepEqual(await db.selectFrom('links').selectAll().execute(), [])
+  assert.deepEqual(await told(service, ignored), [
+    'token/test-admin ignore.add',
+    'clock ignore.end',
+  ])
+})
+
 describe('to protect', () => {
   test('lifts what blocks the target, declines what asks about it, and nothing blocks it any more', async (t) => {
     const service = await open(t)
@@ -246,6 +281,16 @@ describe('to protect', () => {
     assert.deepEqual(read(await service.ask('GET', '/v1/sheltered')).sheltered, [])
     assert.deepEqual(read(await service.ask('GET', '/v1/policy/proposals')).proposals, [])
     assert.equal(await judge(service, '203.0.113.9', { severity: 90 }), 'block')
+  })
+
+  test('holds against alerts that come at the same moment', async (t) => {
+    const service = await open(t)
+    const id = await ask(service, '203.0.113.9')
+    const blocks = Array.from({ length: 20 }, () => judge(service, '203.0.113.9', { severity: 90 }))
+    const [answer] = await Promise.all([say(service, `/v1/review/${id}/protect`), ...blocks])
+    assert.equal(answer.status, 200)
+    assert.deepEqual(await held(service), [])
+    assert.equal(await judge(service, '203.0.113.9', { severity: 90 }), 'watch')
   })
 
   test('that somebody else said since is not taken back with it', async (t) => {
