@@ -4,23 +4,18 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { isLoopback, readAddress } from '#contract/address.ts'
-import type { Lookup } from '#contract/connector.ts'
 import { base32 } from '#contract/id.ts'
 import { Problem } from '#contract/problem.ts'
 import type { Environment } from '#contract/settings.ts'
 import { makeWayIn } from './admin-token.ts'
 import { makeApp } from './api/app.ts'
 import { chooseCertificate } from './certificate.ts'
-import { openLists } from './facts/lists/lists.ts'
-import { openSources } from './facts/open-sources.ts'
-import { openPlaces } from './facts/places/places.ts'
-import { openProviders } from './facts/providers/providers.ts'
 import { enforcedLists } from './flow/enforced-lists.ts'
 import { type Flow, openFlow } from './flow/flow.ts'
 import { openKeys } from './flow/keys.ts'
 import { followSources } from './flow/pull.ts'
-import type { RunningConnector } from './flow/receive.ts'
 import { journalPolicy } from './flow/reload-policy.ts'
+import { openSaid } from './flow/said.ts'
 import type { Randomness } from './flow/secret.ts'
 import { listen, reachableHost, readListen } from './listen.ts'
 import { loadConnectors } from './load-connectors.ts'
@@ -29,6 +24,7 @@ import { openChannels } from './notice/open-channels.ts'
 import { ownAddresses } from './own-addresses.ts'
 import { defaultPolicyFile, openPolicy } from './policy-in-force.ts'
 import { readSections, type Sections } from './sections.ts'
+import { openServiceSources } from './service-sources.ts'
 import type { ServiceSettings } from './settings.ts'
 import { holdLock } from './store/lock.ts'
 import { openSqlite, openSqliteReader } from './store/sqlite.ts'
@@ -76,30 +72,19 @@ export async function startService(settings: ServiceSettings, deps: ServiceDeps)
     const keys = openKeys(join(settings.data_dir, 'keys.json'), () => `cordon-${base32(random(5))}`)
     const own = ownAddresses(now, settings.public_url)
     const sections = deps.sections ?? readSections(environment)
-    const lists = openLists(sections.lists, {
-      dir: join(settings.data_dir, 'lists'),
+    const said = openSaid()
+    await said.refresh(store.read, now())
+    const { sources, lists } = openServiceSources({
+      store,
       log,
       now,
-      fetch,
-      random: Math.random,
+      dataDir: settings.data_dir,
+      connectors,
+      sections,
       protectedNetworks: () => [
         ...policy.current().protect.map(({ address }) => address),
-        ...own().map(readAddress),
+        ...[...own(), ...said.sheltered().map(({ address }) => address)].map(readAddress),
       ],
-    })
-    const enforced = enforcedLists(lists, now)
-    const sources = openSources({
-      places: openPlaces(sections.places, { now, log }),
-      lists,
-      providers: openProviders({
-        lookups: lookupsOf(connectors),
-        store,
-        log,
-        now,
-        fetch,
-        monotonic: () => performance.now(),
-        random: Math.random,
-      }),
     })
     const flow = openFlow({
       store,
@@ -112,7 +97,8 @@ export async function startService(settings: ServiceSettings, deps: ServiceDeps)
       own,
       reachable,
       sources,
-      enforced,
+      said,
+      enforced: enforcedLists(lists, now),
       retention: sections.retention,
       pause: pauseUnlessStopped,
     })
@@ -121,7 +107,6 @@ export async function startService(settings: ServiceSettings, deps: ServiceDeps)
       () =>
         void flow.feeds.look().catch((err) => log.error({ err }, 'nodes were not told of a list')),
     )
-    await flow.said.refresh(store.read, now())
     const notices = await openNotices({
       store,
       channels: openChannels(connectors),
@@ -130,7 +115,7 @@ export async function startService(settings: ServiceSettings, deps: ServiceDeps)
       random,
       log,
       pause: pauseUnlessStopped,
-      answersFor: async () => [],
+      answersFor: flow.links.answersFor,
     })
     store.onCommit(notices.wake)
     await journalPolicy(flow)
@@ -157,13 +142,6 @@ export async function startService(settings: ServiceSettings, deps: ServiceDeps)
     await store.close()
     throw error
   }
-}
-
-function lookupsOf(connectors: ReadonlyMap<string, RunningConnector>): Map<string, Lookup> {
-  const lookups = [...connectors].map(([name, { connector, settings }]) => {
-    return [name, connector.lookup?.(settings)] as const
-  })
-  return new Map(lookups.filter((entry): entry is [string, Lookup] => entry[1] !== undefined))
 }
 
 async function openDataStore(dir: string): Promise<Store> {

@@ -16,6 +16,7 @@ import { type FactSources, noSources } from '../actions/facts/sources.ts'
 import type { EnforcedList } from '../actions/flow/feeds.ts'
 import { type Flow, openFlow } from '../actions/flow/flow.ts'
 import { openKeys } from '../actions/flow/keys.ts'
+import { openSaid } from '../actions/flow/said.ts'
 import { makeToken, type Randomness } from '../actions/flow/secret.ts'
 import { loadConnectors } from '../actions/load-connectors.ts'
 import { openNotices } from '../actions/notice/notices.ts'
@@ -108,7 +109,10 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
     policy = readPolicy(text)
   }
   const own = options.own ?? ['198.51.100.200']
+  const said = openSaid()
+  await said.refresh(store.read, clock.now)
   const flow = openFlow({
+    said,
     store,
     keys: openKeys(join(dir, 'keys.json'), () => 'cordon-test'),
     log: pino({ level: 'trace' }, { write: (line: string) => void logged.push(line) }),
@@ -123,7 +127,6 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
     pause: async () => {},
     reachable: () => ({ url: 'http://127.0.0.1:8055', tls: undefined }),
   })
-  await flow.said.refresh(store.read, clock.now)
   await flow.asking.resume()
   const notices = await openNotices({
     store,
@@ -135,7 +138,7 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
     pause: async (_, stop) => {
       await new Promise((resolve) => stop.addEventListener('abort', resolve, { once: true }))
     },
-    answersFor: async () => [],
+    answersFor: flow.links.answersFor,
   })
   const app = makeApp({ ...flow, notices })
 

@@ -32,7 +32,7 @@ import type { RunningConnector } from './receive.ts'
 import { openRecorder, type Recorder } from './record.ts'
 import { retain } from './retain.ts'
 import { openReview, type Review } from './review.ts'
-import { openSaid, type Said } from './said.ts'
+import type { Said } from './said.ts'
 import type { Randomness } from './secret.ts'
 import { openSnapshots, type Snapshots } from './snapshot.ts'
 import { openWatch } from './watch.ts'
@@ -49,6 +49,8 @@ export type FlowParts = {
   /** Networks of the service itself. The same array until they change. */
   own(): readonly string[]
   sources: FactSources
+  /** What people said, read from the store already. */
+  said: Said
   /** Lists that nodes enforce as a whole; without it none are. */
   enforced?(): readonly EnforcedList[]
   retention: RetentionSettings
@@ -68,7 +70,6 @@ export type Flow = FlowParts & {
   /** Files and streams that connectors follow. */
   followed: SourceHealth[]
   asking: Asking
-  said: Said
   counts: Counts
   acknowledge(node: string, receipts: readonly Receipt[]): Promise<void>
   takeHeartbeat(node: string, heartbeat: Heartbeat): Promise<void>
@@ -81,9 +82,8 @@ export function openFlow(parts: FlowParts): Flow {
   const confirmations = openConfirmations()
   const counts = openCounts()
   const blocks = openBlockCount()
-  const { store, keys, now, own } = parts
+  const { store, keys, now, own, said } = parts
   const policy = parts.policy.current
-  const said = openSaid()
   const judging = { store, keys, hub, now, own, policy, blocks, said, sources: parts.sources }
   const recorder = openRecorder({ ...judging, counts, later: (pending) => asking.later(pending) })
   const asking = openAsking({
@@ -114,7 +114,6 @@ export function openFlow(parts: FlowParts): Flow {
     feeds,
     followed: [],
     asking,
-    said,
     counts,
     acknowledge: async (node, receipts) => {
       const taken = await acknowledge(store, node, receipts, now())
