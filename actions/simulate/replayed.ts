@@ -24,18 +24,16 @@ export function openReplayedReader(): ReadReplayed {
   const outsideOf = openOutside()
   return (row) => {
     const alert = JSON.parse(`${row.head},"original":"","original_cut":false}`) as Alert
-    const { rule, user, victim, ...past } = toPast(alert)
+    const past = toPast(alert)
+    // Each row comes with texts of its own, and many say the same.
+    past.rule = intern(past.rule)
+    if (past.user !== undefined) past.user = intern(past.user)
+    if (past.victim !== undefined) past.victim = intern(past.victim)
     return {
       alert,
       received: row.received,
       attacker: maybeAddress(alert.attacker ?? ''),
-      // Each row comes with texts of its own, and many say the same.
-      past: {
-        ...past,
-        rule: intern(rule),
-        ...(user !== undefined && { user: intern(user) }),
-        ...(victim !== undefined && { victim: intern(victim) }),
-      },
+      past,
       outside: outsideOf(row.facts),
       row,
     }

@@ -37,7 +37,7 @@ const mostMemoryMb = 1_536
 export function startSimulation(order: SimulationOrder): Simulation {
   const worker = new Worker(new URL('./worker.ts', import.meta.url), {
     workerData: order,
-    resourceLimits: { maxOldGenerationSizeMb: mostMemoryMb, maxYoungGenerationSizeMb: 64 },
+    resourceLimits: { maxOldGenerationSizeMb: mostMemoryMb, maxYoungGenerationSizeMb: 96 },
   })
   const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
   // The service may end while it runs.

@@ -4,7 +4,7 @@ import { decide } from '../decide/decide.ts'
 import type { Facts } from '../decide/facts.ts'
 import { limitsOn } from '../decide/limits.ts'
 import { protectionOf } from '../decide/order.ts'
-import { nothingOutside } from '../decide/outside.ts'
+import { nothingOutside, type Outside } from '../decide/outside.ts'
 import type { Policy } from '../decide/policy.ts'
 import type { Outcome, Verdict } from '../decide/verdict.ts'
 import { needsTwo } from '../flow/review-second.ts'
@@ -52,6 +52,7 @@ export class World {
   /** Blocks of each offender before the beginning, and since. */
   readonly #earlier = new Map<string, number>()
   readonly #offences = new Map<string, number>()
+  #outside = { stored: nothingOutside, now: nothingOutside }
   readonly #prefixes: Record<4 | 6, readonly number[]>
 
   constructor(policy: Policy, past: Past, around: Surroundings, start: Start) {
@@ -60,6 +61,7 @@ export class World {
     this.#around = around
     this.#bare = { ...policy, protect: [] }
     this.#prefixes = { 4: prefixesOf(policy, 4), 6: prefixesOf(policy, 6) }
+    this.#outside.now = { ...nothingOutside, askable: policy.providers }
     this.#tally = new Tally(start.recent)
     for (const decision of start.standing) this.#hold({ ...decision })
   }
@@ -85,7 +87,7 @@ export class World {
     const spared = verdict.reasons.some(({ code }) => code === 'protected')
       ? this.#sparedBy(replayed, facts)
       : null
-    const unknown = [...new Set([...(first.ask ?? []), ...silentIn(verdict, replayed)])]
+    const unknown = unknownIn(first, verdict, replayed)
     return { ...this.#settle(replayed, verdict, offender), spared, unknown }
   }
 
@@ -110,13 +112,20 @@ export class World {
       sheltered: this.#around.sheltered,
       blocksInForce: shownInForce,
       blocksLastMinute: shownRecent,
-      outside: { ...outside, askable: this.policy.providers },
+      outside: this.#asNow(outside),
       // Only people make this of an alert without a rule.
       ...(row.outcome === 'ignore' &&
         row.rule === null && {
           ignored: { until: received, actor: 'somebody', reason: 'as it was said then' },
         }),
     }
+  }
+
+  /** Many alerts in a row were judged with the same facts. */
+  #asNow(outside: Outside): Outside {
+    if (this.#outside.stored !== outside)
+      this.#outside = { stored: outside, now: { ...outside, askable: this.policy.providers } }
+    return this.#outside.now
   }
 
   /** The block that is in force is not an earlier offence. */
@@ -245,13 +254,17 @@ function unasked(facts: Facts): Facts {
 }
 
 /** Sources whose silence had a say, but for those that were asked then and did not answer. */
-function silentIn({ reasons }: Verdict, { outside }: Replayed): string[] {
-  return reasons.flatMap((reason) =>
+function unknownIn(first: Verdict, { reasons }: Verdict, { outside }: Replayed): readonly string[] {
+  if (first.ask === undefined && !reasons.some(({ code }) => code === 'source_silent')) return none
+  const silent = reasons.flatMap((reason) =>
     reason.code === 'source_silent' && outside.intelligence[reason.source] === undefined
       ? [reason.source]
       : [],
   )
+  return [...new Set([...(first.ask ?? []), ...silent])]
 }
+
+const none: readonly string[] = []
 
 function prefixesOf({ rules, defaults }: Policy, family: 4 | 6): number[] {
   const host = family === 4 ? 32 : 128

@@ -15,11 +15,13 @@ import { measureFacts } from './facts.ts'
 import { type Figure, percentile, rounded } from './figure.ts'
 import { measureLists } from './lists.ts'
 import { alerts, attacker, eveLine, pause, sendAtRate, untilArrived } from './load.ts'
+import { measureSimulation } from './simulate.ts'
 import { cpuMs, makeWorld, monotonicMs, residentMb, type World } from './world.ts'
 
 export const measurements: Record<string, () => Promise<Figure[]>> = {
   list_lookup: measureLists,
   enrich: measureFacts,
+  simulate: measureSimulation,
   disk: async () => {
     const flush = diskFlushes()
     const detail = 'what each durable commit waits for: 8 KB written and flushed, n=500'
