@@ -41,7 +41,10 @@ export async function openBroker(settings: BrokerSettings): Promise<Broker> {
   model.on('error', fail('the connection to the broker failed'))
   model.on('close', fail('the broker closed the connection'))
   const channel = await open(model, lost)
-  channel.on('error', fail('the broker refused'))
+  // The platform unmakes its queues when somebody deletes the connector there.
+  channel.on('error', (error) =>
+    isMissing(error) ? lose(vanished(settings.listen)) : fail('the broker refused')(error),
+  )
   channel.on('close', fail('the broker closed the channel'))
   const close = async () => {
     await model.close().catch(() => {})
@@ -110,8 +113,8 @@ async function consume(
   const started = channel.consume(queue, (message) => {
     working = take(message)
   })
-  // A missing queue closes the channel, which is told by the channel and by the answer at once.
-  const { consumerTag } = await Promise.race([started, lost]).catch((error: unknown) => {
+  started.catch(() => {})
+  const { consumerTag } = await Promise.race([lost, started]).catch((error: unknown) => {
     throw isMissing(error) ? vanished(queue) : error
   })
   const halt = () => end()
@@ -178,8 +181,7 @@ async function publishOne(
 }
 
 function isMissing(error: unknown): boolean {
-  const cause = error instanceof Problem ? error.cause : error
-  return cause instanceof Error && 'code' in cause && cause.code === 404
+  return error instanceof Error && 'code' in error && error.code === 404
 }
 
 function vanished(queue: string): Problem {
