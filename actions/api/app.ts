@@ -29,6 +29,7 @@ import { mountRetention } from './retention.ts'
 import { mountReview } from './review.ts'
 import { mountReviewBulk } from './review-bulk.ts'
 import { mountReviewSaid } from './review-said.ts'
+import { mountReviewVerbs } from './review-verbs.ts'
 import type { App, Env } from './route.ts'
 import { mountSimulate } from './simulate.ts'
 import { mountSources } from './sources.ts'
@@ -86,6 +87,7 @@ export function makeApp(flow: Flow & { notices: Notices }): App {
   mountDecisions(app, flow)
   mountOrders(app, flow)
   mountReview(app, flow)
+  mountReviewVerbs(app, flow)
   mountReviewBulk(app, flow)
   mountReviewSaid(app, flow)
   mountLinks(app, flow)

@@ -30,7 +30,10 @@ export const QuestionShape = z
       .nullable()
       .meta({ description: 'what the first of two people has said' }),
     evidence: z.array(Alert).meta({ description: 'its first alerts, without the own records' }),
-    facts: z.unknown().meta({ description: 'what sources outside said when it was judged' }),
+    known: z.array(z.string()).meta({
+      description: 'what sources outside said when it was judged, as sentences',
+    }),
+    facts: z.unknown().meta({ description: 'the same as data; null when there was no source' }),
     standing: z.array(DecisionShape).meta({ description: 'what blocks the target already' }),
   })
   .meta({ id: 'Question' })
@@ -45,6 +48,7 @@ export const questionExample = {
   needs_two: false,
   first: null,
   evidence: [],
+  known: ['The attacker is in NL, network AS64500 (Example Transit).'],
   facts: null,
   standing: [],
 }
@@ -55,7 +59,7 @@ export async function showQuestions(flow: Flow, waiting: readonly Waiting[]) {
     waiting.flatMap(({ decision, standing }) => [decision, ...standing]),
   )
   const shown = new Map(decisions.map((decision) => [decision.id, decision]))
-  return waiting.map(({ decision, first, until, known, standing, ...rest }) => ({
+  return waiting.map(({ decision, first, until, standing, ...rest }) => ({
     decision: shown.get(decision.id),
     question: rest.question,
     until: printTime(until),
@@ -73,7 +77,8 @@ export async function showQuestions(flow: Flow, waiting: readonly Waiting[]) {
         }
       : null,
     evidence: rest.evidence,
-    facts: known,
+    known: rest.known,
+    facts: rest.facts,
     standing: standing.map(({ id }) => shown.get(id)),
   }))
 }

@@ -16,7 +16,7 @@ const Question = z.looseObject({
   needs_two: z.boolean(),
   first: z.looseObject({ actor: z.string(), reason: z.string(), at: z.string() }).nullable(),
   evidence: z.array(AlertAnswer),
-  facts: z.unknown(),
+  known: z.array(z.string()),
   standing: z.array(DecisionAnswer),
 })
 type Question = z.infer<typeof Question>
@@ -125,7 +125,7 @@ function printQuestions(questions: readonly Question[], io: Io): string {
 }
 
 function printQuestion(question: Question, io: Io): string {
-  const { decision, first, evidence, standing, facts } = question
+  const { decision, first, evidence, standing, known } = question
   const now = io.now()
   const title = (text: string) => `\n${paint(io, 'out', 'bold', text)}\n`
   const agreed = first && `${first.actor}, ${printWhen(first.at, now)}: ${first.reason}`
@@ -145,7 +145,11 @@ function printQuestion(question: Question, io: Io): string {
     ...(evidence.length > 0
       ? [title(`alerts (${decision.alerts})`), printAlerts(evidence, io)]
       : []),
-    ...(facts ? [title('known'), `  ${printable(JSON.stringify(facts), 2_000)}\n`] : []),
+    ...(known.length > 0 ? [title('known')] : []),
+    ...known.map(
+      (sentence) => `  ${printable(sentence)}
+`,
+    ),
     ...(standing.length > 0 ? [title('blocked already'), printDecisions(standing, io)] : []),
     title('answer'),
     ...['approve', 'decline', 'ignore --for 7d', 'always', 'protect'].map((verb) => {

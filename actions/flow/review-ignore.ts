@@ -9,9 +9,9 @@ import { causeOf } from '../store/review.ts'
 import { dropIgnored, findIgnored, type Ignored, putIgnored } from '../store/said.ts'
 import type { Reader, Writer } from '../store/store.ts'
 import { declined } from './order.ts'
-import { type Change, remark, type Who } from './order-line.ts'
+import type { Who } from './order-line.ts'
 import { checkSpan, newId, type ReviewParts } from './review.ts'
-import { apply, commit, mustFind } from './revise.ts'
+import { applyOrRemark, commit, mustFind } from './revise.ts'
 
 export const ignorable = ['attacker', 'signature', 'both'] as const
 export type Ignoring = { what: (typeof ignorable)[number]; lengthMs: number }
@@ -41,24 +41,12 @@ export function ignore(
     const added = { target, signature, until, decision: id, reason }
     const entry = { at: now, actor, action: 'ignore.add', subject: ignored.id, after: added }
     const more = { ignored: ignored.id, signature, until }
-    const { decision, line } = await answer(tx, before, who, 'decision.ignore', more, now)
-    return { result: { decision, ignored }, changes: [{ entry, orders: [] }, line] }
+    // A question is answered by it with no; anything else stays as it is.
+    const no = before.state === 'waiting' ? declined(now) : undefined
+    const action = 'decision.ignore'
+    const { after, changed } = await applyOrRemark(tx, before, no, who, action, now, more)
+    return { result: { decision: after, ignored }, changes: [{ entry, orders: [] }, changed] }
   })
-}
-
-/** A question is answered by it with no; anything else stays as it is, and the line is kept beside it. */
-async function answer(
-  tx: Writer,
-  before: Decision,
-  who: Who,
-  action: string,
-  more: object,
-  now: number,
-): Promise<{ decision: Decision; line: Change }> {
-  if (before.state !== 'waiting')
-    return { decision: before, line: remark(who, now, action, before, more) }
-  const { after, changed } = await apply(tx, before, declined(now), who, action, now, more)
-  return { decision: after, line: changed }
 }
 
 export function endIgnored(parts: ReviewParts, id: string, who: Who): Promise<Ignored> {

@@ -9,11 +9,11 @@ import { putSheltered } from '../store/said.ts'
 import type { Writer } from '../store/store.ts'
 import { decisionsOn } from './decisions-on.ts'
 import { declined, lifted } from './order.ts'
-import { type Change, isInForce, remark, type Who } from './order-line.ts'
+import { isInForce, type Who } from './order-line.ts'
 import { type PolicyInForce, propose } from './propose.ts'
 import { newId, type ReviewParts } from './review.ts'
 import { mustTarget } from './review-ignore.ts'
-import { apply, commit, type Fields, mustFind } from './revise.ts'
+import { applyOrRemark, commit, type Fields, mustFind } from './revise.ts'
 
 export type Protected = {
   decision: Decision
@@ -44,19 +44,23 @@ export async function protect(
     const decision = await mustFind(tx, id)
     const { proposal, entry, problem } = await proposeProtect(tx, parts, policy, decision, who)
     const more = { sheltered: address, created, ...(proposal && { proposal: proposal.id }) }
-    const own = await settle(tx, decision, who, 'decision.protect', more, now)
-    const changes = [...(entry ? [{ entry, orders: [] }] : []), own.line]
+    const action = 'decision.protect'
+    const end = endOf(decision, now)
+    const own = await applyOrRemark(tx, decision, end, who, action, now, more)
+    const changes = [...(entry ? [{ entry, orders: [] }] : []), own.changed]
     const others = (await touching(tx, address, now)).filter((other) => other.id !== id)
-    const after = [own.decision]
+    const after = [own.after]
     for (const other of others) {
       const action = isInForce(other) ? 'decision.lift' : 'decision.decline'
-      const done = await settle(tx, other, who, action, { protected: address }, now)
-      changes.push(done.line)
-      after.push(done.decision)
+      const end = endOf(other, now)
+      const why = { protected: address }
+      const done = await applyOrRemark(tx, other, end, who, action, now, why)
+      changes.push(done.changed)
+      after.push(done.after)
     }
     const touched = [decision, ...others]
     const result = {
-      decision: own.decision,
+      decision: own.after,
       address,
       lifted: after.filter((_, at) => touched[at] && isInForce(touched[at])),
       declined: after.filter((_, at) => touched[at]?.state === 'waiting'),
@@ -98,22 +102,10 @@ async function proposeProtect(
   }
 }
 
-async function settle(
-  tx: Writer,
-  before: Decision,
-  who: Who,
-  action: string,
-  more: object,
-  now: number,
-): Promise<{ decision: Decision; line: Change }> {
-  const fields: Fields | undefined = isInForce(before)
-    ? lifted(now)
-    : before.state === 'waiting'
-      ? declined(now)
-      : undefined
-  if (!fields) return { decision: before, line: remark(who, now, action, before, more) }
-  const { after, changed } = await apply(tx, before, fields, who, action, now, more)
-  return { decision: after, line: changed }
+/** How it ends by being protected; undefined for what is over. */
+function endOf(decision: Decision, now: number): Fields | undefined {
+  if (isInForce(decision)) return lifted(now)
+  return decision.state === 'waiting' ? declined(now) : undefined
 }
 
 /** What shares any host with the address: in force, or waiting. */

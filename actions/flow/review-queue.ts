@@ -10,6 +10,7 @@ import { type Decision, decisionsById } from '../store/decisions.ts'
 import { causeOf, knownOf, listQuestions, type Question } from '../store/review.ts'
 import type { Reader } from '../store/store.ts'
 import { decisionsOn } from './decisions-on.ts'
+import { knownSentences } from './review-known.ts'
 import { needsTwo } from './review-second.ts'
 
 export type Filter = {
@@ -33,7 +34,9 @@ export type Waiting = {
   /** The first of its alerts, without the vendors' records. */
   evidence: Alert[]
   /** What was known from outside, as it was kept with the newest alert; null when there was no source. */
-  known: unknown
+  facts: unknown
+  /** The same in sentences. */
+  known: string[]
   /** What holds on the target already: on it, within it, around it. */
   standing: Decision[]
 }
@@ -65,6 +68,7 @@ export async function readWaiting(
     const { alerts, cause } = await evidenceOf(db, decision, evidence)
     const two = decision.target !== null && needsTwo(decision.target, policy)
     const target = maybeAddress(decision.target ?? '')
+    const facts = await knownOf(db, cause)
     const on = target && (await decisionsOn(db, target, now))
     waiting.push({
       decision,
@@ -73,7 +77,8 @@ export async function readWaiting(
       needsTwo: two,
       first: approvals.get(id),
       evidence: alerts,
-      known: await knownOf(db, cause),
+      facts,
+      known: knownSentences(facts),
       standing: on ? [...on.within, ...on.covering] : [],
     })
   }

@@ -8,7 +8,7 @@ import type { Store, Writer } from '../store/store.ts'
 import type { Hub } from './hub.ts'
 import { issue } from './issue.ts'
 import type { SigningKeys } from './keys.ts'
-import { type Change, change, type Who } from './order-line.ts'
+import { type Change, change, remark, type Who } from './order-line.ts'
 
 export type CommitParts = { store: Store; keys: SigningKeys; hub: Hub; now(): number }
 
@@ -73,6 +73,20 @@ export async function apply(
   await closeLinks(tx, before.id, now)
   const after = { ...before, ...fields }
   return { after, changed: change(who, now, action, before, after, more) }
+}
+
+/** The same; where nothing changes of the decision, the line alone. */
+export async function applyOrRemark(
+  tx: Writer,
+  before: Decision,
+  revised: Fields | undefined,
+  who: Who,
+  action: string,
+  now: number,
+  more: object,
+): Promise<{ after: Decision; changed: Change }> {
+  if (revised) return apply(tx, before, revised, who, action, now, more)
+  return { after: before, changed: remark(who, now, action, before, more) }
 }
 
 /** Throws `not_found`. */

@@ -1,6 +1,9 @@
 /** The review queue: what waits, with all that is needed to answer it at night. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { nothingOutside } from '../../actions/decide/outside.ts'
+import { noSources } from '../../actions/facts/sources.ts'
+import { decisionIdFrom, findDecision, insertDecisions } from '../../actions/store/decisions.ts'
 import { plainPolicy } from '../service.ts'
 import { ask, hour, open, person, queue, read, say, twoPeople } from './stage.ts'
 
@@ -33,6 +36,37 @@ describe('the review queue', () => {
     assert.equal(question.until, '2026-03-02T03:00:00.000Z')
     assert.equal(question.left_s, 22 * 3_600)
     assert.equal(question.otherwise, 'If nobody answers within 22h, it is declined.')
+  })
+
+  test('says what sources outside knew when it was judged', async (t) => {
+    const place = { country: 'NL', city: '', asn: 64_500, as_owner: 'Example', anonymous: [] }
+    const said = { place, lists: ['drop'], ready: ['country', 'asn', 'drop'] }
+    const sources = { ...noSources, of: () => ({ ...nothingOutside, ...said }) }
+    const service = await open(t, { sources })
+    await ask(service, '203.0.113.9')
+    const [question] = (await queue(service)).questions
+    assert.deepEqual(question?.known, [
+      'The attacker is in NL, network AS64500 (Example).',
+      'The attacker is on the list drop.',
+    ])
+  })
+
+  test('shows with a question that came out of a provisional block the alerts behind that', async (t) => {
+    const service = await open(t)
+    const block = await ask(service, '203.0.113.9', { severity: 80 })
+    const made = await findDecision(service.flow.store.read, block)
+    assert.ok(made)
+    const id = decisionIdFrom(`review:${block}`)
+    await service.flow.store.write((tx) =>
+      insertDecisions(tx, [{ ...made, id, state: 'waiting', issued: null, notAfter: null }]),
+    )
+    const [question] = (await queue(service)).questions
+    assert.deepEqual(
+      question?.evidence.map(({ attacker }) => attacker),
+      ['203.0.113.9'],
+    )
+    const ignored = await say(service, `/v1/review/${id}/ignore`, { what: 'signature', for: '1h' })
+    assert.equal(ignored.status, 200, ignored.text)
   })
 
   test('says what blocks the target already', async (t) => {
