@@ -72,7 +72,7 @@ async function makeLinks(parts: LinkParts, decision: Decision): Promise<Answer[]
       })),
     ),
   )
-  const { url } = parts.reachable()
+  const url = parts.reachable().url.replace(/\/+$/, '')
   return made.map(({ verb, token }) => ({ label: labels[verb], url: `${url}/v1/answer/${token}` }))
 }
 

@@ -1,6 +1,7 @@
 /** Proposed changes of the policy: kept as diffs, since the file belongs to people and is changed by them. */
 import { applyPatch, createTwoFilesPatch, FILE_HEADERS_ONLY, parsePatch, reversePatch } from 'diff'
 import type { Alert } from '#contract/alert.ts'
+import { printable } from '#contract/printable.ts'
 import { Problem, toProblem } from '#contract/problem.ts'
 import { signatureOf } from '../decide/case.ts'
 import { type Policy, type Rule, readPolicy } from '../decide/policy.ts'
@@ -88,7 +89,8 @@ function edit(policy: PolicyInForce, decision: Decision, wanted: Wanted, who: Wh
   const text = policy.text()
   if (wanted.kind === 'protect') {
     const { address } = wanted
-    return { text: withProtected(text, address, who.reason), summary: `never block ${address}` }
+    const why = sentence(who.reason)
+    return { text: withProtected(text, address, why), summary: `never block ${address}` }
   }
   const rule = ruleOf(policy.current(), decision)
   if (wanted.kind === 'rule') {
@@ -130,14 +132,14 @@ function ruleFor(
   { alert, verdict }: Extract<Wanted, { kind: 'signature' }>,
   { reason }: Who,
 ): WrittenRule {
-  const name = `always ${verdict} ${signatureOf(alert)}`.slice(0, 100)
+  const name = printable(`always ${verdict} ${signatureOf(alert)}`, 100)
   if (policy.rules.some((one) => one.name === name))
     throw new Problem('conflict', `the policy has the rule "${name}" already`, {
       remedy: 'change that one',
     })
   const { source, rule } = alert
-  const when = `alert.source == ${JSON.stringify(source)} && alert.rule.id == ${JSON.stringify(rule.id)}`
-  const written = { name, because: reason.slice(0, 300), when, verdict }
+  const when = `alert.source == ${celText(source)} && alert.rule.id == ${celText(rule.id)}`
+  const written = { name, because: sentence(reason), when, verdict }
   if (!terms || (verdict !== 'block' && verdict !== 'review')) return written
   const { prefix } = policy.defaults
   return {
@@ -148,6 +150,19 @@ function ruleFor(
     ...(terms.prefix[4] !== prefix[4] && { ipv4_prefix: terms.prefix[4] }),
     ...(terms.prefix[6] !== prefix[6] && { ipv6_prefix: terms.prefix[6] }),
   }
+}
+
+/** A string of CEL. What is hidden is written as an escape: a diff is shown on a screen. */
+function celText(text: string): string {
+  return JSON.stringify(text).replace(/[\u007f-\u{10ffff}]/gu, (letter) => {
+    const code = (letter.codePointAt(0) ?? 0).toString(16)
+    return code.length > 4 ? `\\U${code.padStart(8, '0')}` : `\\u${code.padStart(4, '0')}`
+  })
+}
+
+/** As long as the policy takes it. */
+function sentence(reason: string): string {
+  return printable(reason, 300)
 }
 
 /** In the largest unit that says it whole. */

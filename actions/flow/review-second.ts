@@ -6,6 +6,7 @@ import type { Policy } from '../decide/policy.ts'
 import { type Approval, findApproval, putApproval } from '../store/approvals.ts'
 import type { Decision } from '../store/decisions.ts'
 import type { Writer } from '../store/store.ts'
+import { tokensInForce } from '../store/tokens.ts'
 import { remark, type Who } from './order-line.ts'
 import type { Held } from './revise.ts'
 
@@ -34,13 +35,20 @@ export async function agree(
 ): Promise<Terms | Held> {
   if (!who.actor.startsWith('token/')) throw nobodyByName(decision)
   const first = await findApproval(tx, decision.id)
-  if (first?.verb !== verb) return keepFirst(tx, decision, verb, wished, who, now)
+  if (first?.verb !== verb || !(await isStillTrusted(tx, first, now)))
+    return keepFirst(tx, decision, verb, wished, who, now)
   if (first.actor === who.actor) throw sameOne(decision, first)
   const length = wished.lengthMs ?? first.lengthMs
   const audience = wished.audience ?? first.audience
   if (length !== first.lengthMs || audience.join() !== first.audience.join())
     throw otherTerms(decision, first)
   return { lengthMs: first.lengthMs, audience: first.audience }
+}
+
+/** The word of a token that was revoked or has ended since counts no more. */
+async function isStillTrusted(tx: Writer, { actor }: Approval, now: number): Promise<boolean> {
+  const tokens = await tokensInForce(tx, now)
+  return tokens.some(({ name }) => actor === `token/${name}`)
 }
 
 /** Replaces what somebody may have said to another question about this decision. */

@@ -113,6 +113,19 @@ describe('always, for the signature,', () => {
     )
   })
 
+  test('is shown without anything hidden, and means the same', async (t) => {
+    const service = await open(t, { policy: written })
+    const rule = 'odd\u001b[31m\u202e\u00e9\u{1f600}'
+    const id = await ask(service, '203.0.113.9', { rule })
+    const { diff } = await proposed(service, id, {
+      change: 'signature',
+      reason: 'r\u001b'.repeat(200),
+    })
+    assert.doesNotMatch(diff, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/)
+    service.setPolicy(applyPatch(written, diff) || assert.fail('it does not apply'))
+    assert.equal(await judge(service, '203.0.113.8', { rule, severity: 50 }), 'block')
+  })
+
   test('may be to ignore it', async (t) => {
     const service = await open(t, { policy: written })
     const id = await ask(service, '203.0.113.9', { rule: 'noise' })

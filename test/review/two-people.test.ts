@@ -89,6 +89,16 @@ describe('a block of a wide network', () => {
     )
   })
 
+  test('is not approved by one person and a token that was revoked since', async (t) => {
+    const service = await open(t, { policy: twoPeople })
+    const id = await wide(service)
+    const stolen = await service.token(['review'], 60_000)
+    await say(service, `/v1/decisions/${id}/approve`, {}, stolen)
+    service.clock.now += 60_000
+    assert.equal((await say(service, `/v1/decisions/${id}/approve`)).status, 202)
+    assert.deepEqual(await held(service), [])
+  })
+
   test('by hand becomes a question, which another person approves', async (t) => {
     const service = await open(t, { policy: twoPeople })
     const asked = await say(service, '/v1/decisions', { target: '203.0.113.0/24', for: '1h' })
