@@ -6,7 +6,7 @@ export type Knowledge = {
   address: string
   /** What stands on it, within it or around it first, then the newest that ended; at most 20. */
   decisions: readonly KnownDecision[]
-  /** What was seen of exactly this attacker in the last 30 days, newest first, at most 1,000. */
+  /** What was seen of exactly this attacker, or of all in this network, in the last 30 days, newest first, at most 1,000. */
   alerts: readonly KnownAlert[]
   /** Empty text and 0 for what is not known. */
   place: { country: string; asn: number; as_owner: string }
@@ -33,6 +33,8 @@ export type KnownDecision = {
 export type KnownAlert = {
   /** Epoch milliseconds of observation. */
   at: number
+  /** The connector that brought it. */
+  source: string
   rule: string
   /** Events that it stands for. */
   count: number

@@ -6,12 +6,15 @@ import { printTime } from '#contract/time.ts'
 import type { FactSources } from '../facts/sources.ts'
 import { putSourceCursor, readSourceCursor } from '../store/cursors.ts'
 import type { Store } from '../store/store.ts'
+import { confirmedBlocks } from './confirmed-blocks.ts'
 import { knowledgeOf } from './knowledge.ts'
 import type { SourceHealth } from './pull.ts'
 import type { RunningConnector } from './receive.ts'
 
 const firstPauseMs = 1_000
 const longestPauseMs = 60_000
+/** Of the journal, at once. */
+const mostLines = 500
 
 export type ServeParts = {
   store: Store
@@ -55,6 +58,7 @@ function cordonFor({ store, sources, now }: ServeParts, connector: string): Cord
   return {
     now,
     knowledge: (address) => knowledgeOf({ store, sources, now: now() }, address),
+    confirmedBlocks: (cursor) => confirmedBlocks(store.read, cursor, mostLines, now()),
     recall: (key) => readSourceCursor(store.read, name(key)),
     remember: (key, text) => store.write((tx) => putSourceCursor(tx, name(key), text, now())),
   }

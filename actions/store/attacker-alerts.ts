@@ -1,4 +1,4 @@
-/** What was seen of exactly one attacker. */
+/** What was seen of one attacker, or of all that are counted as one network. */
 import { type Address, widen } from '#contract/address.ts'
 import type { KnownAlert } from '#contract/knowledge.ts'
 import type { Reader } from './store.ts'
@@ -9,18 +9,19 @@ export async function attackerAlerts(
   attacker: Address,
   span: { since: number; limit: number },
 ): Promise<KnownAlert[]> {
+  const { text } = attacker
   const around = Array.from(
     { length: attacker.prefix + 1 },
     (_, prefix) => widen(attacker, prefix).text,
   )
   const rows = await db
     .selectFrom('alerts')
-    .select(['observed', 'rule', 'count'])
+    .select(['observed', 'source', 'rule', 'count'])
     .where('offender', 'in', around)
-    .where('attacker', '=', attacker.text)
+    .where((row) => row.or([row('attacker', '=', text), row('offender', '=', text)]))
     .where('observed', '>=', span.since)
     .orderBy('observed', 'desc')
     .limit(span.limit)
     .execute()
-  return rows.map(({ observed, rule, count }) => ({ at: observed, rule, count }))
+  return rows.map(({ observed, ...rest }) => ({ at: observed, ...rest }))
 }

@@ -249,6 +249,10 @@ function root(world: World, draft: string) {
       known.state = state
       return { id, connector_state: state }
     },
+    workAdd: ({ connectorId, friendlyName }: { connectorId: string; friendlyName: string }) => {
+      connectorOf(connectorId)
+      return { id: work(`work_${connectorId}_own`, 'added', { message: friendlyName }) }
+    },
     workEdit: ({ id }: { id: string }) => ({
       toReceived: ({ message }: { message: string }) => work(id, 'toReceived', { message }),
       toProcessed: ({ message, inError }: { message: string; inError: boolean }) =>

@@ -29,6 +29,7 @@ export function cordonThatKnows(known: Map<string, Told>): Cordon & { kept: Map<
         ...known.get(address),
       }
     },
+    confirmedBlocks: async (cursor) => ({ targets: [], cursor: cursor ?? '0' }),
     recall: async (name) => kept.get(name),
     remember: async (name, text) => {
       kept.set(name, text)
@@ -37,7 +38,12 @@ export function cordonThatKnows(known: Map<string, Told>): Cordon & { kept: Map<
 }
 
 export function alertsAt(...minutes: number[]): KnownAlert[] {
-  return minutes.map((minute) => ({ at: now - minute * 60_000, rule: 'ssh-bruteforce', count: 3 }))
+  return minutes.map((minute) => ({
+    at: now - minute * 60_000,
+    source: 'wazuh',
+    rule: 'ssh-bruteforce',
+    count: 3,
+  }))
 }
 
 export function block(more: Partial<KnownDecision> = {}): KnownDecision {

@@ -238,6 +238,7 @@ describe('a live stream whose history was trimmed', () => {
 
   test('is recovered from the database once, and what blocks stand on is compared with the platform', async (t) => {
     const double = await openDouble(t)
+    double.first = at(90)
     double.send(event('create', indicator(patternOf('203.0.113.8')), { at: 100 }))
     double.database.push({ updated: startOfStream + 50_000, object: kept })
     const reader = startReader(settingsFor(double), { cursor: place(at(1)), held: heldIds })
@@ -262,6 +263,7 @@ describe('a live stream whose history was trimmed', () => {
 
   test('has its place moved only after all was compared', async (t) => {
     const double = await openDouble(t)
+    double.first = at(90)
     double.send(event('create', indicator(pattern), { at: 100 }))
     const reader = startReader(settingsFor(double), { cursor: place(at(1)), held: heldIds })
     await reader.until(() => reader.cursors.length >= 2)
@@ -272,6 +274,7 @@ describe('a live stream whose history was trimmed', () => {
 
   test('does not lift everything when the platform shows nothing of it', async (t) => {
     const double = await openDouble(t)
+    double.first = at(90)
     double.send(event('create', indicator(pattern), { at: 100 }))
     const held: Held = async function* () {
       yield Array.from({ length: 30 }, (_, n) => indicatorId(`${n}`))

@@ -101,6 +101,7 @@ export function settingsFor({ url }: StreamDouble, more: Record<string, unknown>
 
 export async function openDouble(t: TestContext): Promise<StreamDouble> {
   const double = await openStreamDouble()
+  double.first = `${startOfStream - 3_600_000}-0`
   t.after(() => double.close())
   return double
 }
@@ -123,7 +124,9 @@ export function startReader(
   const [source] = connector.sources?.(settings) ?? []
   const waiting: { holds: () => boolean; done: () => void }[] = []
   const reader = { records: [] as unknown[], problems: [] as Problem[], cursors: [] as string[] }
-  const look = () => waiting.filter(({ holds }) => holds()).forEach(({ done }) => done())
+  const look = () => {
+    for (const { holds, done } of waiting) if (holds()) done()
+  }
   const run = async () => {
     let from = cursor
     while (source && !stop.signal.aborted && reader.problems.length < mostProblems)

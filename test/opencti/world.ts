@@ -1,10 +1,12 @@
 /** A few objects of a platform, as its GraphQL gives them. */
+import { addressId } from '../../connectors/opencti/stix/id.ts'
 import { connection, type Entity } from '../doubles/opencti.ts'
 
 export function marking(definition: string, order: number): Entity {
   return {
     __typename: 'MarkingDefinition',
     id: `marking-${order}`,
+    standard_id: `marking-definition--${order}`,
     definition_type: 'TLP',
     definition,
     x_opencti_order: order,
@@ -33,6 +35,7 @@ export function observable(value: string, more: Record<string, unknown> = {}): E
   return {
     __typename: value.includes(':') ? 'IPv6Addr' : 'IPv4Addr',
     id: `observable-${value}`,
+    standard_id: addressId(value),
     value,
     observable_value: value,
     x_opencti_score: 50,

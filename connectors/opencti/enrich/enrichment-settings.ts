@@ -1,5 +1,6 @@
 /** How the connector serves the platform as an internal enrichment connector. */
 import { z } from 'zod'
+import { Duration } from '#contract/duration.ts'
 import { Switch } from '#contract/settings.ts'
 import { readTlp } from '../stix/tlp.ts'
 
@@ -30,6 +31,13 @@ export const enrichmentShape = {
   }),
   author: z.string().min(2).default('Cordon').meta({
     description: 'the system that signs what is written, and where attackers were seen',
+  }),
+  sightings: Switch.default(false).meta({
+    description: 'tell of every confirmed block by itself, as sightings of what led to it',
+  }),
+  sightings_every: Duration.prefault('1m').meta({ description: 'how often those are gathered' }),
+  sightings_tlp: Level.prefault('TLP:AMBER').meta({
+    description: 'how an address is marked that the platform does not know yet',
   }),
   send: z.enum(['amqp', 'api']).default('amqp').meta({
     description: 'how results go out: by the message broker, or by HTTP without one',

@@ -6,6 +6,9 @@ import type { Seen } from '../stix/tell.ts'
 
 const Kept = z.object({ first: z.int(), last: z.int(), count: z.int().min(1) })
 
+/** An indicator of the platform is no event that anybody saw. */
+const fromPlatform = 'opencti-stream'
+
 /**
  * The last telling, in case that it did not arrive, and what is new. The platform adds a count only when a date widens,
  * so that the same once more adds nothing. `keep` remembers it before it is sent.
@@ -19,7 +22,9 @@ export async function newlySeen(
   const name = `sighting:${id}`
   const told = readKept(await cordon.recall(name))
   const since = told?.last ?? Number.NEGATIVE_INFINITY
-  const news = alerts.filter(({ at }) => at > since && at <= cordon.now())
+  const news = alerts.filter(
+    ({ at, source }) => at > since && at <= cordon.now() && source !== fromPlatform,
+  )
   if (news.length === 0) return told ? [told] : []
   const times = news.map(({ at }) => at)
   const seen = {

@@ -13,6 +13,7 @@ import { takeCallbacks } from './callback.ts'
 import { callerOf, readKeys } from './caller.ts'
 import type { Job } from './job.ts'
 import { keepAlive, registerEnrichment } from './register.ts'
+import { writeBack } from './write-back.ts'
 
 const pingEveryMs = 40_000
 /** Anybody may name a key that nobody has, so that new ones are looked for no more often. */
@@ -44,9 +45,11 @@ async function run(parts: Parts, stop: AbortSignal, report: (work: Worked) => vo
   const ending = new AbortController()
   const until = AbortSignal.any([stop, ending.signal])
   const broker = await brokerFor(settings, registration)
+  const opened = { client, registration, broker, token: platform.token }
   const running = [
     keepAlive(client, id, everyMs, until),
-    takeJobs(parts, { client, registration, broker, token: platform.token }, until, report),
+    takeJobs(parts, opened, until, report),
+    ...(settings.sightings ? [tellOfBlocks(parts, opened, until, report)] : []),
   ]
   try {
     await Promise.race([Promise.all(running), ...(broker ? [broker.lost] : [])])
@@ -56,6 +59,9 @@ async function run(parts: Parts, stop: AbortSignal, report: (work: Worked) => vo
     await broker?.close()
   }
 }
+
+/** What of a job goes with its answer. */
+type Sent = Pick<Job, 'work'> & Partial<Pick<Job, 'applicant' | 'draft'>>
 
 type Opened = {
   client: Client
@@ -96,9 +102,21 @@ async function takeJobs(
   await Promise.race([takeCallbacks({ settings, allowed, job }, until, ready), stale])
 }
 
+function tellOfBlocks(
+  { id, settings, cordon }: Parts,
+  opened: Opened,
+  until: AbortSignal,
+  report: (work: Worked) => void,
+): Promise<void> {
+  const { author, max_tlp: ceiling, sightings_tlp: marking, sightings_every: everyMs } = settings
+  const parts = { id, client: opened.client, cordon, author, ceiling, marking }
+  const send = sender(id, opened)
+  return writeBack({ ...parts, send }, everyMs, until, () => report('done'))
+}
+
 /** The whole bundle at once: the platform's workers take it apart and count what they expect. */
 function sender(id: string, { client, registration, broker }: Omit<Opened, 'token'>) {
-  return async (bundle: Bundle, { work, applicant, draft }: Job): Promise<void> => {
+  return async (bundle: Bundle, { work, applicant, draft }: Sent): Promise<void> => {
     const text = JSON.stringify(bundle)
     if (!broker) {
       const variables = {

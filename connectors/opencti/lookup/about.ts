@@ -7,7 +7,9 @@ const names = <T extends z.ZodType>(node: T) =>
   z.object({ edges: z.array(z.object({ node }).nullable()).nullable() }).nullable()
 
 const Marks = {
-  objectMarking: z.array(z.object({ definition: z.string().nullable() })).nullable(),
+  objectMarking: z
+    .array(z.object({ standard_id: z.string(), definition: z.string().nullable() }))
+    .nullable(),
   objectLabel: z.array(z.object({ value: z.string().nullable() })).nullable(),
 }
 
@@ -35,6 +37,7 @@ export type Indicator = z.output<typeof Indicator>
 const Observable = z.object({
   ...Marks,
   id: z.string(),
+  standard_id: z.string(),
   observable_value: z.string(),
   x_opencti_score: z.int().nullable(),
   indicators: names(Indicator),
@@ -63,9 +66,10 @@ const about = question<{ observed: Filters; patterns: Filters; first: number }, 
     edges {
       node {
         id
+        standard_id
         observable_value
         x_opencti_score
-        objectMarking { definition }
+        objectMarking { standard_id definition }
         objectLabel { value }
         indicators(first: 20) { edges { node { ...About } } }
         reports(first: 5) { edges { node { name } } }
@@ -85,7 +89,7 @@ fragment About on Indicator {
   x_opencti_score
   x_opencti_detection
   decayLiveDetails { live_score }
-  objectMarking { definition }
+  objectMarking { standard_id definition }
   objectLabel { value }
   killChainPhases { kill_chain_name phase_name }
   stixCoreRelationships(first: 20, relationship_type: "indicates") {

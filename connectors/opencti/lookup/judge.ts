@@ -135,7 +135,7 @@ function labelsOf({ objectLabel }: Pick<Indicator, 'objectLabel'>): string[] {
   return (objectLabel ?? []).flatMap(({ value }) => value ?? [])
 }
 
-function nodes<T>(connection: { edges: ({ node: T } | null)[] | null } | null): T[] {
+export function nodes<T>(connection: { edges: ({ node: T } | null)[] | null } | null): T[] {
   return (connection?.edges ?? []).flatMap((edge) => (edge === null ? [] : [edge.node]))
 }
 

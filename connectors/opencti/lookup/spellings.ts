@@ -19,7 +19,7 @@ export function patternOf(value: string): string {
   return `[${value.includes(':') ? 'ipv6' : 'ipv4'}-addr:value = '${value}']`
 }
 
-function hostSpellings(address: Address): string[] {
+export function hostSpellings(address: Address): string[] {
   if (!isHost(address)) return []
   if (address.family === 4) return [address.text]
   const groups = Array.from({ length: 8 }, (_, index) =>

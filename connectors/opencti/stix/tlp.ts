@@ -29,6 +29,10 @@ export function tlpOf(markingId: string): Tlp | undefined {
   return levels.find((level) => ids[level] === markingId)
 }
 
+export function tlpId(level: Tlp): string {
+  return ids[level]
+}
+
 export function isStricter(level: Tlp, than: Tlp): boolean {
   return levels.indexOf(level) > levels.indexOf(than)
 }

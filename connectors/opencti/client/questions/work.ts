@@ -19,11 +19,6 @@ export const workProcessed = question<{ id: string; message: string; inError: bo
   Edited,
 )
 
-export const isWorkAlive = question<{ id: string }, { isWorkAlive: boolean | null }>(
-  'query CordonWorkAlive($id: ID!) { isWorkAlive(id: $id) }',
-  z.object({ isWorkAlive: z.boolean().nullable() }),
-)
-
 /** For work of our own, such as a batch of sightings. */
 export const addWork = question<
   { connectorId: string; friendlyName: string },
