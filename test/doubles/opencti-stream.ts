@@ -81,8 +81,12 @@ export async function openStreamDouble(): Promise<StreamDouble> {
       write(frame(sent))
     },
     raw: write,
-    end: () => open.forEach((response) => response.end()),
-    cut: () => open.forEach((response) => response.destroy()),
+    end: () => {
+      for (const response of open) response.end()
+    },
+    cut: () => {
+      for (const response of open) response.destroy()
+    },
     opened: (count) =>
       new Promise((done) => {
         if (connections >= count) done()
@@ -138,7 +142,11 @@ function serve(
   return true
 }
 
-function refuse({ stopped }: StreamDouble, url: URL, headers: IncomingMessage['headers']) {
+function refuse(
+  { stopped }: StreamDouble,
+  url: URL,
+  headers: IncomingMessage['headers'],
+): StreamDouble['refusals'][number] | undefined {
   if (headers.authorization !== `Bearer ${token}`) return { status: 401 }
   if (!url.pathname.endsWith(`/stream/${streamId}`)) return { status: 401 }
   if (stopped) return { status: 410 }

@@ -1,0 +1,26 @@
+/** The live stream of an OpenCTI platform: its indicators become alerts, and what it takes back is lifted. */
+import type { Connector } from '#contract/connector.ts'
+import { isBlank } from '../read-record.ts'
+import { readEvent } from './event.ts'
+import { followStream } from './follow.ts'
+import { alertsOf } from './said.ts'
+import { Settings } from './settings.ts'
+import { withdrawalsOf } from './taken-back.ts'
+
+export const connector: Connector<Settings> = {
+  name: 'opencti-stream',
+  title: 'OpenCTI live stream',
+  settings: Settings,
+  read(record, { settings, now }) {
+    if (isBlank(record)) return []
+    const event = readEvent(record)
+    return event ? alertsOf(event, record, settings, now) : []
+  },
+  withdrawals(record, { settings, now }) {
+    if (isBlank(record)) return []
+    const event = readEvent(record)
+    return event ? withdrawalsOf(event, settings, now) : []
+  },
+  sources: (settings) =>
+    settings.stream === undefined && settings.url === undefined ? [] : [followStream(settings)],
+}
