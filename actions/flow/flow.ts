@@ -4,7 +4,8 @@
  * `receive` reads records and hands alerts to the `recorder`, whose `judgeBatch` gathers facts, calls the pure
  * `decide`, and stores alert, decision, signed envelope and journal line in one transaction. The `hub` then sends
  * the envelope to the nodes. Their receipts come back through `acknowledge`. `expire` runs by the clock. What a
- * person decides enters through `orders`, at the same place as a verdict.
+ * person decides enters through `orders`, at the same place as a verdict; what else is said to a question, and what the
+ * clock says for those who did not answer, through `review`. `links` lets a notice be answered.
  */
 import type { Logger } from 'pino'
 import type { Heartbeat, Receipt } from '#contract/receipt.ts'

@@ -3,7 +3,7 @@ import { overlaps, readAddress } from '#contract/address.ts'
 import { toProblem } from '#contract/problem.ts'
 import type { Decision } from '../store/decisions.ts'
 import { appendJournal } from '../store/journal.ts'
-import type { Proposal } from '../store/proposals.ts'
+import { listProposals, type Proposal } from '../store/proposals.ts'
 import { listQuestions } from '../store/review.ts'
 import { putSheltered } from '../store/said.ts'
 import type { Writer } from '../store/store.ts'
@@ -92,6 +92,10 @@ async function proposeProtect(
 ) {
   const address = mustTarget(decision)
   const made = { id: newId(parts, 'p'), now: parts.now() }
+  const known = (await listProposals(tx)).find(
+    (one) => one.kind === 'protect' && one.decision === decision.id,
+  )
+  if (known) return { proposal: known, entry: undefined, problem: undefined }
   try {
     const done = await propose(tx, policy, decision, { kind: 'protect', address }, who, made)
     return { ...done, problem: undefined }

@@ -1,7 +1,12 @@
 /** The review queue as a person types it at night. */
 import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, before, beforeEach, describe, test } from 'node:test'
-import { openService, type } from '../command/terminal.ts'
+import { pino } from 'pino'
+import { startService } from '../../actions/service.ts'
+import { ServiceSettings } from '../../actions/settings.ts'
+import { openService, temporaryFolder, type, words } from '../command/terminal.ts'
 
 type Open = Awaited<ReturnType<typeof openService>>
 
@@ -133,4 +138,40 @@ describe('cordon review', () => {
     assert.equal(code, 2)
     assert.match(err, /--reason is missing/)
   })
+})
+
+test('a wide block is said to wait for a second person, who approves it with a token of an own', async (t) => {
+  const folder = temporaryFolder()
+  t.after(folder.remove)
+  const policy = join(folder.path, 'policy.yaml')
+  writeFileSync(
+    policy,
+    'version: 1\nreview: { second_approver: { ipv4_prefix: 28, ipv6_prefix: 56 } }\nrules: []\n',
+  )
+  const service = await startService(
+    ServiceSettings.parse({ listen: '127.0.0.1:0', data_dir: join(folder.path, 'data'), policy }),
+    {
+      log: pino({ level: 'silent' }),
+      environment: {},
+      connectorSections: {},
+      now: Date.now,
+      random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
+    },
+  )
+  t.after(service.stop)
+  const as = (token: string) => (line: string) =>
+    type(words(line), { environment: { CORDON_URL: service.url, CORDON_TOKEN: token } })
+  const anna = as(service.adminToken ?? '')
+  const made = await anna('token create ben --scope review')
+  const ben = as(made.out.trim())
+  const asked = await anna('block 203.0.113.0/24 --for 1h --reason "seen everywhere"')
+  assert.equal(asked.code, 3)
+  assert.match(asked.err, /203\.0\.113\.0\/24 is so wide that a second person/)
+  const id = /d-[0-9a-z]{16}/.exec(asked.out)?.[0]
+  const again = await anna(`review approve ${id} --reason "seen everywhere"`)
+  assert.equal(again.code, 1)
+  assert.match(again.err, /^error: token\/\S+ has approved .* already; .* needs two\nhint: another/)
+  assert.match((await ben('review list')).out, /a second person, after token\//)
+  assert.equal((await ben(`review approve ${id} --reason "so it is"`)).code, 0)
+  assert.match((await ben('blocked list')).out, /203\.0\.113\.0\/24/)
 })

@@ -283,6 +283,14 @@ describe('to protect', () => {
     assert.equal(await judge(service, '203.0.113.9', { severity: 90 }), 'block')
   })
 
+  test('twice is proposed once', async (t) => {
+    const service = await open(t)
+    const id = await ask(service, '203.0.113.9')
+    await say(service, `/v1/review/${id}/protect`)
+    assert.equal((await say(service, `/v1/review/${id}/protect`)).status, 200)
+    assert.equal(read(await service.ask('GET', '/v1/policy/proposals')).proposals.length, 1)
+  })
+
   test('holds against alerts that come at the same moment', async (t) => {
     const service = await open(t)
     const id = await ask(service, '203.0.113.9')
