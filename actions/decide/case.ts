@@ -13,5 +13,11 @@ export function signatureOf({ source, rule }: Alert): string {
 
 export function openConsult({ alert, facts, policy }: Case): Consult {
   const fail = (source: string) => policy.sources.get(source)?.fail ?? 'open'
-  return new Consult(facts.outside, { fail, certain: policy.certain.has(signatureOf(alert)) })
+  return new Consult(facts.outside, { fail, certain: certainOf(alert, policy) })
+}
+
+/** The signature of an alert about whose attacker nobody is asked. */
+export function certainOf(alert: Alert, policy: Policy): string | undefined {
+  const signature = signatureOf(alert)
+  return policy.certain.has(signature) ? signature : undefined
 }

@@ -24,8 +24,8 @@ export type AnsweredFact = Extract<IntelligenceFact, { state: 'answered' }>
 
 type Rules = {
   fail: (source: string) => FailMode
-  /** Nobody is asked about what the alert is certain of. */
-  certain: boolean
+  /** The signature of the alert where the policy calls that certain: nobody is asked about its attacker. */
+  certain: string | undefined
 }
 
 const worst: AnsweredFact = {
@@ -80,7 +80,11 @@ export class Consult {
       this.#say(provider, { code: 'intelligence', provider, verdict, score, ageMs, summary })
       return fact
     }
-    if (fact === undefined && this.#rules.certain && askable.includes(provider)) return nothingKnown
+    const signature = this.#rules.certain
+    if (fact === undefined && signature !== undefined) {
+      this.#say(signature, { code: 'certain', signature })
+      return nothingKnown
+    }
     if (fact === undefined && askable.includes(provider)) throw new NotAsked(provider)
     return this.#silence(provider, fact?.problem) === 'closed' ? worst : nothingKnown
   }
@@ -94,7 +98,8 @@ export class Consult {
     return fail
   }
 
+  /** Once: who reads the reasons again finds those that are new since. */
   #say(source: string, reason: Reason): void {
-    this.#said.set(source, reason)
+    if (!this.#said.has(source)) this.#said.set(source, reason)
   }
 }

@@ -2,10 +2,11 @@
 import { type Address, addressScope, maybeAddress, widen } from '#contract/address.ts'
 import { readTime } from '#contract/time.ts'
 import { type Case, openConsult } from './case.ts'
-import { NotAsked, SilentSource } from './consult.ts'
+import { NotAsked } from './consult.ts'
 import { type Evidence, makeEvidence } from './evidence.ts'
 import type { Facts } from './facts.ts'
 import { limitsOn, veto } from './limits.ts'
+import { matches } from './match.ts'
 import { blockLength, protectionOf } from './order.ts'
 import type { Policy, Rule, Terms } from './policy.ts'
 import { provisionally } from './provisional.ts'
@@ -28,6 +29,10 @@ export function decide(matter: Case): Verdict {
     const found = match(rule, evidence)
     if (!found) continue
     if (found instanceof NotAsked) return ask(rule, matter, reasons)
+    if (leavesOpen(found, rule)) {
+      reasons.push(found)
+      continue
+    }
     const heard = [...reasons, found, ...consult.reasons()]
     return judge(rule, attacker, matter, heard, evidence)
   }
@@ -60,16 +65,14 @@ function endOf({ ends }: Case['alert']): number | undefined {
 
 /** A condition that fails decides too: going on could block what this rule was there to spare. */
 function match(rule: Rule, evidence: Evidence): Reason | NotAsked | undefined {
-  try {
-    if (!rule.condition.matches(evidence)) return undefined
-    return { code: 'rule_matched', rule: rule.name, because: rule.because }
-  } catch (error) {
-    if (error instanceof NotAsked) return error
-    if (error instanceof SilentSource)
-      return { code: 'source_silent', source: error.source, fail: 'review', problem: error.message }
-    const problem = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)
-    return { code: 'condition_failed', rule: rule.name, problem }
-  }
+  const found = matches(rule.condition, evidence, rule.name)
+  if (found === true) return { code: 'rule_matched', rule: rule.name, because: rule.because }
+  return found === false ? undefined : found
+}
+
+/** Whether this rule spares the attacker is for a person to say, but only where a later one would block. */
+function leavesOpen(found: Reason, rule: Rule): boolean {
+  return found.code === 'source_silent' && rule.terms === undefined
 }
 
 /** All whom the condition names are asked at once. */
@@ -92,6 +95,9 @@ function judge(
   evidence: Evidence,
 ): Verdict {
   const failed = !found.some(({ code }) => code === 'rule_matched')
+  const doubted = found.some(
+    (reason) => reason.code === 'source_silent' && reason.fail === 'review',
+  )
   if (rule.terms === undefined) {
     const outcome = failed ? 'watch' : rule.verdict
     return observe(rule, matter.policy, { outcome, rule: rule.name, reasons: found })
@@ -100,7 +106,7 @@ function judge(
   const { lengthMs, escalated } = lengthOf(rule.terms, matter)
   const limits = [...limitsOn(target, matter), ...veto(matter.facts)]
   const verdict: Verdict = {
-    outcome: failed || limits.length > 0 ? 'review' : rule.verdict,
+    outcome: failed || doubted || limits.length > 0 ? 'review' : rule.verdict,
     rule: rule.name,
     order: {
       target: target.text,

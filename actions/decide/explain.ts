@@ -45,8 +45,8 @@ export function explainReason(reason: Reason): string {
       return `${ceilingText(reason)}, so a person decides.`
     case 'observed':
       return reason.scope === 'rule'
-        ? `The rule "${reason.rule}" is on trial, so nothing was done.`
-        : 'The whole policy is on trial (mode: observe), so nothing was done.'
+        ? `The rule "${reason.rule}" is on trial, so it blocks nothing.`
+        : 'The whole policy is on trial (mode: observe), so it blocks nothing.'
     case 'already_dropped_by_sensor':
       return 'The sensor says that it dropped this traffic itself.'
     case 'ignored':
@@ -77,7 +77,7 @@ export function explainReason(reason: Reason): string {
 const failText = {
   open: 'it was judged as if that knew nothing',
   closed: 'it was judged as if that had said the worst',
-  review: 'a person decides',
+  review: 'a person decides wherever that matters',
 }
 
 function placeText({ country, asn, as_owner }: Extract<Reason, { code: 'place' }>): string {

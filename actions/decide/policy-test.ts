@@ -38,7 +38,8 @@ function runTest(policy: Policy, test: PolicyTest): PolicyTestResult {
   const compared = comparisons(expect, verdict)
   if (expect.confirmed !== undefined) {
     const rule = typeof expect.rule === 'string' ? expect.rule : (verdict.rule ?? '')
-    const { outcome } = confirm(matter, rule, verdict.order?.lengthMs ?? 0)
+    const { lengthMs = 0, target = '' } = verdict.order ?? {}
+    const { outcome } = confirm(matter, { rule, target, lengthMs })
     compared.push([`confirmed: ${expect.confirmed}`, `confirmed: ${outcome}`])
   }
   const passed = compared.every(([wanted, got]) => wanted === got)

@@ -1,10 +1,11 @@
 /** Blocks at once for a short time: what becomes of them now, and when their attacker has been asked about. Pure. */
-import { maybeAddress } from '#contract/address.ts'
+import { type Address, maybeAddress } from '#contract/address.ts'
 import { readTime } from '#contract/time.ts'
-import { type Case, openConsult, signatureOf } from './case.ts'
-import { NotAsked, SilentSource } from './consult.ts'
-import { type Evidence, makeEvidence } from './evidence.ts'
+import { type Case, certainOf, openConsult } from './case.ts'
+import { NotAsked } from './consult.ts'
+import { type Evidence, hidden, makeEvidence } from './evidence.ts'
 import { veto } from './limits.ts'
+import { matches } from './match.ts'
 import { protectionOf } from './order.ts'
 import type { Provisional, Rule } from './policy.ts'
 import type { Reason, Verdict } from './verdict.ts'
@@ -18,12 +19,14 @@ export function provisionally(
 ): Verdict {
   const provisional = rule.terms?.provisional
   if (provisional === undefined || verdict.outcome !== 'block' || !verdict.order) return verdict
-  const { reasons, order } = verdict
-  const signature = signatureOf(alert)
-  if (policy.certain.has(signature))
-    return { ...verdict, reasons: [...reasons, { code: 'certain', signature }] }
-  const answer = holds(provisional, evidence)
-  if (answer === 'not_asked') {
+  const { order } = verdict
+  const signature = certainOf(alert, policy)
+  if (signature !== undefined)
+    return { ...verdict, reasons: withCertain(verdict.reasons, signature) }
+  const answer = matches(provisional.confirm, evidence, rule.name)
+  const heard = evidence[hidden].consult.reasons()
+  const reasons = [...verdict.reasons, ...heard.filter((one) => !verdict.reasons.includes(one))]
+  if (answer instanceof NotAsked) {
     const [lengthMs, fullMs] = [Math.min(provisional.forMs, order.lengthMs), order.lengthMs]
     return {
       ...verdict,
@@ -37,57 +40,69 @@ export function provisionally(
   return { ...verdict, outcome: become[outcome], reasons: [...reasons, ...found] }
 }
 
+function withCertain(reasons: Reason[], signature: string): Reason[] {
+  if (reasons.some(({ code }) => code === 'certain')) return reasons
+  return [...reasons, { code: 'certain', signature }]
+}
+
 export type Confirmation = { outcome: 'confirm' | 'lift' | 'review'; reasons: Reason[] }
 
+/** A block for a short time that stands. */
+export type ShortBlock = {
+  rule: string
+  target: string
+  /** What it grows to. */
+  lengthMs: number
+}
+
 /**
- * What becomes of a provisional block of this rule now that everybody was asked; `lengthMs` is what it grows to.
- * Who did not answer counts as the policy says. A rule that is gone confirms nothing.
+ * What becomes of a provisional block now that everybody was asked. Who did not answer counts as the policy says. What
+ * forbids a block by now, lifts it, and so does a rule that is gone.
  */
-export function confirm(matter: Case, ruleName: string, lengthMs: number): Confirmation {
+export function confirm(matter: Case, block: ShortBlock): Confirmation {
   const { alert, facts, policy } = matter
-  const rule = policy.rules.find(({ name }) => name === ruleName)
+  const rule = policy.rules.find(({ name }) => name === block.rule)
   const provisional = rule?.terms?.provisional
   const attacker = maybeAddress(alert.attacker ?? '')
   if (!rule || !provisional || !attacker)
-    return { outcome: 'lift', reasons: [{ code: 'not_confirmed', rule: ruleName }] }
-  const protection = protectionOf(attacker, matter)
-  if (protection) {
-    const by = protection.address.text
-    const reason: Reason = { code: 'protected', address: attacker.text, by, why: protection.why }
-    return { outcome: 'lift', reasons: [reason] }
-  }
+    return { outcome: 'lift', reasons: [{ code: 'not_confirmed', rule: block.rule }] }
+  const objection = objectTo(maybeAddress(block.target) ?? attacker, rule, matter)
+  if (objection) return { outcome: 'lift', reasons: [objection] }
   const vetoes = veto(facts)
   if (vetoes.length > 0) return { outcome: provisional.otherwise, reasons: vetoes }
   const consult = openConsult(matter)
   const observed = readTime(alert.observed) ?? 0
-  const answer = holds(provisional, makeEvidence(alert, attacker, observed, facts, consult))
-  const { outcome, reasons } = settle(answer, provisional, rule, lengthMs)
+  const evidence = makeEvidence(alert, attacker, observed, facts, consult)
+  const answer = matches(provisional.confirm, evidence, rule.name)
+  const { outcome, reasons } = settle(answer, provisional, rule, block.lengthMs)
   return { outcome, reasons: [...consult.reasons(), ...reasons] }
 }
 
-type Answer = boolean | 'not_asked' | Reason
-
-function holds({ confirm }: Provisional, evidence: Evidence): Answer {
-  try {
-    return confirm.matches(evidence)
-  } catch (error) {
-    if (error instanceof NotAsked) return 'not_asked'
-    if (error instanceof SilentSource)
-      return { code: 'source_silent', source: error.source, fail: 'review', problem: error.message }
-    const problem = error instanceof Error ? error.message : String(error)
-    return { code: 'condition_failed', rule: 'confirm', problem }
+/** What people have said since, in the policy or by hand. */
+function objectTo(target: Address, rule: Rule, matter: Case): Reason | undefined {
+  const { ignored } = matter.facts
+  const protection = protectionOf(target, matter)
+  if (protection) {
+    const by = protection.address.text
+    return { code: 'protected', address: target.text, by, why: protection.why }
   }
+  if (ignored)
+    return { code: 'ignored', by: ignored.actor, why: ignored.reason, until: ignored.until }
+  if (rule.observe) return { code: 'observed', scope: 'rule', rule: rule.name }
+  if (matter.policy.mode === 'observe')
+    return { code: 'observed', scope: 'policy', rule: rule.name }
+  return undefined
 }
 
 function settle(
-  answer: Answer,
+  answer: ReturnType<typeof matches>,
   { otherwise }: Provisional,
   { name }: Rule,
   lengthMs: number,
 ): Confirmation {
   if (answer === true)
     return { outcome: 'confirm', reasons: [{ code: 'confirmed', rule: name, lengthMs }] }
-  if (answer === false || answer === 'not_asked')
+  if (answer === false || answer instanceof NotAsked)
     return { outcome: otherwise, reasons: [{ code: 'not_confirmed', rule: name }] }
   return { outcome: 'review', reasons: [answer] }
 }

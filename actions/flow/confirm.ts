@@ -38,7 +38,8 @@ export async function settleProvisional(
       policy: parts.policy(),
       now,
     }
-    return store(tx, parts, before, confirm(matter, rule, lengthMs), lengthMs, now)
+    const confirmation = confirm(matter, { rule, lengthMs, target: before.target ?? '' })
+    return store(tx, parts, before, confirmation, lengthMs, now)
   })
   parts.hub.publish(envelopes)
 }

@@ -77,6 +77,50 @@ describe('a list', () => {
   })
 })
 
+describe('a silent source that fails review', () => {
+  const top = 'sources: { d: { fail: review }, e: { fail: closed } }'
+  for (const [when, outcome] of [
+    ['listed("d") || alert.severity >= 40', 'block'],
+    ['alert.severity >= 40 || listed("d")', 'block'],
+    ['listed("d") && alert.severity >= 90', 'watch'],
+    ['alert.severity >= 90 && listed("d")', 'watch'],
+    ['!listed("d")', 'review'],
+    ['listed("d") ? true : true', 'review'],
+    ['alert.severity >= 40 ? true : listed("d")', 'block'],
+    ['["x", "y"].exists(n, listed("d"))', 'review'],
+    ['["x", "y"].exists(n, listed("d") || n == "y")', 'block'],
+    ['["x", "y"].all(n, listed("d") || n == "y")', 'review'],
+    ['["x", "y"].all(n, listed("d") && n == "y")', 'watch'],
+    ['["x", "y"].exists_one(n, listed("d") || n == "y")', 'review'],
+    ['["x", "y"].filter(n, listed("d")).size() == 0', 'review'],
+    ['(listed("d") && false) || listed("d")', 'review'],
+    ['intel("d").score > 50 || intel("e").score > 50', 'block'],
+  ] as const)
+    test(`leads to ${outcome} in ${when}`, () => {
+      assert.equal(judge(blockAll({ when: `'${when}'`, top })).outcome, outcome)
+    })
+
+  const spare = `
+version: 1
+sources: { partners: { fail: review } }
+rules:
+  - { name: partners, because: they are ours, when: 'listed("partners")', verdict: ignore }
+  - { name: severe, because: it is severe, when: alert.severity >= 40, verdict: block, for: 1h }
+`
+  test('leaves to a person what a rule that spares would block further down', () => {
+    const verdict = judge(spare)
+    assert.equal(verdict.outcome, 'review')
+    assert.equal(verdict.rule, 'severe')
+    assert.deepEqual(codes(verdict), ['source_silent', 'rule_matched'])
+  })
+
+  test('asks no person where no rule would block', () => {
+    const verdict = judge(spare, {}, { rule: { severity: 10 } })
+    assert.equal(verdict.outcome, 'watch')
+    assert.deepEqual(codes(verdict), ['source_silent', 'no_rule_matched'])
+  })
+})
+
 describe('a provider of intelligence', () => {
   const when = `'intel("abuseipdb").score >= 75'`
 
@@ -145,6 +189,15 @@ describe('a provider of intelligence', () => {
       'block',
     )
   })
+
+  test('counts as knowing nothing of what is certain, whether it runs or not, and the verdict says so', () => {
+    const text = blockAll({
+      when,
+      top: 'certain: ["test:1"]\nsources: { abuseipdb: { fail: closed } }',
+    })
+    for (const askable of [['abuseipdb'], []])
+      assert.deepEqual(codes(judge(text, { askable })), ['no_rule_matched', 'certain'])
+  })
 })
 
 describe('the place of an attacker', () => {
@@ -181,17 +234,24 @@ describe('the place of an attacker', () => {
 describe('a provisional block', () => {
   const rule = `provisional: { for: 5m, confirm: 'intel("abuseipdb").score >= 75' }`
   const text = blockAll({ rule })
-  const asked = (fact: IntelligenceFact, policy = text) =>
+  const asked = (
+    fact: IntelligenceFact,
+    policy = text,
+    { target = '203.0.113.7', attacker = target, ...more }: Partial<Asked> = {},
+  ) =>
     confirm(
       {
-        alert: alert(),
-        facts: facts({ outside: { ...nothingOutside, intelligence: { abuseipdb: fact } } }),
+        alert: alert({ attacker }),
+        facts: facts({
+          outside: { ...nothingOutside, intelligence: { abuseipdb: fact } },
+          ...more,
+        }),
         policy: readPolicy(policy),
         now,
       },
-      'all',
-      3_600_000,
+      { rule: 'all', target, lengthMs: 3_600_000 },
     )
+  type Asked = Parameters<typeof facts>[0] & { target: string; attacker: string }
 
   test('is short at first and says what it may grow to', () => {
     const verdict = judge(text, { askable: ['abuseipdb'] })
@@ -232,6 +292,46 @@ describe('a provisional block', () => {
   test('of a target that was protected meanwhile is lifted', () => {
     const top = 'protect: [203.0.113.0/24]'
     assert.equal(asked(answered(), blockAll({ rule, top })).outcome, 'lift')
+  })
+
+  test('of a network in which somebody was sheltered meanwhile is lifted', () => {
+    const sheltered = [{ address: '2001:db8:1:2::80', why: 'a partner' }]
+    const [target, attacker] = ['2001:db8:1:2::/64', '2001:db8:1:2::7']
+    assert.equal(asked(answered(), text, { target, attacker, sheltered }).outcome, 'lift')
+  })
+
+  test('of somebody whom a person said to ignore meanwhile is lifted', () => {
+    const ignored = { until: now + 3_600_000, actor: 'token/anna', reason: 'penetration test' }
+    assert.deepEqual(codes(asked(answered(), text, { ignored })), ['ignored'])
+  })
+
+  test('of a rule or a policy that went on trial meanwhile is lifted', () => {
+    assert.deepEqual(codes(asked(answered(), blockAll({ rule: `${rule}\nobserve: true` }))), [
+      'observed',
+    ])
+    assert.deepEqual(codes(asked(answered(), blockAll({ rule, top: 'mode: observe' }))), [
+      'observed',
+    ])
+  })
+
+  for (const [mode, outcome] of [
+    ['open', 'watch'],
+    ['closed', 'block'],
+    ['review', 'review'],
+  ] as const)
+    test(`whose provider does not run here and fails ${mode} leads to ${outcome}, and the verdict says why`, () => {
+      const verdict = judge(blockAll({ rule, top: fail('abuseipdb', mode) }))
+      assert.equal(verdict.outcome, outcome)
+      assert.equal(codes(verdict).filter((code) => code === 'source_silent').length, 1)
+    })
+
+  test('whose condition cannot be evaluated is a question that names its rule', () => {
+    const broken = `provisional: { for: 5m, confirm: 'intel("abuseipdb").known && alert.groups[3] == "x"' }`
+    const { outcome, reasons } = asked(answered(), blockAll({ rule: broken }))
+    assert.equal(outcome, 'review')
+    const said = reasons.find((reason) => reason.code === 'condition_failed')
+    assert.equal(said?.rule, 'all')
+    assert.doesNotMatch(said?.problem ?? '', /\n/)
   })
 
   test('on trial does nothing and says the whole length', () => {
