@@ -10,11 +10,25 @@
 import { readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { fileURLToPath } from 'node:url'
-import { buildSchema, execute, type GraphQLSchema, Kind, parse, validate } from 'graphql'
+import {
+  buildSchema,
+  execute,
+  extendSchema,
+  type GraphQLSchema,
+  Kind,
+  parse,
+  validate,
+} from 'graphql'
 
 const schemaFile = fileURLToPath(
   new URL('../../../shared/contracts/opencti.graphql', import.meta.url),
 )
+
+/** What 7.260817 and later have besides, of what is used here (opencti-connector-7x.graphql). */
+const newer = parse(`
+extend input RegisterConnectorInput { xtm_one_intent: String version: String slug: String }
+extend type Connector { xtm_one_intent: String version: String slug: String jwks: String! }
+`)
 
 /** Built once: it takes a second. */
 let built: GraphQLSchema | undefined
@@ -40,6 +54,8 @@ export type Exchange = {
 
 export type World = {
   token: string
+  /** The public keys of a platform of the 7.x line, as JSON; undefined for one of 6.9. */
+  jwks: string | undefined
   /** IPv4Addr and IPv6Addr. */
   observables: Entity[]
   indicators: Entity[]
@@ -70,6 +86,7 @@ export type World = {
 export function emptyWorld(): World {
   return {
     token: '11111111-2222-4333-8444-555555555555',
+    jwks: undefined,
     observables: [],
     indicators: [],
     markings: [],
@@ -95,7 +112,8 @@ export function emptyWorld(): World {
 export async function startOpenCti(world: World): Promise<{ url: string; close(): Promise<void> }> {
   const missing = schemaMissing()
   if (missing || !built) throw new Error(missing || 'no schema')
-  const schema = built
+  const schema =
+    world.jwks === undefined ? built : extendSchema(built, newer, { assumeValid: true })
   const server = createServer((request, response) => {
     void answer(schema, world, request, response)
   })
@@ -232,7 +250,7 @@ function root(world: World, draft: string) {
     return id
   }
   return {
-    about: { version: '6.9.17' },
+    about: { version: world.jwks === undefined ? '6.9.17' : '7.260817.0' },
     stixCyberObservables: (args: { filters?: Filters }) => matching(world.observables, args),
     indicators: (args: { filters?: Filters }) => matching(world.indicators, args),
     markingDefinition: ({ id }: { id: string }) =>
@@ -242,7 +260,13 @@ function root(world: World, draft: string) {
       const state = world.connectors.get(id)?.state ?? null
       world.connectors.set(id, { state, input })
       await world.declare(id)
-      return { id, connector_state: state, connector_user_id: userId, config: config(world, id) }
+      return {
+        id,
+        connector_state: state,
+        connector_user_id: userId,
+        config: config(world, id),
+        jwks: world.jwks,
+      }
     },
     pingConnector: ({ id, state }: { id: string; state: string }) => {
       const known = connectorOf(id)

@@ -102,15 +102,53 @@ describe('enrichment by HTTP', { skip: schemaMissing() }, () => {
   })
 })
 
+const { publicKey, privateKey } = generateKeyPairSync('ed25519')
+const jwks = JSON.stringify({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'k1' }] })
+
+/** As a platform of the 7.x line signs what it calls back with. */
+function bearer(claims: object, key: KeyObject = privateKey, header = {}): string {
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const text = `${part({ alg: 'EdDSA', kid: 'k1', ...header })}.${part(claims)}`
+  return `Bearer ${text}.${sign(null, Buffer.from(text), key).toString('base64url')}`
+}
+
+describe('enrichment of a platform of the 7.x line', { skip: schemaMissing() }, () => {
+  test('is registered with what it knows besides, and its workers are known by its signature', async () => {
+    const world = { ...emptyWorld(), jwks }
+    const platform = await startOpenCti(world)
+    const port = await freePort()
+    const uri = `http://127.0.0.1:${port}/api/callback`
+    const settings = {
+      url: platform.url,
+      token: world.token,
+      listen: 'api',
+      send: 'api',
+      callback_uri: uri,
+      callback_listen: `127.0.0.1:${port}`,
+    }
+    const cordon = cordonThatKnows(new Map([[attacker, { alerts: alertsAt(1) }]]))
+    const running = serving(settings, cordon)
+    await running.until('ready')
+    const input = world.connectors.get(connectorId)?.input
+    assert.deepEqual([input?.slug, typeof input?.version], ['cordon', 'string'])
+    const post = async (authorization: string) => {
+      const body = job(entity(attacker))
+      return (await fetch(uri, { method: 'POST', headers: { authorization }, body })).status
+    }
+    assert.equal(await post(bearer({ exp: now / 1_000 + 60 })), 200)
+    assert.equal(await post(`Bearer ${world.token}`), 401)
+    assert.equal(world.bundles.length, 1)
+    // Keys change: the part ends, once for a while, to register again and so to hear of them.
+    const later = bearer({ exp: now / 1_000 + 60 }, privateKey, { kid: 'k2' })
+    const answered = post(later).catch(() => 0)
+    assert.equal((await running.ended)?.code, 'unauthenticated')
+    assert.ok([0, 401].includes(await answered))
+    await platform.close()
+  })
+})
+
 describe('a caller', () => {
-  const { publicKey, privateKey } = generateKeyPairSync('ed25519')
-  const jwks = JSON.stringify({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'k1' }] })
   const keys = readKeys(jwks)
-  const bearer = (claims: object, key: KeyObject = privateKey, header = {}) => {
-    const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
-    const text = `${part({ alg: 'EdDSA', kid: 'k1', ...header })}.${part(claims)}`
-    return `Bearer ${text}.${sign(null, Buffer.from(text), key).toString('base64url')}`
-  }
   const seconds = now / 1_000
 
   test('of a platform that signs is known by its signature and for as long as it says', () => {

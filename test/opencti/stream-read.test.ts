@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { Problem } from '#contract/problem.ts'
+import { identityId } from '../../connectors/opencti/stix/id.ts'
 import { connector } from '../../connectors/opencti-stream/connector.ts'
 import { addressesOf } from '../../connectors/opencti-stream/pattern.ts'
 import type { Stix } from '../doubles/opencti-stream.ts'
@@ -283,6 +284,12 @@ describe('an indicator of the live stream', () => {
     ],
     ['a user of ours long ago', indicator(pattern, {}, { creator_ids: ['cordon-user'] }), {}, {}],
     ['an author of ours', indicator(pattern, { created_by_ref: 'identity--ours' }), {}, {}],
+    [
+      'Cordon as it signs by default',
+      indicator(pattern, { created_by_ref: identityId('Cordon', 'system') }),
+      {},
+      { own_authors: undefined },
+    ],
     ['us by its label', indicator(pattern, { labels: ['Cordon'] }), {}, {}],
     [
       'us by its reference',

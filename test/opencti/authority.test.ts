@@ -1,0 +1,24 @@
+/** A platform with a certificate of an own authority. */
+import assert from 'node:assert/strict'
+import { createServer } from 'node:https'
+import { test } from 'node:test'
+import { generate } from 'selfsigned'
+import { openFetch } from '../../connectors/opencti/client/open-fetch.ts'
+
+test('is believed with its authority, and only with that', async () => {
+  const pair = await generate([{ name: 'commonName', value: 'localhost' }], {
+    extensions: [{ name: 'subjectAltName', altNames: [{ type: 2, value: 'localhost' }] }],
+  })
+  const server = createServer({ key: pair.private, cert: pair.cert }, (_, response) => {
+    response.end('{"data":{}}')
+  })
+  await new Promise<void>((up) => server.listen(0, '127.0.0.1', up))
+  const address = server.address()
+  assert.ok(typeof address === 'object' && address)
+  const url = `https://localhost:${address.port}/graphql`
+  const response = await openFetch(pair.cert)(url)
+  assert.equal(await response.text(), '{"data":{}}')
+  await assert.rejects(openFetch(undefined)(url), { code: 'untrusted_service' })
+  server.closeAllConnections()
+  server.close()
+})
