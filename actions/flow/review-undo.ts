@@ -50,13 +50,17 @@ export function undo(parts: ReviewParts, id: string, who: Who): Promise<Undone> 
     const beside = entries.map((entry) => ({ entry, orders: [] }))
     const result = { decision: before, undone: line.action, by: line.actor }
     if (!fields) {
-      await dropApproval(tx, id)
+      if (line.action === 'decision.second') await dropApproval(tx, id)
       return { result, changes: [...beside, remark(who, now, 'decision.undo', before, more)] }
     }
     const { after, changed } = await apply(tx, before, fields, who, 'decision.undo', now, more)
     // A question is nobody's answer.
-    if (after.state === 'waiting') await updateDecision(tx, id, { actor: null, note: null })
-    return { result: { ...result, decision: after }, changes: [...beside, changed] }
+    const nobody = after.state === 'waiting' ? { actor: null, note: null } : {}
+    await updateDecision(tx, id, { ...fields, ...nobody })
+    return {
+      result: { ...result, decision: { ...after, ...nobody } },
+      changes: [...beside, changed],
+    }
   })
 }
 

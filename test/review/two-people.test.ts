@@ -155,6 +155,17 @@ describe('a block of a wide network', () => {
     assert.equal((await say(service, `/v1/decisions/${id}/approve`)).status, 200)
   })
 
+  test('keeps the first word when something said after it is taken back', async (t) => {
+    const service = await open(t, { policy: twoPeople })
+    const id = await wide(service)
+    await say(service, `/v1/decisions/${id}/approve`)
+    const always = await say(service, `/v1/review/${id}/always`)
+    assert.equal(always.status, 201, always.text)
+    await say(service, `/v1/review/${id}/undo`)
+    const other = await person(service, 'review')
+    assert.equal((await say(service, `/v1/decisions/${id}/approve`, {}, other)).status, 200)
+  })
+
   test('of a bulk answer is said to wait for the second person', async (t) => {
     const service = await open(t, { policy: twoPeople })
     const id = await wide(service)
