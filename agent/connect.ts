@@ -120,7 +120,9 @@ export function connect(to: ConnectTo): Service {
     const body = await readBody(answer).catch((error: unknown) => {
       throw asProblem(error, base)
     })
-    if ((answer.statusCode ?? 500) >= 400) throw answeredProblem(answer.statusCode ?? 500, body)
+    const { statusCode = 500 } = answer
+    // A redirection leads away from the service that was pinned: nobody took what was said.
+    if (statusCode < 200 || statusCode >= 300) throw answeredProblem(statusCode, body)
     return body
   }
 
@@ -213,6 +215,10 @@ function readJson(body: string, path: string): unknown {
 function answeredProblem(status: number, body: string): Problem {
   const said = problemIn(body)
   if (said) return said
+  if (status === problemStatus.too_large)
+    return new Problem('too_large', 'what stands between takes no request as large as this one', {
+      remedy: 'let the relay in front of the service take requests of 4 MB',
+    })
   return new Problem('service_unreachable', `the service answered with status ${status}`, {
     remedy: 'look at the service and at what stands between',
   })

@@ -34,6 +34,8 @@ const paceMs = 50
 const mostEvents = 100
 /** Refusals after which the rest of a batch is given up: the service then understands none of it. */
 const mostRefusals = 100
+/** What is not understood will never be; what is too large is not when it is halved. */
+const forWhatItIs: ReadonlySet<number> = new Set([400, 413, 422])
 const retryMs = { first: 500, longest: 30_000 }
 const HeartbeatAnswer = z.object({ time: z.number() })
 
@@ -137,8 +139,8 @@ export class Reporter {
   }
 
   /**
-   * Returns what is to be sent again. What the service cannot understand it will never understand: the batch is
-   * halved until that is alone, and only that is given up.
+   * Returns what is to be sent again. What is refused for what it is, is halved until that is alone, and only that is
+   * given up.
    */
   async #deliver(batch: readonly Receipt[]): Promise<readonly Receipt[]> {
     const pieces = [batch]
@@ -150,7 +152,7 @@ export class Reporter {
         this.#wait = retryMs.first
       } catch (error) {
         const { status } = toProblem(error)
-        if (status !== 400 && status !== 422) return [piece, ...pieces].flat()
+        if (!forWhatItIs.has(status)) return [piece, ...pieces].flat()
         const half = Math.ceil(piece.length / 2)
         if (piece.length === 1 || ++refusals > mostRefusals) this.#givenUp += piece.length
         else pieces.unshift(piece.slice(0, half), piece.slice(half))

@@ -53,6 +53,23 @@ test('the date of an answer counts only when the service itself gave it', async 
   assert.deepEqual(dates, [today, today, today, undefined, undefined, undefined, undefined])
 })
 
+test('an answer that is no success is none, also when it is empty: what was said is said again', async (context) => {
+  for (const status of [301, 302, 304, 307]) {
+    const { service } = await serve(context, {}, (_request, response) => {
+      response.writeHead(status, { location: 'https://elsewhere.example/' }).end()
+    })
+    const said = service.ask('POST', '/v1/receipts', { body: { receipts: [] } })
+    await assert.rejects(said, { code: 'service_unreachable' }, String(status))
+  }
+})
+
+test('what a relay finds too large is called so, as the service itself would call it', async (context) => {
+  const { service } = await serve(context, {}, (_request, response) => {
+    response.writeHead(413, { 'content-type': 'text/html' }).end('<h1>413</h1>')
+  })
+  await assert.rejects(service.ask('POST', '/v1/receipts', {}), { code: 'too_large' })
+})
+
 async function serve(
   context: TestContext,
   more: Partial<ConnectTo>,

@@ -13,6 +13,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
+import { FeedMemory } from '../../agent/feed-memory.ts'
 import { lockFolder } from '../../agent/lock.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'cordon-lock-'))
@@ -53,6 +54,7 @@ describe('a state folder that others can look into', () => {
     const path = made(0o755)
     for (const name of ['node.key', 'service.json.new', 'lost+found'])
       writeFileSync(join(path, name), '')
+    new FeedMemory(path).keep()
     lockFolder(path)()
     assert.equal(mode(path), 0o700)
   })

@@ -40,6 +40,34 @@ test('receipts wait while a whole state is enforced, and go 5,000 in a request w
   assert.equal(reporter.backlog.waiting, 7_000, 'a stop waits only for what is on its way')
 })
 
+test('a relay that takes no large request gets smaller ones, and none is given up', async () => {
+  const sizes: number[] = []
+  const unused = () => assert.fail('not asked for here')
+  const reporter = new Reporter({
+    service: {
+      ask: async (_method, _path, more) => {
+        const { receipts }: { receipts: unknown[] } = JSON.parse(JSON.stringify(more?.body))
+        if (receipts.length > 1_500) throw new Problem('too_large', 'no')
+        sizes.push(receipts.length)
+      },
+      text: unused,
+      stream: unused,
+      close: () => {},
+    },
+    now: () => today,
+    monotonic: () => 0,
+    state: unused,
+    measured: unused,
+    happened: unused,
+    loading: () => false,
+  })
+  reporter.answers(answers(0, 5_000))
+  while (!reporter.idle) await new Promise((resolve) => setImmediate(resolve))
+  assert.deepEqual(sizes, [1_250, 1_250, 1_250, 1_250])
+  assert.deepEqual(reporter.backlog, { waiting: 0, givenUp: 0 })
+  await reporter.stop()
+})
+
 test('one receipt that the service refuses costs none of the others', async () => {
   const taken: string[] = []
   const unused = () => assert.fail('not asked for here')
