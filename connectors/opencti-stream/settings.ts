@@ -4,6 +4,7 @@ import { Duration } from '#contract/duration.ts'
 import { listOf, Switch } from '#contract/settings.ts'
 import { readTime } from '#contract/time.ts'
 import { platformShape } from '../opencti/client/platform-settings.ts'
+import { identityId } from '../opencti/stix/id.ts'
 import { readTlp } from '../opencti/stix/tlp.ts'
 
 const Words = listOf(z.string().min(1).max(200))
@@ -15,6 +16,10 @@ const Tlp = z
     error: 'expected TLP:CLEAR, TLP:GREEN, TLP:AMBER, TLP:AMBER+STRICT or TLP:RED',
   })
   .transform((text) => readTlp(text) ?? 'TLP:CLEAR')
+
+function authorId(author: string): string {
+  return author.startsWith('identity--') ? author : identityId(author, 'system')
+}
 
 export const Settings = z.strictObject({
   ...platformShape,
@@ -53,9 +58,12 @@ export const Settings = z.strictObject({
   own_users: Words.prefault([]).meta({
     description: "ids of the platform's users by which Cordon writes: what they do makes no alert",
   }),
-  own_authors: Words.prefault([]).meta({
-    description: 'STIX ids of authors of what Cordon writes, such as identity--…',
-  }),
+  own_authors: Words.transform((authors) => authors.map(authorId))
+    .prefault(['Cordon'])
+    .meta({
+      description:
+        'systems that sign what Cordon writes, as the setting author of opencti names them, or STIX ids',
+    }),
   own_labels: Words.prefault(['cordon']).meta({ description: 'labels of what Cordon writes' }),
   own_references: Words.prefault(['cordon']).meta({
     description: 'names of external references of what Cordon writes',
