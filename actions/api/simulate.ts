@@ -24,7 +24,7 @@ const span = {
 }
 const usualMs = 7 * 86_400_000
 
-export const ndjson = 'application/x-ndjson'
+const ndjson = 'application/x-ndjson'
 
 /** One at a time, for a simulation takes a core of its own and much memory. */
 export type Turn = { busy: boolean }
@@ -59,8 +59,35 @@ export function mountSimulate(app: App, flow: Flow, turn: Turn): void {
     handle: async ({ body }, context) => {
       const { policy, rule } = body
       if (policy !== undefined) readPolicy(policy)
-      const order = await orderOf(flow, { ...body, drafts: policy === undefined ? [] : [policy] })
+      const order = await orderOf(flow, 'simulate', {
+        ...body,
+        drafts: policy === undefined ? [] : [policy],
+      })
       const simulation = begin(turn, { ...order, rule })
+      return context.body(toLines(simulation), 200, linesHeaders)
+    },
+  })
+
+  mount(app, {
+    method: 'post',
+    path: '/v1/policy/suggest',
+    summary: 'Suggest changes of the policy',
+    description:
+      'Proposes protect entries, rules and counts from what was observed, each as a diff of the policy with what speaks for it and what it would have changed. Lines of JSON as of a simulation; report holds suggestions. Nothing is changed.',
+    tag: 'administration',
+    access: 'read',
+    body: z.strictObject(span),
+    bodyExample: { since: '2026-03-01T00:00:00.000Z' },
+    answer: {
+      status: 200,
+      schema: z.string(),
+      type: ndjson,
+      description: 'lines of JSON; the last one holds the suggestions',
+      example: '{"progress":{"done":2000,"total":120000}}\n',
+    },
+    problems: ['conflict', 'unsupported'],
+    handle: async ({ body }, context) => {
+      const simulation = begin(turn, await orderOf(flow, 'suggest', { ...body, drafts: [] }))
       return context.body(toLines(simulation), 200, linesHeaders)
     },
   })
@@ -71,7 +98,11 @@ const linesHeaders = { 'content-type': `${ndjson}; charset=utf-8`, 'cache-contro
 type Asked = { since?: number | undefined; until?: number | undefined; drafts: readonly string[] }
 
 /** Throws `invalid_input` for a time that ends before it begins, `unsupported` for a store in memory. */
-export async function orderOf(flow: Flow, asked: Asked): Promise<SimulationOrder> {
+async function orderOf(
+  flow: Flow,
+  what: SimulationOrder['what'],
+  asked: Asked,
+): Promise<SimulationOrder> {
   const now = flow.now()
   const { since = now - usualMs, until = now + 1, drafts } = asked
   if (since >= until)
@@ -92,6 +123,7 @@ export async function orderOf(flow: Flow, asked: Asked): Promise<SimulationOrder
   const written = new Set(readPolicy(inForce).protect.map(({ address }) => address.text))
   const named = policy.current().protect.filter(({ address }) => !written.has(address.text))
   return {
+    what,
     file,
     since,
     until,
@@ -103,7 +135,7 @@ export async function orderOf(flow: Flow, asked: Asked): Promise<SimulationOrder
 }
 
 /** Throws `conflict` while another one runs. */
-export function begin(turn: Turn, order: SimulationOrder): Simulation {
+function begin(turn: Turn, order: SimulationOrder): Simulation {
   if (turn.busy)
     throw new Problem('conflict', 'another simulation is running', {
       remedy: 'wait until it has ended, or end it where it was started, with Ctrl-C',
@@ -122,16 +154,11 @@ function toLines({ messages, stop, ended }: Simulation): ReadableStream<Uint8Arr
   return new ReadableStream<Uint8Array>(
     {
       pull: async (controller) => {
-        const next = await told.next()
-        if (!next.done) {
-          const { value } = next
-          const line = 'reports' in value ? { report: value.reports[0] } : value
-          controller.enqueue(encoder.encode(`${JSON.stringify(line)}\n`))
-          return
-        }
-        // So that whoever has read all can ask for the next.
-        await ended
-        controller.close()
+        const { done, value } = await told.next()
+        if (done) return controller.close()
+        // So that whoever has read the last line can ask for the next simulation.
+        if (!('progress' in value)) await ended
+        controller.enqueue(encoder.encode(`${JSON.stringify(value)}\n`))
       },
       cancel: stop,
     },

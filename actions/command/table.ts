@@ -369,6 +369,15 @@ const policies: readonly Command[] = [
     more: 'A draft is compared with the policy in force over the same alerts; the policy in force with what was decided then. What people decided is not replayed. Nothing is changed.',
     load: async () => (await import('./simulate.ts')).simulatePolicy,
   },
+  {
+    words: ['policy', 'suggest'],
+    summary: 'Propose changes of the policy from what was observed, with their effect',
+    arguments: [],
+    options: replayed,
+    example: 'policy suggest --since 14d',
+    more: 'Each is a diff of the policy. Nothing is changed: copy what you want, and try it with policy simulate.',
+    load: async () => (await import('./suggest.ts')).suggestPolicy,
+  },
 ]
 
 const administration: readonly Command[] = [

@@ -5,12 +5,13 @@ import type { Judgement } from './world.ts'
 
 /** Undefined where the decision is gone. */
 export function recordedOf({ alert, row }: Replayed): Judgement | undefined {
-  const { outcome, rule, target, decision, length_ms } = row
+  const { outcome, rule, target, decision, length_ms, would } = row
   if (outcome === null) return undefined
   const stands = outcome === 'block' || outcome === 'review'
   return {
     outcome,
     rule,
+    ...(would !== null && { would }),
     target,
     lengthMs: length_ms ?? 0,
     made: stands && decisionIdFrom(`alert:${alert.id}`) === decision,
@@ -26,6 +27,7 @@ export function isAsRecorded(recorded: Judgement, judged: Judgement): boolean {
   if (recorded.outcome !== judged.outcome || recorded.decision !== judged.decision) return false
   if (recorded.made !== judged.made) return false
   if (judged.decision !== null && !judged.made) return true
+  if (recorded.would !== judged.would) return false
   return recorded.rule === judged.rule && (!judged.made || isSameOrder(recorded, judged))
 }
 

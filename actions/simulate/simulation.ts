@@ -2,9 +2,12 @@
 import { Worker } from 'node:worker_threads'
 import { Problem, type ProblemBody, toProblem } from '#contract/problem.ts'
 import type { Progress, Report } from './report.ts'
+import type { Suggestions } from './suggestion.ts'
 import type { Surroundings } from './world.ts'
 
 export type SimulationOrder = {
+  /** `suggest` makes its own drafts. */
+  what: 'simulate' | 'suggest'
   /** The database. */
   file: string
   /** Epoch milliseconds. */
@@ -20,10 +23,14 @@ export type SimulationOrder = {
   rule?: string | undefined
 }
 
-export type Told = { progress: Progress } | { reports: Report[] } | { problem: ProblemBody }
+/** `report` and `problem` are the last. */
+export type Told =
+  | { progress: Progress }
+  | { report: Report | Suggestions }
+  | { problem: ProblemBody }
 
 export type Simulation = {
-  /** Ends after `reports` or `problem`. */
+  /** Ends after `report` or `problem`. */
   messages: AsyncIterable<Told>
   /** Resolves when the thread is gone. */
   ended: Promise<void>

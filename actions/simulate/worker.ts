@@ -5,27 +5,27 @@ import { toProblem } from '#contract/problem.ts'
 import { type Policy, readPolicy } from '../decide/policy.ts'
 import { openReplayReader } from '../store/replay.ts'
 import { replay } from './replay.ts'
+import type { Progress } from './report.ts'
 import type { SimulationOrder, Told } from './simulation.ts'
+import { suggest } from './suggest.ts'
 
 await run(workerData as SimulationOrder, (told) => parentPort?.postMessage(told))
 
 async function run(order: SimulationOrder, tell: (told: Told) => void): Promise<void> {
   const db = openReplayReader(order.file)
   try {
-    const shielded = (text: string) => withProtected(readPolicy(text), order.protect)
-    const reports = await replay(
-      db,
-      {
-        since: order.since,
-        until: order.until,
-        inForce: shielded(order.inForce),
-        drafts: order.drafts.map(shielded),
-        around: order.around,
-        rule: order.rule,
-      },
-      (progress) => tell({ progress }),
-    )
-    tell({ reports })
+    const read = (text: string) => withProtected(readPolicy(text), order.protect)
+    const { since, until, around, rule } = order
+    const replayed = { since, until, around, inForce: read(order.inForce) }
+    const hear = (progress: Progress) => tell({ progress })
+    if (order.what === 'suggest') {
+      const suggestions = await suggest(db, { ...replayed, text: order.inForce, read }, hear)
+      tell({ report: { suggestions } })
+      return
+    }
+    const drafts = order.drafts.map(read)
+    const [report] = await replay(db, { ...replayed, drafts, rule }, hear)
+    if (report) tell({ report })
   } catch (error) {
     tell({ problem: toProblem(error).toJSON() })
   } finally {

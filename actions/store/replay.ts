@@ -22,6 +22,8 @@ export type ReplayRow = {
   rule: string | null
   target: string | null
   length_ms: number | null
+  /** What a rule on trial would have done. */
+  would: Outcome | null
 }
 
 /** Rows read at once; between them the reader holds nothing that the writer would have to keep. */
@@ -70,7 +72,8 @@ export async function* readAlertsIn(
  */
 const columns = sql`a.rowid as row, a.received,
   substr(a.body, 1, instr(a.body, ',"original":"') - 1) as head, a.facts, a.decision, d.outcome, d.rule, d.target,
-  d.length_ms
+  d.length_ms,
+  case when d.outcome = 'watch' and d.rule is not null then json_extract(d.verdict, '$.would') end as would
   from alerts a left join decisions d on d.id = a.decision`
 
 /** The rest of those that were received at the same moment: the index is by moment, and then by row. */
@@ -142,6 +145,32 @@ const selectBegun = preparedIn((db, offenders) =>
     .where('offender', 'in', offenders)
     .where('issued', 'is not', null),
 )
+
+/** What somebody did to a decision of the policy, with the signature of an alert behind it. */
+export type Answered = {
+  id: string
+  outcome: Outcome
+  state: Decision['state']
+  rule: string | null
+  target: string
+  issued: number | null
+  end_reason: Decision['endReason']
+  actor: string
+  source: string
+  signature: string
+  attacker: string | null
+}
+
+/** Oldest first; of decisions that were made in this span. */
+export async function answeredIn(db: Reader, { since, until }: Span): Promise<Answered[]> {
+  const { rows } = await sql<Answered>`
+    select d.id, d.outcome, d.state, d.rule, d.target, d.issued, d.end_reason, d.actor,
+        a.source, a.rule as signature, a.attacker
+      from decisions d join alerts a on a.rowid = (select min(rowid) from alerts where decision = d.id)
+      where d.created >= ${since} and d.created < ${until} and d.origin = 'policy' and d.actor is not null
+      order by d.created, d.id`.execute(db)
+  return rows
+}
 
 /** Reasons of decisions as JSON, by id. */
 export async function reasonsOf(db: Reader, ids: readonly string[]): Promise<Map<string, string>> {

@@ -27,6 +27,7 @@ export async function measureSimulation(): Promise<Figure[]> {
     const cpu = process.cpuUsage()
     let most = 0
     const simulation = startSimulation({
+      what: 'simulate',
       file,
       since,
       until,
