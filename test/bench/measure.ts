@@ -11,6 +11,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { measureEnrichment } from './enrichment.ts'
 import { measureFacts } from './facts.ts'
 import { type Figure, percentile, rounded } from './figure.ts'
 import { measureLists } from './lists.ts'
@@ -21,6 +22,7 @@ import { cpuMs, makeWorld, monotonicMs, residentMb, type World } from './world.t
 export const measurements: Record<string, () => Promise<Figure[]>> = {
   list_lookup: measureLists,
   enrich: measureFacts,
+  enrichment_job: measureEnrichment,
   simulate: measureSimulation,
   disk: async () => {
     const flush = diskFlushes()

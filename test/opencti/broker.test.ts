@@ -2,16 +2,10 @@
 import assert from 'node:assert/strict'
 import { createServer, type Server } from 'node:net'
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
-import { type ChannelModel, connect, type GetMessage } from 'amqplib'
+import type { GetMessage } from 'amqplib'
 import { openBroker } from '../../connectors/opencti/enrich/broker.ts'
-import {
-  emptyWorld,
-  queueNames,
-  schemaMissing,
-  startOpenCti,
-  userId,
-  type World,
-} from '../doubles/opencti.ts'
+import { emptyWorld, queueNames, schemaMissing, startOpenCti, userId } from '../doubles/opencti.ts'
+import { declareQueues, onBroker } from '../doubles/opencti-queues.ts'
 import { type Rabbit, rabbitMissing, startRabbit } from '../doubles/rabbitmq.ts'
 import { alertsAt, block, connectorId, cordonThatKnows, entity, job, workId } from './jobs.ts'
 import { type Serving, serving } from './serving.ts'
@@ -40,7 +34,7 @@ describe('enrichment over the broker', { skip: rabbitMissing() || schemaMissing(
       token: world.token,
       prefix: 'octi_',
       broker: { ...emptyWorld().broker, port: rabbit.port },
-      declare: (id: string) => declare(rabbit, world, id),
+      declare: (id: string) => declareQueues(rabbit, world, id),
     })
     await onBroker(rabbit, async (model) => {
       const channel = await model.createChannel()
@@ -236,38 +230,6 @@ describe('a broker that misbehaves', () => {
     push: { exchange: 'amqp.worker.exchange', routing: 'push_routing_x' },
   })
 })
-
-async function onBroker<T>(rabbit: Rabbit, use: (model: ChannelModel) => Promise<T>): Promise<T> {
-  const { port } = rabbit
-  const model = await connect({ hostname: '127.0.0.1', port, username: 'guest', password: 'guest' })
-  model.on('error', () => {})
-  try {
-    return await use(model)
-  } finally {
-    await model.close()
-  }
-}
-
-/** As the platform does at each registration. */
-async function declare(rabbit: Rabbit, world: World, id: string): Promise<void> {
-  const names = queueNames(world, id)
-  await onBroker(rabbit, async (model) => {
-    const channel = await model.createChannel()
-    const pairs = [
-      [names.listen, names.listen_exchange, names.listen_routing],
-      [names.push, names.push_exchange, names.push_routing],
-    ] as const
-    for (const [queue, exchange, routing] of pairs) {
-      await channel.assertExchange(exchange, 'direct', { durable: true })
-      await channel.assertQueue(queue, {
-        durable: true,
-        arguments: { name: 'Cordon', 'x-queue-type': 'classic', config: { id } },
-      })
-      await channel.bindQueue(queue, exchange, routing)
-    }
-    await channel.close()
-  })
-}
 
 async function listening(server: Server): Promise<number> {
   await new Promise<void>((up) => server.listen(0, '127.0.0.1', up))

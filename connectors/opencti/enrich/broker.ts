@@ -70,7 +70,7 @@ async function reach(settings: BrokerSettings): Promise<ChannelModel> {
         vhost,
         heartbeat: 10,
       },
-      { timeout: connectMs, servername: host, ...(ca === undefined ? {} : { ca }) },
+      { timeout: connectMs, noDelay: true, servername: host, ...(ca === undefined ? {} : { ca }) },
     )
   } catch (error) {
     throw refusedBy(`${host}:${port}`, error)
