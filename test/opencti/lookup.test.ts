@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { Intelligence } from '#contract/intelligence.ts'
+import { fetchAnswer } from '../../actions/facts/providers/fetch-answer.ts'
 import { openClient } from '../../connectors/opencti/client/client.ts'
 import { readPlatform } from '../../connectors/opencti/client/platform-settings.ts'
 import { readData } from '../../connectors/opencti/client/read-data.ts'
@@ -53,14 +54,10 @@ describe('the look-up', { skip }, () => {
     const settings = Settings.parse({ url: platform.url, token: world.token, ...more })
     const lookup = openLookup(settings, () => now)
     const request = lookup.request(address)
-    assert.ok(request?.body)
-    const response = await fetch(request.url, {
-      method: request.method ?? 'GET',
-      headers: { ...request.headers },
-      body: request.body,
-    })
-    const headers = Object.fromEntries(response.headers)
-    return lookup.read({ status: response.status, headers, body: await response.text() }, address)
+    assert.ok(request)
+    const closing = new AbortController().signal
+    const answer = await fetchAnswer(lookup.fetch ?? fetch, 'opencti', request, 5_000, closing)
+    return lookup.read(answer, address)
   }
 
   test('an indicator in force with a high score makes its address malicious, with all that is known', async () => {

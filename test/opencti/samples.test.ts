@@ -6,10 +6,13 @@ import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { Problem } from '#contract/problem.ts'
 import { readJob } from '../../connectors/opencti/enrich/job.ts'
+import { serveEnrichment } from '../../connectors/opencti/enrich/serve.ts'
+import { Settings } from '../../connectors/opencti/settings.ts'
 import { ownersOf } from '../../connectors/opencti/stix/stix-object.ts'
 import { tell } from '../../connectors/opencti/stix/tell.ts'
 import { isStricter, levels, readTlp, tlpObject } from '../../connectors/opencti/stix/tlp.ts'
-import { alertsAt, block, green, job } from './jobs.ts'
+import { alertsAt, block, cordonThatKnows, green, job } from './jobs.ts'
+import { serving } from './serving.ts'
 
 const folder = fileURLToPath(new URL('../../../shared/contracts/opencti-samples/', import.meta.url))
 const skip = existsSync(folder) ? false : `the vendor's samples are not at ${folder}`
@@ -60,6 +63,15 @@ test('a rule that an attacker may have named brings no control character into a 
   const alerts = alertsAt(1).map((alert) => ({ ...alert, rule: 'a\u202eb\u001b[2J' }))
   const [note] = written(alerts).filter(({ type }) => type === 'note')
   assert.doesNotMatch(String(note?.content), /[\u202e\u001b]/)
+})
+
+test('nobody is served without the id of a connector', () => {
+  assert.deepEqual(serveEnrichment(Settings.parse({}), cordonThatKnows(new Map())), [])
+})
+
+test('a part that lacks its platform says which setting is missing', async () => {
+  const running = serving({}, cordonThatKnows(new Map()))
+  assert.match((await running.ended)?.remedy ?? '', /CORDON_OPENCTI_URL/)
 })
 
 test('levels are ordered, and an unknown word is no level', () => {

@@ -1,4 +1,5 @@
 /** The platform's message broker: jobs in, bundles out. Nothing is declared here, since queues differ by platform. */
+import { setTimeout as pause } from 'node:timers/promises'
 import { type ChannelModel, type ConfirmChannel, type ConsumeMessage, connect } from 'amqplib'
 import { Problem } from '#contract/problem.ts'
 
@@ -29,6 +30,8 @@ export type Broker = {
 }
 
 const connectMs = 10_000
+/** One that hangs is left behind; its heartbeat ends it. */
+const closeMs = 5_000
 /** A broker short of memory or disk takes nothing and says nothing. */
 const confirmMs = 30_000
 
@@ -47,7 +50,8 @@ export async function openBroker(settings: BrokerSettings): Promise<Broker> {
   )
   channel.on('close', fail('the broker closed the channel'))
   const close = async () => {
-    await model.close().catch(() => {})
+    const closed = model.close().catch(() => {})
+    await Promise.race([closed, pause(closeMs, undefined, { ref: false })])
   }
   return {
     consume: (job, stop, ready) => consume(channel, settings.listen, job, stop, ready, lost),
@@ -70,7 +74,7 @@ async function reach(settings: BrokerSettings): Promise<ChannelModel> {
         vhost,
         heartbeat: 10,
       },
-      { timeout: connectMs, noDelay: true, servername: host, ...(ca === undefined ? {} : { ca }) },
+      { timeout: connectMs, noDelay: true, ...(ca === undefined ? {} : { ca }) },
     )
   } catch (error) {
     throw refusedBy(`${host}:${port}`, error)
@@ -123,7 +127,7 @@ async function consume(
   ready()
   try {
     await Promise.race([stopped, failed, lost])
-    await channel.cancel(consumerTag)
+    await Promise.race([channel.cancel(consumerTag), lost])
     await working
   } finally {
     stop.removeEventListener('abort', halt)
