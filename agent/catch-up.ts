@@ -88,7 +88,13 @@ export class CatchUp {
     const failed = [...this.#needed.values()].find((state) => state.failed)
     this.#on.failing(failed?.failed)
     this.#failures = failed ? this.#failures + 1 : 0
-    if (!failed || this.#stopped) return
+    if (this.#stopped) return
+    // What was needed while the last state was being finished has not had its turn.
+    if (this.#next()) this.#retry = setTimeout(() => this.#on.retry(), 0).unref()
+    else if (failed) this.#retryLater()
+  }
+
+  #retryLater(): void {
     const most = Math.min(backOff.longest, backOff.first * 2 ** Math.min(this.#failures, 10))
     this.#retry = setTimeout(() => this.#on.retry(), this.#on.random() * most).unref()
   }

@@ -110,7 +110,9 @@ export class Enforcer {
     if (this.#stopped) return
     this.#working ??= this.#work().finally(() => {
       this.#working = undefined
-      this.#sleep()
+      // What came while the last round was ending has not had its turn.
+      if (this.#waiting) this.wake()
+      else this.#sleep()
     })
   }
 

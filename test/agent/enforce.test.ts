@@ -28,6 +28,17 @@ describe('a signed block', () => {
     assert.deepEqual(node.said(), [`${decision(7)} applied 1:1`])
   })
 
+  test('that comes at any moment of the round before it is enforced without waiting for a third', async () => {
+    for (let moment = 0; moment < 30; moment++) {
+      const node = makeNode()
+      node.enforcer.take(node.all.next([block(7)]))
+      for (let step = 0; step < moment; step++) await Promise.resolve()
+      node.enforcer.take(node.all.next([block(8)]))
+      await new Promise(setImmediate)
+      assert.equal(node.said().length, 2, `after ${moment} steps`)
+    }
+  })
+
   test('is never reported as applied before the kernel has confirmed', async () => {
     const node = makeNode()
     const gate = Promise.withResolvers<void>()
