@@ -55,6 +55,8 @@ export class FeedLoader {
     this.#due = true
     this.#working ??= this.#work().finally(() => {
       this.#working = undefined
+      // What came while the last load was ending has not had its turn.
+      if (this.#due) this.load()
     })
   }
 

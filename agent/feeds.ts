@@ -47,8 +47,8 @@ export type FeedsOn = {
   changed(): void
 }
 
-/** A signed list of more IPv4 addresses than a quarter of all is no list of attackers. */
-const mostAddresses = 2 ** 30
+/** A signed list of more than a quarter of all addresses in use (2000::/3 of IPv6) is no list of attackers. */
+const mostAddresses = { 4: 2 ** 30, 6: 2 ** 123 } as const
 /** Networks that are read in one go, so that a block never waits for a chunk. */
 const breathSize = 500
 const retryMs = { first: 1_000, longest: 5 * 60_000 }
@@ -100,6 +100,7 @@ export class Feeds {
   leave(audience: string): void {
     this.#withdraw(audience, new Map())
     this.#keep()
+    this.#prune()
   }
 
   get receipts(): FeedReceipt[] {
@@ -156,6 +157,7 @@ export class Feeds {
     this.#withdraw(audience, named)
     for (const feed of feeds) if (feed.not_after > now()) this.#want({ audience, ...feed })
     this.#keep()
+    this.#prune()
     this.#retryMs = retryMs.first
     this.#fetch()
   }
@@ -252,27 +254,23 @@ export class Feeds {
   /** Into the memory, each checked. Throws `snapshot_incomplete`, `too_wide`, and what the connection throws. */
   async #fetchChunks(feed: HeldFeed): Promise<void> {
     const { memory, service } = this.#on
-    let [entries, addresses] = [0, 0]
+    let entries = 0
+    const addresses = { 4: 0, 6: 0 }
     let last: Address | undefined
     for (const digest of feed.chunks) {
       const path = `/v1/feeds/${feed.feed}/${digest}`
       const text = memory.chunk(digest) ?? (await service.text(path).catch(absent))
       for (const network of readFeedChunk(text, digest, last)) {
-        if (network.family === 4) addresses += 2 ** (32 - network.prefix)
+        addresses[network.family] += 2 ** (network.bytes.length * 8 - network.prefix)
         last = network
-        if (++entries % breathSize === 0) await breath()
+        if (++entries > feed.entries) throw incomplete(`more than ${feed.entries} networks came`)
+        if (entries % breathSize === 0) await breath()
       }
       memory.keepChunk(digest, text)
     }
     if (entries !== feed.entries) throw incomplete(`${entries} of ${feed.entries} networks came`)
-    if (addresses > mostAddresses)
-      throw new Problem(
-        'too_wide',
-        `${feed.feed} holds more than a quarter of all IPv4 addresses`,
-        {
-          remedy: 'look at what the service took for this list, and at who may sign in its name',
-        },
-      )
+    for (const family of [4, 6] as const)
+      if (addresses[family] > mostAddresses[family]) throw tooWide(feed.feed, family)
   }
 
   #loaded(feeds: readonly HeldFeed[], spared: ReadonlyMap<string, Spared>): void {
@@ -302,8 +300,11 @@ export class Feeds {
 
   #forgetDamaged(feed: HeldFeed): void {
     const { memory } = this.#on
-    memory.feeds.delete(feedKey(feed))
-    this.#wanted.set(feedKey(feed), feed)
+    const key = feedKey(feed)
+    // It was withdrawn or replaced while it was being read.
+    if (memory.feeds.get(key) !== feed) return
+    memory.feeds.delete(key)
+    if (!this.#wanted.has(key)) this.#wanted.set(key, feed)
     this.#say(feed, 'failed', incomplete('its chunks on the disk are damaged'))
     this.#fetch()
   }
@@ -344,11 +345,26 @@ export class Feeds {
     }
   }
 
+  /** Also of what never came whole: each version of that would stay for ever. */
   #prune(): void {
     const { memory } = this.#on
     const needed = [...memory.feeds.values(), ...this.#wanted.values()]
-    memory.prune(new Set(needed.flatMap(({ chunks }) => chunks)))
+    try {
+      memory.prune(new Set(needed.flatMap(({ chunks }) => chunks)))
+    } catch {
+      // What a disk does not let go of is tried again with the next list, and changes nothing that is in force.
+    }
   }
+}
+
+function tooWide(feed: string, family: 4 | 6): Problem {
+  return new Problem(
+    'too_wide',
+    `${feed} holds more than a quarter of all IPv${family} addresses`,
+    {
+      remedy: 'look at what the service took for this list, and at who may sign in its name',
+    },
+  )
 }
 
 function absent(error: unknown): never {

@@ -1,6 +1,6 @@
 /** Lists that are enforced as a whole, with a kernel that is a Map and a service that is another. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
@@ -122,6 +122,14 @@ describe('a list that is enforced as a whole', () => {
     const node = begin()
     const many = Array.from({ length: 70 }, (_, i) => `${i + 20}.0.0.0/8`)
     await node.enforce(v1, list('all', v1, many))
+    assert.deepEqual(node.firewall.listed(), [])
+    assert.deepEqual(node.told(), [['refused', 'too_wide']])
+  })
+
+  test('of more than a quarter of all IPv6 addresses in use is refused as well', async () => {
+    const node = begin()
+    const nets = Array.from({ length: 16_385 }, (_, i) => sixes(i))
+    await node.enforce(v1, list('most', v1, nets))
     assert.deepEqual(node.firewall.listed(), [])
     assert.deepEqual(node.told(), [['refused', 'too_wide']])
   })
@@ -335,11 +343,82 @@ test('a node that leaves a group lets go of its lists, and of their chunks on th
   assert.equal(readdirSync(join(node.folder, 'feeds')).length, 2)
 })
 
+test('a list that was withdrawn while it was being read does not come back because its chunk is damaged', async () => {
+  const node = begin()
+  const tor = list('tor', v1, ['203.0.113.201'])
+  await node.enforce(v1, list('drop', v1, drop), tor)
+  const [digest = ''] = tor.chunks.keys()
+  writeFileSync(join(node.folder, 'feeds', digest), '["203.0.1')
+  const gate = Promise.withResolvers<void>()
+  node.firewall.gate = gate.promise
+  node.feeds.load()
+  await node.feeds.take(feedStatement('all', v2, [list('drop', v1, drop).named]))
+  gate.resolve()
+  await node.feeds.settled()
+  await node.feeds.settled()
+  assert.equal(node.firewall.listed().includes('203.0.113.201'), false)
+  assert.deepEqual(
+    node.feeds.receipts.map(({ feed, status }) => [feed, status]),
+    [['drop', 'applied']],
+  )
+})
+
+describe('the disk', () => {
+  const files = (folder: string) => readdirSync(join(folder, 'feeds')).length
+  const hosts = (net: number) =>
+    Array.from({ length: 6_000 }, (_, i) => `198.${18 + net}.${i >> 8}.${i & 255}`)
+
+  test('does not fill with the chunks of versions that never came whole', async () => {
+    const node = begin()
+    for (const step of [0, 1, 2, 3]) {
+      const { named, chunks } = list('drop', v1 + step, hosts(step % 2).slice(step))
+      const [first] = chunks
+      if (first) node.chunks.set(...first)
+      await node.feeds.take(feedStatement('all', v1 + step, [named]))
+      await node.feeds.settled()
+    }
+    assert.equal(files(node.folder), 2, 'the index and the one chunk that may still be needed')
+  })
+
+  test('gives the room of what was withdrawn back at once, also of the last list', async () => {
+    const node = begin()
+    await node.enforce(v1, list('drop', v1, drop))
+    await node.enforce(v2)
+    assert.equal(files(node.folder), 1)
+  })
+
+  test('that does not let a chunk go keeps no list from being in force', async () => {
+    const node = begin()
+    mkdirSync(join(node.folder, 'feeds', 'a'.repeat(64)), { recursive: true })
+    await node.enforce(v1, list('drop', v1, drop))
+    assert.deepEqual(node.told(), [['applied', undefined]])
+    assert.equal(node.problem, undefined)
+  })
+
+  test('takes no more of a list than was signed for', async () => {
+    const node = begin()
+    const { named, chunks } = list('drop', v1, hosts(0))
+    for (const chunk of chunks) node.chunks.set(...chunk)
+    const [first = ''] = named.chunks
+    const less = { ...named, entries: 4_999, chunks: [first] }
+    await node.feeds.take(feedStatement('all', v1, [less]))
+    await node.feeds.settled()
+    assert.deepEqual(node.told(), [['failed', 'snapshot_incomplete']])
+    assert.equal(files(node.folder), 1)
+  })
+})
+
 function begin(more: { folder?: string; firewall?: MemoryFirewall; mostEntries?: number } = {}) {
   const folder = more.folder ?? join(parent, String(count++))
   const node = listNode({ firewall: new MemoryFirewall(), ...more, folder })
   running.push(node.feeds)
   return node
+}
+
+/** The nth /19 of 2000::/3. */
+function sixes(n: number): string {
+  const [high, low] = [0x2000 + (n >> 3), (n & 7) << 13]
+  return low === 0 ? `${high.toString(16)}::/19` : `${high.toString(16)}:${low.toString(16)}::/19`
 }
 
 function headOf(typ: string): string {

@@ -53,6 +53,7 @@ export class MemoryFirewall implements Firewall {
   }
 
   async fillFeeds(half: FeedHalf, elements: Iterable<FeedElement>): Promise<number> {
+    await this.gate
     if (this.refusing) throw refusal('this kernel was told to refuse')
     this.feeds[half].clear()
     for (const { address, timeoutMs } of elements)
