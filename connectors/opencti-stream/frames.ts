@@ -1,4 +1,5 @@
 /** Frames of a stream, read ahead of whoever takes them into a queue with a bound: then the socket is left alone. */
+import { setImmediate as turn } from 'node:timers/promises'
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import { Problem } from '#contract/problem.ts'
 
@@ -78,6 +79,11 @@ export function openFrames(body: ReadableStream<Uint8Array>, options: FrameOptio
       while (queue.length === 0) {
         if (failure) throw failure
         await change()
+      }
+      // A flood comes in small pieces; each look that finds more of it makes one page, and one commit, of them.
+      for (let before = 0; before < queue.length && queue.length < most; ) {
+        before = queue.length
+        await turn()
       }
       const taken = queue.splice(0, most)
       for (const { data } of taken) characters -= data.length

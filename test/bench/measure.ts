@@ -16,12 +16,14 @@ import { measureFacts } from './facts.ts'
 import { type Figure, percentile, rounded } from './figure.ts'
 import { measureLists } from './lists.ts'
 import { alerts, attacker, eveLine, pause, sendAtRate, untilArrived } from './load.ts'
+import { measureOpenctiStream } from './opencti-stream.ts'
 import { measureSimulation } from './simulate.ts'
 import { cpuMs, makeWorld, monotonicMs, residentMb, type World } from './world.ts'
 
 export const measurements: Record<string, () => Promise<Figure[]>> = {
   list_lookup: measureLists,
   enrich: measureFacts,
+  opencti_stream: measureOpenctiStream,
   enrichment_job: measureEnrichment,
   simulate: measureSimulation,
   disk: async () => {
