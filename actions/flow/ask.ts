@@ -17,7 +17,7 @@ const retryMs = 2_000
 export type Asking = {
   /** What is on the disk as pending. */
   later(pending: readonly Pending[]): void
-  /** Takes up again what an earlier run left. */
+  /** Takes up again what an earlier run left, but not what came since. */
   resume(): Promise<void>
   waiting(): number
   /** Resolves when nothing is being asked. */
@@ -40,7 +40,7 @@ export type AskParts = {
 export function openAsking(parts: AskParts): Asking {
   const waiting: Pending[] = []
   const stop = new AbortController()
-  const working = new Set<Promise<void>>()
+  const working = new Map<Pending, Promise<void>>()
 
   const work = async (pending: Pending): Promise<void> => {
     const said = await ask(parts, pending)
@@ -60,10 +60,10 @@ export function openAsking(parts: AskParts): Asking {
       const pending = waiting.shift()
       if (!pending) return
       const task = work(pending).finally(() => {
-        working.delete(task)
+        working.delete(pending)
         next()
       })
-      working.add(task)
+      working.set(pending, task)
     }
   }
 
@@ -74,14 +74,18 @@ export function openAsking(parts: AskParts): Asking {
 
   return {
     later,
-    resume: async () => later(await listPending(parts.store.read)),
+    resume: async () => {
+      const left = await listPending(parts.store.read)
+      const known = new Set([...waiting, ...working.keys()].map(({ alert }) => alert.id))
+      later(left.filter(({ alert }) => !known.has(alert.id)))
+    },
     waiting: () => waiting.length + working.size,
     settled: async () => {
-      while (working.size > 0) await Promise.all(working)
+      while (working.size > 0) await Promise.all(working.values())
     },
     stop: async () => {
       stop.abort()
-      await Promise.all(working)
+      await Promise.all(working.values())
     },
   }
 }

@@ -8,6 +8,7 @@ import {
   decisionIdFrom,
   findDecision,
   insertDecisions,
+  standingDecisions,
   updateDecision,
   updateReasons,
 } from '../store/decisions.ts'
@@ -18,15 +19,19 @@ import type { Writer } from '../store/store.ts'
 import { gather } from './enrich.ts'
 import { type Addressed, issue, toBlock } from './issue.ts'
 import type { JudgeParts } from './judge-batch.ts'
+import { answers } from './settle.ts'
 
-/** Stored, signed and sent when it resolves. A block that a person or more alerts have touched meanwhile is theirs. */
+/**
+ * Stored, signed and sent when it resolves. A block that a person or a surer alert has touched meanwhile is theirs, and
+ * what was settled already is not settled again.
+ */
 export async function settleProvisional(
   parts: JudgeParts,
   pending: Pending,
   said: Readonly<Record<string, IntelligenceFact>>,
 ): Promise<void> {
   const envelopes = await parts.store.write(async (tx) => {
-    await dropPending(tx, [pending.alert.id])
+    if ((await dropPending(tx, [pending.alert.id])) === 0) return []
     const now = parts.now()
     const before = await findDecision(tx, pending.decision)
     if (!before || !pending.provisional || !isUntouched(before, now)) return []
@@ -70,6 +75,7 @@ async function store(
   }
   if (outcome === 'review') {
     const question = questionFrom(before, lengthMs, now)
+    if (await isAsked(tx, question, now)) return []
     await insertDecisions(tx, [{ ...question, reasons: [...before.reasons, ...reasons] }])
     await appendJournal(tx, [line('decision.wait', undefined, question, because, now)])
     return []
@@ -92,6 +98,15 @@ function questionFrom(before: Decision, lengthMs: number, now: number): Decision
     issued: null,
     notAfter: null,
   }
+}
+
+/** A short block that comes back while a person has not answered asks no second time. */
+async function isAsked(tx: Writer, question: Decision, now: number): Promise<boolean> {
+  const { target, audience, direction, lengthMs } = question
+  if (target === null || direction === null) return false
+  const order = { target, audience, direction, lengthMs: lengthMs ?? 0 }
+  const standing = await standingDecisions(tx, [target], now)
+  return standing.some((decision) => answers(decision, { outcome: 'review', order }))
 }
 
 function lift({ id, target, audience }: Decision, because: string, now: number): Addressed {

@@ -61,7 +61,8 @@ export async function judgeBatch(
       const pending = {
         alert,
         decision: decisionIdFrom(`alert:${alert.id}`),
-        providers: verdict.ask,
+        // Whoever was asked for an earlier rule too: that rule is judged again.
+        providers: [...Object.keys(known.outside.intelligence), ...verdict.ask],
       }
       changes.pending.push(pending)
       recorded.set(alert.id, toPending(alert, pending.decision, 'stored'))
@@ -77,9 +78,10 @@ export async function judgeBatch(
     facts.remember(alert, decision)
     recorded.set(alert.id, toRecorded(alert, decision, 'stored'))
   }
+  // Of a repeat the row may be the question whether its block is confirmed.
   await dropPending(
     tx,
-    alerts.map(({ id }) => id).filter((id) => given.has(id)),
+    fresh.map(({ id }) => id).filter((id) => given.has(id)),
   )
   const envelopes = await store(tx, parts.keys, changes, now)
   return {

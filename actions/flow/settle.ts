@@ -1,6 +1,6 @@
 /** What a verdict becomes: a new decision, or more evidence for one that stands. Pure. */
 import type { Alert } from '#contract/alert.ts'
-import type { Verdict } from '../decide/verdict.ts'
+import type { Reason, Verdict } from '../decide/verdict.ts'
 import { type Decision, type DecisionState, decisionIdFrom } from '../store/decisions.ts'
 
 export type Settlement =
@@ -11,7 +11,8 @@ export type Settlement =
 /**
  * `standing` are the decisions on the same target that wait or are in force. While a block is in force another alert
  * makes no second block: it is evidence, and prolongs the block when that gains at least a tenth of its length (so
- * that a stream of alerts does not become a stream of envelopes).
+ * that a stream of alerts does not become a stream of envelopes). A provisional block prolongs nothing: only an answer
+ * does. What is sure prolongs a provisional one by however little, for then it no longer hangs on the answer.
  */
 export function settle(
   alert: Alert,
@@ -22,15 +23,23 @@ export function settle(
 ): Settlement {
   const same = standing.find((decision) => answers(decision, verdict))
   if (!same) return { kind: 'new', decision: newDecision(alert, verdict, offender, now) }
-  const notAfter = now + (verdict.order?.lengthMs ?? 0)
+  const lengthMs = verdict.order?.lengthMs ?? 0
+  const notAfter = now + lengthMs
   const gain = notAfter - (same.notAfter ?? notAfter)
-  const worth = verdict.outcome === 'block' && gain >= (verdict.order?.lengthMs ?? 0) / 10
-  return worth
+  const sure = verdict.outcome === 'block' && verdict.provisional === undefined
+  return sure && gain >= (isProvisional(same.reasons) ? 1 : lengthMs / 10)
     ? { kind: 'evidence', decision: same, notAfter }
     : { kind: 'evidence', decision: same }
 }
 
-function answers(decision: Decision, verdict: Verdict): boolean {
+/** Blocked for a short time, and not confirmed so far. */
+function isProvisional(reasons: readonly Reason[]): boolean {
+  const codes = reasons.map(({ code }) => code)
+  return codes.includes('provisional') && !codes.includes('confirmed')
+}
+
+/** Whether the decision is already what this verdict would become. */
+export function answers(decision: Decision, verdict: Pick<Verdict, 'outcome' | 'order'>): boolean {
   if (!verdict.order || decision.origin !== 'policy') return false
   const wanted: DecisionState[] = verdict.outcome === 'block' ? ['issued', 'applied'] : ['waiting']
   if (verdict.outcome !== 'block' && verdict.outcome !== 'review') return false

@@ -33,12 +33,17 @@ export async function putPending(tx: Writer, pending: readonly Pending[]): Promi
   }
 }
 
-export async function dropPending(tx: Writer, alerts: readonly string[]): Promise<void> {
-  for (let i = 0; i < alerts.length; i += 500)
-    await tx
+/** Returns how many of them waited. */
+export async function dropPending(tx: Writer, alerts: readonly string[]): Promise<number> {
+  let dropped = 0
+  for (let i = 0; i < alerts.length; i += 500) {
+    const { numDeletedRows } = await tx
       .deleteFrom('pending')
       .where('alert', 'in', alerts.slice(i, i + 500))
-      .execute()
+      .executeTakeFirst()
+    dropped += Number(numDeletedRows)
+  }
+  return dropped
 }
 
 /** The decision that each will be, for those of these alerts that wait to be judged. */

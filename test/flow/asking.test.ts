@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { type IntelligenceFact, nothingOutside } from '../../actions/decide/outside.ts'
 import type { FactSources } from '../../actions/facts/sources.ts'
+import { listPending } from '../../actions/store/pending.ts'
 import { openTestService, record, type TestService, type TestServiceOptions } from '../service.ts'
 
 const asking = `
@@ -91,6 +92,36 @@ describe('an alert whose rule needs a provider', () => {
     assert.deepEqual(await states(service), ['issued 203.0.113.7'])
   })
 
+  test('is asked about once when it came before the start had looked for what was left', async (t) => {
+    const provider = held()
+    const service = await open(t, { policy: asking, sources: provider.sources })
+    await service.alert(record('203.0.113.7'))
+    await service.flow.asking.resume()
+    assert.equal(provider.asked.length, 1)
+    provider.answer(down)
+    await settled(service)
+    assert.deepEqual(await states(service), ['waiting 203.0.113.7'])
+  })
+
+  test('is judged when every provider of every rule was asked, and each rule hears its own again', async (t) => {
+    const policy = asking.replace(
+      'rules:',
+      'rules:\n  - { name: first, because: x, when: intel("greynoise").malicious, verdict: block, for: 1h }',
+    )
+    const provider = held(['abuseipdb', 'greynoise'])
+    const service = await open(t, { policy, sources: provider.sources })
+    await service.alert(record('203.0.113.7'))
+    for (let turn = 0; turn < 10_000 && service.flow.asking.waiting() > 0; turn++) {
+      provider.answer(score(5))
+      await new Promise(setImmediate)
+    }
+    assert.deepEqual(provider.asked, [
+      '203.0.113.7 greynoise 2000',
+      '203.0.113.7 greynoise,abuseipdb 2000',
+    ])
+    assert.deepEqual(await states(service), ['noted 203.0.113.7'])
+  })
+
   test('does not hold up the others of its batch', async (t) => {
     const policy = asking.replace(
       'rules:',
@@ -165,6 +196,62 @@ describe('a provisional block', () => {
     assert.equal((await decisions(service))[0]?.length_s, 7_200)
   })
 
+  test('is asked about once, and more alerts while it is asked about do not spoil the answer', async (t) => {
+    const provider = held()
+    const service = await open(t, { policy: provisional, sources: provider.sources })
+    await service.alert(record('203.0.113.7'))
+    service.clock.now += 60_000
+    await service.alert(record('203.0.113.7', { id: 'more' }))
+    assert.equal(provider.asked.length, 1)
+    provider.answer(score(80))
+    await settled(service)
+    const found = await decisions(service)
+    assert.deepEqual(
+      found.map(({ state, length_s }) => `${state} ${length_s}`),
+      ['issued 7200'],
+    )
+  })
+
+  test('that a surer rule stands behind meanwhile is not lifted', async (t) => {
+    const policy = provisional.replace(
+      'rules:',
+      'rules:\n  - { name: sure, because: it is grave, when: alert.severity >= 90, verdict: block, for: 5m }',
+    )
+    const provider = held()
+    const service = await open(t, { policy, sources: provider.sources })
+    await service.alert(record('203.0.113.7'))
+    service.clock.now += 10_000
+    await service.alert(record('203.0.113.7', { severity: 95 }))
+    provider.answer(score(5))
+    await settled(service)
+    const [decision] = await decisions(service)
+    assert.equal(decision?.state, 'issued')
+    assert.deepEqual(await timeline(service, decision?.id), ['decision.issue', 'decision.prolong'])
+  })
+
+  test('that comes back while a person has not answered asks no second time', async (t) => {
+    const service = await open(t, { policy: provisional, sources: now(down) })
+    await service.alert(record('203.0.113.7'))
+    await settled(service)
+    service.clock.now += 300_001
+    await service.alert(record('203.0.113.7', { id: 'again' }))
+    await settled(service)
+    const waiting = (await states(service)).filter((state) => state.startsWith('waiting'))
+    assert.deepEqual(waiting, ['waiting 203.0.113.7'])
+  })
+
+  test('that was settled already is not settled again', async (t) => {
+    const provider = held()
+    const service = await open(t, { policy: provisional, sources: provider.sources })
+    await service.alert(record('203.0.113.7'))
+    const pending = await listPending(service.flow.store.read)
+    service.flow.asking.later(pending)
+    provider.answer(score(80))
+    await settled(service)
+    const [decision] = await decisions(service)
+    assert.deepEqual(await timeline(service, decision?.id), ['decision.issue', 'decision.confirm'])
+  })
+
   test('that ended before anybody answered is not brought back', async (t) => {
     const provider = held()
     const service = await open(t, { policy: provisional, sources: provider.sources })
@@ -189,7 +276,7 @@ const score = (score: number): IntelligenceFact => ({
 const down: IntelligenceFact = { state: 'silent', problem: 'it is down' }
 
 /** A provider that answers when the test says so. */
-function held() {
+function held(askable = ['abuseipdb']) {
   const asked: string[] = []
   const waiting: ((fact: IntelligenceFact) => void)[] = []
   return {
@@ -203,6 +290,7 @@ function held() {
           asked.push(`${address} ${providers} ${budgetMs}`)
           waiting.push(resolve)
         }),
+      askable,
     ),
   }
 }
@@ -217,12 +305,14 @@ function sourcesThat(
     providers: readonly string[],
     budgetMs: number,
   ) => Promise<IntelligenceFact>,
+  askable = ['abuseipdb'],
 ): FactSources {
   return {
-    of: () => ({ ...nothingOutside, askable: ['abuseipdb'] }),
-    ask: async (address, providers, budgetMs) => ({
-      abuseipdb: await say(address.text, providers, budgetMs),
-    }),
+    of: () => ({ ...nothingOutside, askable }),
+    ask: async (address, providers, budgetMs) => {
+      const fact = await say(address.text, providers, budgetMs)
+      return Object.fromEntries(providers.map((name) => [name, fact]))
+    },
     look: async () => {},
     states: () => [],
   }
