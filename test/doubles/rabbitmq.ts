@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { connect } from 'amqplib'
+import { generate } from 'selfsigned'
 
 const root = '/usr/lib/rabbitmq/lib'
 
@@ -19,6 +20,8 @@ export function rabbitMissing(): string | false {
 
 export type Rabbit = {
   port: number
+  /** The same over TLS, with the certificate that it has. */
+  tls: { port: number; ca: string }
   /** As after a crash: what was durable is there again. */
   restart(): Promise<void>
   stop(): Promise<void>
@@ -26,7 +29,8 @@ export type Rabbit = {
 
 export async function startRabbit(): Promise<Rabbit> {
   const dir = mkdtempSync(join(tmpdir(), 'cordon-rabbit-'))
-  const [port = 0, distribution = 0, names = 0] = await freePorts(3)
+  const [port = 0, distribution = 0, names = 0, tlsPort = 0] = await freePorts(4)
+  const ca = await certify(dir)
   const environment = {
     PATH: process.env.PATH,
     HOME: dir,
@@ -45,7 +49,14 @@ export async function startRabbit(): Promise<Rabbit> {
     RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS:
       '+S 1:1 +sbwt none -kernel inet_dist_use_interface {127,0,0,1}',
   }
-  writeFileSync(join(dir, 'rabbitmq.conf'), 'vm_memory_high_watermark.relative = 0.9\n')
+  const conf = [
+    'vm_memory_high_watermark.relative = 0.9',
+    `listeners.ssl.1 = 127.0.0.1:${tlsPort}`,
+    `ssl_options.certfile = ${join(dir, 'cert.pem')}`,
+    `ssl_options.keyfile = ${join(dir, 'key.pem')}`,
+    'ssl_options.verify = verify_none',
+  ]
+  writeFileSync(join(dir, 'rabbitmq.conf'), `${conf.join('\n')}\n`)
   writeFileSync(join(dir, 'plugins'), '[].\n')
   writeFileSync(join(dir, 'env.conf'), '')
   const epmd = spawn('epmd', ['-port', String(names), '-address', '127.0.0.1'], { stdio: 'ignore' })
@@ -57,6 +68,7 @@ export async function startRabbit(): Promise<Rabbit> {
   let server = await start()
   return {
     port,
+    tls: { port: tlsPort, ca },
     restart: async () => {
       await end(server)
       server = await start()
@@ -67,6 +79,16 @@ export async function startRabbit(): Promise<Rabbit> {
       rmSync(dir, { recursive: true, force: true })
     },
   }
+}
+
+async function certify(dir: string): Promise<string> {
+  const pair = await generate([{ name: 'commonName', value: 'rabbit' }], {
+    algorithm: 'sha256',
+    extensions: [{ name: 'subjectAltName', altNames: [{ type: 7, ip: '127.0.0.1' }] }],
+  })
+  writeFileSync(join(dir, 'key.pem'), pair.private)
+  writeFileSync(join(dir, 'cert.pem'), pair.cert)
+  return pair.cert
 }
 
 function script(): string | undefined {

@@ -179,6 +179,16 @@ describe('enrichment over the broker', { skip: rabbitMissing() || schemaMissing(
     assert.equal((await pushed()).length, 1)
   })
 
+  test('over TLS the broker is believed with its authority, and only with that', async () => {
+    const { port, ca } = rabbit.tls
+    const over = { mq_port: port, mq_use_ssl: true }
+    const at = serving({ url: platform.url, token: world.token, ca, ...over }, cordon)
+    await at.until('ready')
+    await at.stop()
+    const without = serving({ url: platform.url, token: world.token, ...over }, cordon)
+    assert.equal((await without.ended)?.code, 'untrusted_service')
+  })
+
   test('a refused login is said as one', async () => {
     world.broker = { ...world.broker, pass: 'wrong' }
     const problem = await start().ended

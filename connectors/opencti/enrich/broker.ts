@@ -207,6 +207,12 @@ function refusedBy(where: string, error: unknown): Problem {
     return new Problem('unauthenticated', `the broker at ${where} refuses the login`, {
       remedy: 'set mq_user and mq_pass, or correct them on the platform',
     })
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  if (/CERT|SELF_SIGNED|UNABLE_TO|ALTNAME/.test(code))
+    return new Problem('untrusted_service', `the broker at ${where} did not prove who it is`, {
+      remedy: 'give its authority in ca, mostly as a file',
+      cause: error,
+    })
   return new Problem('service_unreachable', `cannot reach the broker at ${where}`, {
     remedy:
       'check that it runs and may be reached from here; set mq_host when the platform names it otherwise, or send and listen by HTTP',
