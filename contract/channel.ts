@@ -17,6 +17,8 @@ export const channelShape = {
   events: listOf(Pattern)
     .prefault([
       'decision.wait',
+      'decision.second',
+      'decision.timeout_block',
       'receipt.failed',
       'node.*',
       'list.*',

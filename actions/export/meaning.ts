@@ -9,9 +9,11 @@ const kinds: Readonly<Record<string, Kind>> = {
   'decision.approve': { category: 'network', type: ['connection', 'denied'] },
   'decision.prolong': { category: 'network', type: ['connection', 'denied'] },
   'decision.extend': { category: 'network', type: ['connection', 'denied'] },
+  'decision.timeout_block': { category: 'network', type: ['connection', 'denied'] },
   'decision.confirm': { category: 'network', type: ['connection', 'denied'] },
   'decision.lift': { category: 'network', type: ['connection', 'allowed'] },
   'decision.expire': { category: 'network', type: ['connection', 'end'] },
+  'decision.timeout_block': { category: 'network', type: ['connection', 'denied'] },
   'node.invite': { category: 'configuration', type: ['creation'] },
   'node.enrol': { category: 'configuration', type: ['creation'] },
   'node.regroup': { category: 'configuration', type: ['change'] },
@@ -41,14 +43,20 @@ export function kindOf(action: string): Kind {
 /** Whether what the line tells succeeded; of a question nobody knows yet. */
 export function outcomeOf(action: string): 'success' | 'failure' | 'unknown' {
   if (failures.includes(action)) return 'failure'
-  return action === 'decision.wait' ? 'unknown' : 'success'
+  return undecided.includes(action) ? 'unknown' : 'success'
 }
+
+const undecided: readonly string[] = ['decision.wait', 'decision.second']
 
 const failures: readonly string[] = [
   'receipt.refused',
   'receipt.failed',
   'node.degraded',
   'node.head_withheld',
+  'node.silent',
+  'list.silent',
+  'places.silent',
+  'provider.silent',
   'notice.dead',
 ]
 

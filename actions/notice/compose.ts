@@ -25,13 +25,16 @@ export async function compose(parts: ComposeParts, channel: string, batch: Batch
   const notices = []
   for (const line of lines) {
     const decision = decisions.get(line.subject)
-    const asks = line.action === 'decision.wait' && decision?.state === 'waiting'
+    const asks = asking.includes(line.action) && decision?.state === 'waiting'
     const answers = asks ? await answersTo(parts, line.subject) : []
     notices.push(describe(line, parts.issuer, decision, answers))
   }
   if (batch.more.size > 0) notices.push(describeRest(batch, parts.issuer, parts.now()))
   return notices
 }
+
+/** Whoever takes an answer back asks again. */
+const asking = ['decision.wait', 'decision.undo']
 
 /** Without links a person answers by the commands that the text names, which is better than not to hear of it. */
 export async function answersTo(parts: ComposeParts, decision: string): Promise<Answers> {

@@ -4,6 +4,8 @@ import type { ChannelSettings, Urgency } from '#contract/channel.ts'
 /** A person is waited for, or a node does not do what it should. */
 const high = new Set([
   'decision.wait',
+  'decision.second',
+  'decision.timeout_block',
   'receipt.failed',
   'node.degraded',
   'node.silent',
@@ -18,6 +20,10 @@ const low = new Set([
   'decision.extend',
   'decision.lift',
   'decision.prolong',
+  'decision.confirm',
+  'list.ready',
+  'places.ready',
+  'provider.ready',
   'node.back',
   'node.invite',
   'node.recovered',

@@ -35,8 +35,35 @@ export function tellDecision(told: Told): Words | undefined {
       return { title: `Block of ${what} prolonged${until}`, lines: blockLines(told) }
     case 'decision.decline':
       return { title: `Block of ${what} declined`, lines: [byWhom(told), seeLine(told)] }
+    case 'decision.timeout_block':
+      return { title: `Nobody answered: ${what} is blocked${until}`, lines: blockLines(told) }
+    case 'decision.timeout_decline':
+      return {
+        title: `Nobody answered: block of ${what} declined`,
+        lines: [byWhom(told), seeLine(told)],
+      }
+    case 'decision.second':
+      return { title: `Waits for a second person: block of ${what}`, lines: secondLines(told) }
     case 'decision.lift':
       return { title: `Block of ${what} lifted`, lines: [byWhom(told), seeLine(told)] }
+    case 'decision.second':
+      return {
+        title: `A second person is asked: block ${what}?`,
+        lines: [byWhom(told), ...waitLines(told)],
+      }
+    case 'decision.undo':
+      return { title: `Taken back: block of ${what}`, lines: [byWhom(told), seeLine(told)] }
+    case 'decision.ignore':
+      return { title: `${what} is ignored for a time`, lines: [byWhom(told), seeLine(told)] }
+    case 'decision.protect':
+      return {
+        title: `${what} is not to be blocked any more`,
+        lines: [byWhom(told), seeLine(told)],
+      }
+    case 'decision.timeout_decline':
+      return { title: `Nobody answered: ${what} is not blocked`, lines: [seeLine(told)] }
+    case 'decision.timeout_block':
+      return { title: `Nobody answered: ${what} is blocked${until}`, lines: blockLines(told) }
     case 'decision.expire':
       return { title: `Block of ${what} ended by its time`, lines: [seeLine(told)] }
     default:
@@ -73,6 +100,19 @@ function waitLines(told: Told): string[] {
     ...whyLines(told),
     `Approve: ${command(`decision approve ${subject} --reason "..."`)}`,
     `Decline: ${command(`decision decline ${subject} --reason "..."`)}`,
+    seeLine(told),
+  ]
+}
+
+/** The same verb, length and audience: anything else is no agreement. */
+function secondLines(told: Told): string[] {
+  const verb = textIn(told.after, 'verb') ?? 'approve'
+  const length = told.after.length_ms
+  const asks = typeof length === 'number' ? ` to ${verb} ${lengthOf(0, length)}` : ''
+  return [
+    `${whoOf(told.actor)} agreed${asks}, ${scopeOf(told)}. Nothing changes until somebody else does.`,
+    byWhom(told),
+    `Agree: ${command(`decision ${verb} ${told.subject} --reason "..."`)}`,
     seeLine(told),
   ]
 }

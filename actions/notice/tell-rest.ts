@@ -1,4 +1,4 @@
-/** Nodes, policy, keys, tokens and everything else in words. Pure. */
+/** Nodes, sources, policy, keys, tokens and everything else in words. Pure. */
 import { diffLines } from 'diff'
 import { command, type Fields, type Told, textIn, textsIn, type Words, whoOf } from './told.ts'
 
@@ -62,6 +62,31 @@ export function tellNode({ action, subject, actor, after, before }: Told): Words
       return ofItself(`Node ${subject} protects other addresses than before`)
     default:
       return undefined
+  }
+}
+
+const kinds: Readonly<Record<string, string>> = {
+  list: 'list',
+  places: 'database of places',
+  provider: 'provider',
+}
+
+/** A source of facts. */
+export function tellSource({ action, subject, after }: Told): Words | undefined {
+  const [noun = '', state] = action.split('.')
+  const kind = kinds[noun]
+  if (kind === undefined || (state !== 'silent' && state !== 'ready')) return undefined
+  const list = `See: ${command('source list')}`
+  if (state === 'ready') return { title: `The ${kind} ${subject} answers again`, lines: [list] }
+  const [detail, remedy] = [textIn(after, 'detail'), textIn(after, 'remedy')]
+  return {
+    title: `The ${kind} ${subject} has fallen silent`,
+    lines: [
+      ...(detail === undefined ? [] : [`Why: ${detail}`]),
+      ...(remedy === undefined ? [] : [`What to do: ${remedy}`]),
+      'Rules that ask it are judged as sources in the policy says of its silence.',
+      list,
+    ],
   }
 }
 
