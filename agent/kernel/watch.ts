@@ -60,6 +60,14 @@ export function watchTable(
   const poll = () => drain(socket, reader, changed)
   const timer = setInterval(poll, pollMs)
   timer.unref()
+  let stopped = false
+  const heedAgain = (before: number, own: number) => {
+    listen(socket, group, undefined)
+    // To empty what is empty makes no generation.
+    const made = generationNow(question) - before
+    if (made !== 0 && made !== own)
+      changed('the ruleset was changed by another process during a large transaction of ours')
+  }
   return {
     async aside(transaction) {
       const before = generationNow(question)
@@ -71,14 +79,12 @@ export function watchTable(
         own = 1
         return result
       } finally {
-        listen(socket, group, undefined)
-        // To empty what is empty makes no generation.
-        const made = generationNow(question) - before
-        if (made !== 0 && made !== own)
-          changed('the ruleset was changed by another process during a large transaction of ours')
+        // The numbers of closed sockets may be those of others by now.
+        if (!stopped) heedAgain(before, own)
       }
     },
     stop() {
+      stopped = true
       clearInterval(timer)
       socket.close()
       question.close()

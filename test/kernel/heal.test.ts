@@ -117,6 +117,17 @@ for (const { name, make } of backEnds.filter(({ name }) => name === 'netlink' ||
       told.stop()
     })
 
+    test('a large transaction that is under way when the watch ends is done all the same', async () => {
+      const told = firstChange(firewall)
+      const many = Array.from({ length: 20_000 }, (_, index) =>
+        put('in_hosts4', `198.18.${index >> 8}.${index & 255}`),
+      )
+      const replaced = firewall.replace(many)
+      await Promise.resolve()
+      told.stop()
+      await replaced
+    })
+
     test('a table of another version stays in force until all is filled anew in one transaction', async () => {
       await firewall.clear()
       await nft('add table inet cordon { comment "cordon structure 0"; }')
