@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { toProblem } from '#contract/problem.ts'
 import { acceptRemembered } from './accept.ts'
+import type { Resolve } from './belonging.ts'
 import type { LocalClock } from './clock.ts'
 import type { ConnectTo, Service } from './connect.ts'
 import { describeForPerson } from './describe.ts'
@@ -27,6 +28,8 @@ export type AgentOn = {
   /** One line for the log. */
   say(line: string): void
   interfaces?: () => string[]
+  /** Absent: the system's resolver. */
+  resolve?: Resolve
 }
 
 export type Agent = {
@@ -39,7 +42,8 @@ export type Agent = {
 
 /**
  * Resolves when the kernel holds what the node remembers; the network comes after. Throws `conflict` when the node
- * is not enrolled or another agent works with its state folder, and what the settings, the state folder and the choice of the firewall throw.
+ * is not enrolled or another agent works with its state folder, and what the settings, the state folder and the choice of
+ * the firewall throw.
  */
 export async function runAgent(settings: AgentSettings, on: AgentOn): Promise<Agent> {
   requireMembership(settings.state_dir)

@@ -17,12 +17,12 @@ export function trustOf(trusted: Pick<TrustedKeys, 'issuer' | 'keys'>): Trust {
 /**
  * What is trusted after these announcements, in whatever order they come: each must be signed by a key that is
  * trusted by then. The newest set replaces the older, so a retired key is trusted no longer. What is dated later than
- * `now` (ms of the service's clock) and the slack is not taken; without `now` every date is.
+ * `now` (ms of the service's clock) and the slack is not taken.
  */
 export function takeAnnouncements(
   trusted: TrustedKeys,
   announcements: readonly string[],
-  now = Number.POSITIVE_INFINITY,
+  now: number,
 ): TrustedKeys {
   let held = trusted
   // Each is taken once: two of one second, each of which brings a key, would replace each other for ever.
@@ -81,6 +81,7 @@ export class Keyring {
   #trust: Trust
   #asked = Number.NEGATIVE_INFINITY
   #early: Problem | undefined
+  #asking: Promise<void> | undefined
 
   constructor(on: KeyringOn, trusted: TrustedKeys) {
     this.#on = on
@@ -93,18 +94,23 @@ export class Keyring {
   }
 
   /**
-   * Throws what asking throws; that nothing new was announced is no error. Throws `envelope_expired` when all that is
-   * new is dated in the future.
+   * Who comes while an answer is on its way waits for it too. Throws what asking throws; that nothing new was announced
+   * is no error. Throws `envelope_expired` when all that is new is dated in the future.
    */
   async learn(): Promise<void> {
-    const asked = this.#on.monotonic()
-    if (asked - this.#asked >= askAgainMs) {
-      this.#asked = asked
-      this.#early = undefined
-      const { announcements } = readAnswer(Announcements, await this.#on.ask(), '/v1/keys')
-      this.#take(announcements, this.#on.now())
-    }
+    if (this.#on.monotonic() - this.#asked >= askAgainMs)
+      this.#asking ??= this.#ask().finally(() => {
+        this.#asking = undefined
+      })
+    await this.#asking
     if (this.#early) throw this.#early
+  }
+
+  async #ask(): Promise<void> {
+    this.#asked = this.#on.monotonic()
+    this.#early = undefined
+    const { announcements } = readAnswer(Announcements, await this.#on.ask(), '/v1/keys')
+    this.#take(announcements, this.#on.now())
   }
 
   #take(announcements: readonly string[], now: number): void {

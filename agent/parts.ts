@@ -2,7 +2,7 @@
 import { printCursor } from '#contract/audience.ts'
 import { toProblem } from '#contract/problem.ts'
 import type { AgentOn } from './agent.ts'
-import { Belonging, type Resolve } from './belonging.ts'
+import { Belonging } from './belonging.ts'
 import { CatchUp } from './catch-up.ts'
 import { Clock, timeAtStart } from './clock.ts'
 import { resolveHost, type Service } from './connect.ts'
@@ -83,10 +83,7 @@ function makeGround(folder: string, on: AgentOn): Ground {
  * Throws `conflict` when the node is not enrolled, and what the settings, the state folder and the choice of the
  * firewall throw.
  */
-export async function makeParts(
-  settings: AgentSettings,
-  on: AgentOn & { resolve?: Resolve },
-): Promise<Parts> {
+export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<Parts> {
   const ground = makeGround(settings.state_dir, on)
   const { belonging, clock, troubles, record, wished } = ground
   const { monotonic, local, version } = on

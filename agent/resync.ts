@@ -61,7 +61,7 @@ async function askForState(on: ResyncOn, audience: string): Promise<Load> {
   let blocks = 0
   for (const digest of claims.chunks)
     for (const row of readChunk(await askForChunk(on.service, digest), digest)) {
-      blocks++
+      if (++blocks > claims.blocks) throw incomplete(`more than ${claims.blocks} blocks came`)
       gather(on.accept, row, place, load)
     }
   if (blocks !== claims.blocks) throw incomplete(`${blocks} of ${claims.blocks} blocks came`)

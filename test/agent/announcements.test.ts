@@ -49,6 +49,31 @@ describe('an announcement of a signing key', () => {
     assert.equal(absurd?.code, 'envelope_expired')
   })
 
+  test('is asked for once by all that need it at the same time, and all of them wait for the answer', async () => {
+    const gate = Promise.withResolvers<void>()
+    let asked = 0
+    const keyring = new Keyring(
+      {
+        ask: async () => {
+          asked++
+          await gate.promise
+          return { announcements: [announce(one, second, one, two)] }
+        },
+        store: () => {},
+        monotonic: () => 0,
+        now: () => today,
+      },
+      first,
+    )
+    const all = [1, 2, 3].map(async () => {
+      await keyring.learn()
+      return keyring.trust.keys.has(two.kid)
+    })
+    gate.resolve()
+    assert.deepEqual(await Promise.all(all), [true, true, true])
+    assert.equal(asked, 1)
+  })
+
   test('of the future makes learning fail with the reason, until something else was announced', async () => {
     let [monotonic, asked] = [0, 0]
     let announcements = [announce(one, second + 3_600, one, three)]

@@ -196,29 +196,29 @@ describe('a new signing key', () => {
 
   test('is trusted when a trusted key announces it, step by step and in whatever order', () => {
     const steps = [announce(two, 20, two, three), announce(one, 10, one, two)]
-    const trust = trustOf(takeAnnouncements(first, steps))
+    const trust = trustOf(takeAnnouncements(first, steps, today))
     assert.deepEqual([...trust.keys.keys()], [two.kid, three.kid])
   })
 
   test('is not trusted on its own word, nor another issuer on the word of a trusted key', () => {
-    assert.equal(takeAnnouncements(first, [announce(two, 10, two)]), first)
+    assert.equal(takeAnnouncements(first, [announce(two, 10, two)], today), first)
     const foreign = sign(
       { iss: 'https://other.example', iat: 10, keys: [two.public] },
       tokenType.keys,
       one,
     )
-    assert.equal(takeAnnouncements(first, [foreign]), first)
+    assert.equal(takeAnnouncements(first, [foreign], today), first)
   })
 
   test('does not come back by an old announcement after it was retired', () => {
     const old = announce(one, 10, one, two)
-    const now = takeAnnouncements(first, [old, announce(one, 20, one)])
-    assert.deepEqual(takeAnnouncements(now, [old]), now)
+    const now = takeAnnouncements(first, [old, announce(one, 20, one)], today)
+    assert.deepEqual(takeAnnouncements(now, [old], today), now)
   })
 
   test('of two announcements in one second is taken once, and the reading ends', () => {
     const both = [announce(one, 10, one, two), announce(one, 10, one, three)]
-    const now = takeAnnouncements(first, both)
+    const now = takeAnnouncements(first, both, today)
     assert.deepEqual(now.keys, [one.public, three.public])
   })
 })

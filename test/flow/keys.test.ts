@@ -47,7 +47,7 @@ describe('the signing keys', () => {
     await keys.rotate(at, noted)
     const old = keys.current().kid
     const kid = await keys.rotate(at + 1_000, noted, true)
-    const now = takeAnnouncements(trusted, keys.announcements())
+    const now = takeAnnouncements(trusted, keys.announcements(), Date.now())
     assert.deepEqual([...trustOf(now).keys.keys()], [kid])
     for (const known of [keys, openKeys(path, () => 'x')])
       assert.deepEqual(
@@ -115,7 +115,7 @@ describe('a node that knows an old key', () => {
     const keys = openKeys(file(t), () => 'cordon-test')
     const trusted = { issuer: 'cordon-test', keys: keys.published(), announced: 0 }
     for (let n = 1; n <= 3; n++) await keys.rotate(at + n * 1_000, noted)
-    const after = takeAnnouncements(trusted, keys.announcements())
+    const after = takeAnnouncements(trusted, keys.announcements(), Date.now())
     assert.ok(trustOf(after).keys.has(keys.current().kid))
   })
 
@@ -134,7 +134,7 @@ describe('a node that knows an old key', () => {
     assert.ok(old && fresh)
     assert.throws(() => readEnvelope(fresh, trustOf(node)), { code: 'envelope_key_unknown' })
     const { announcements } = (await service.ask('GET', '/v1/keys', { token: null })).body
-    const learned = trustOf(takeAnnouncements(node, announcements))
+    const learned = trustOf(takeAnnouncements(node, announcements, Date.now()))
     assert.equal(readEnvelope(fresh, learned).seq, 2)
     assert.equal(readEnvelope(old, learned).seq, 1)
     assert.ok(learned.keys.has(kid ?? ''))
@@ -147,7 +147,7 @@ describe('a node that knows an old key', () => {
     const other = openKeys(file(t), () => 'cordon-test')
     await other.rotate(at, noted)
     const trusted = { issuer: 'cordon-test', keys: keys.published(), announced: 0 }
-    assert.equal(takeAnnouncements(trusted, other.announcements()), trusted)
+    assert.equal(takeAnnouncements(trusted, other.announcements(), Date.now()), trusted)
   })
 })
 
