@@ -5,6 +5,7 @@ import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import type { GetMessage } from 'amqplib'
 import { openBroker } from '../../connectors/opencti/enrich/broker.ts'
 import { emptyWorld, queueNames, schemaMissing, startOpenCti, userId } from '../doubles/opencti.ts'
+import { startAnswers } from '../doubles/opencti-answers.ts'
 import { declareQueues, onBroker } from '../doubles/opencti-queues.ts'
 import { type Rabbit, rabbitMissing, startRabbit } from '../doubles/rabbitmq.ts'
 import { alertsAt, block, connectorId, cordonThatKnows, entity, job, workId } from './jobs.ts'
@@ -12,7 +13,7 @@ import { type Serving, serving } from './serving.ts'
 
 const attacker = '203.0.113.7'
 
-describe('enrichment over the broker', { skip: rabbitMissing() || schemaMissing() }, () => {
+describe('enrichment over the broker', { skip: rabbitMissing() }, () => {
   const world = emptyWorld()
   const cordon = cordonThatKnows(
     new Map([[attacker, { alerts: alertsAt(1), decisions: [block()] }]]),
@@ -22,7 +23,7 @@ describe('enrichment over the broker', { skip: rabbitMissing() || schemaMissing(
   let running: Serving | undefined
   before(async () => {
     rabbit = await startRabbit()
-    platform = await startOpenCti(world)
+    platform = await (schemaMissing() ? startAnswers(world) : startOpenCti(world))
   })
   after(async () => {
     await platform.close()

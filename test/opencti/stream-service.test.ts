@@ -91,6 +91,15 @@ describe('an indicator of the live stream', () => {
   })
 })
 
+test('a platform that asks for a pause is left alone for so long, but not for ever', async (t) => {
+  const { double, pauses, until } = await follow(t)
+  for (const seconds of ['7', '86400', '0'])
+    double.refusals.push({ status: 429, headers: { 'retry-after': seconds } })
+  double.end()
+  await until(() => pauses.length >= 4)
+  assert.deepEqual(pauses.slice(1, 4), [7_000, 600_000, 4_000])
+})
+
 type Shown = { target: string; state: string; length_s: number }
 async function decisions(service: TestService): Promise<Shown[]> {
   const { text } = await service.ask('GET', '/v1/decisions')
@@ -101,6 +110,8 @@ type Followed = {
   double: StreamDouble
   service: TestService
   health: SourceHealth[]
+  /** How long the service waited before it tried again. */
+  pauses: number[]
   /** Resolves once the decisions are these, or it holds; looks after every commit and every pause. */
   until(...wanted: string[] | [() => boolean]): Promise<void>
 }
@@ -116,7 +127,9 @@ async function follow(t: TestContext): Promise<Followed> {
     })
   store.onCommit(() => changed())
   const health: SourceHealth[] = []
-  const pause = async () => {
+  const pauses: number[] = []
+  const pause = async (ms: number) => {
+    pauses.push(ms)
     changed()
     await new Promise((done) => setImmediate(done))
   }
@@ -136,6 +149,7 @@ async function follow(t: TestContext): Promise<Followed> {
     double,
     service,
     health,
+    pauses,
     until: async (...wanted) => {
       for (let looks = 0; looks < 500; looks++) {
         const waiting = next()
