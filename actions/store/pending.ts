@@ -21,6 +21,7 @@ export async function putPending(tx: Writer, pending: readonly Pending[]): Promi
     const fresh = {
       decision,
       providers: JSON.stringify(providers),
+      statement: provisional ? null : (alert.statement ?? null),
       body: provisional ? null : JSON.stringify(alert),
       rule: provisional?.rule ?? null,
       length_ms: provisional?.lengthMs ?? null,

@@ -1,5 +1,4 @@
 /** What sources go on saying by their alerts until they take it back: what of it stands, and what was taken back. */
-import { sql } from 'kysely'
 import { Alert } from '#contract/alert.ts'
 import { prepared, preparedIn, type Slots } from './prepared.ts'
 import type { Reader, Writer } from './store.ts'
@@ -69,21 +68,20 @@ export async function pendingStatements(
   attacker: string | undefined,
   until: number,
 ): Promise<Alert[]> {
-  const rows = await selectPending(db, { source, statement })
-  return rows
-    .flatMap(({ body }) => (body === null ? [] : Alert.parse(JSON.parse(body))))
+  const alerts = (await selectPending(db, { statement })).flatMap(readBody)
+  return alerts
+    .filter((alert) => alert.source === source)
     .filter((alert) => attacker === undefined || alert.attacker === attacker)
     .filter(({ observed }) => Date.parse(observed) <= until)
 }
 
-const selectPending = prepared((db, { source, statement }: Slots<Statement>) =>
-  db
-    .selectFrom('pending')
-    .select('body')
-    .where('body', 'is not', null)
-    .where(sql<boolean>`json_extract(body, '$.statement') = ${statement}`)
-    .where(sql<boolean>`json_extract(body, '$.source') = ${source}`),
+const selectPending = prepared((db, { statement }: Slots<{ statement: string }>) =>
+  db.selectFrom('pending').select('body').where('statement', '=', statement),
 )
+
+function readBody({ body }: { body: string | null }): Alert[] {
+  return body === null ? [] : [Alert.parse(JSON.parse(body))]
+}
 
 /** What waits, is in force, or is not judged yet because this source said so; each once, in pieces. */
 export async function* heldStatements(db: Reader, source: string): AsyncGenerator<string[]> {
@@ -109,11 +107,10 @@ export async function* heldStatements(db: Reader, source: string): AsyncGenerato
   const waiting = await db
     .selectFrom('pending')
     .select('body')
-    .where('body', 'is not', null)
-    .where(sql<boolean>`json_extract(body, '$.source') = ${source}`)
+    .where('statement', 'is not', null)
     .execute()
-  const said = waiting.flatMap(({ body }) =>
-    body === null ? [] : (Alert.parse(JSON.parse(body)).statement ?? []),
-  )
+  const said = waiting
+    .flatMap(readBody)
+    .flatMap((alert) => (alert.source === source ? (alert.statement ?? []) : []))
   if (said.length > 0) yield [...new Set(said)]
 }

@@ -129,6 +129,8 @@ export type Tables = {
     decision: string
     /** Whom to ask. */
     providers: string
+    /** Of the alert, until it is judged. */
+    statement: string | null
     /** The whole Alert, which is not among the alerts yet; null when its decision is a provisional block. */
     body: string | null
     /** Of a provisional block: its rule, and what it grows to. */

@@ -13,7 +13,8 @@ const statements = [
   'create index alerts_by_statement on alerts (statement) where statement is not null',
   `create table pending (
      alert text primary key, received bigint not null, decision text not null, providers text not null,
-     body text, rule text, length_ms bigint)`,
+     statement text, body text, rule text, length_ms bigint)`,
+  'create index pending_by_statement on pending (statement) where statement is not null',
   `create table intelligence (
      provider text not null, address text not null, asked bigint not null, answer text not null,
      primary key (provider, address)) without rowid`,
