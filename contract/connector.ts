@@ -17,6 +17,8 @@ export type Connector<Settings = unknown> = {
   title: string
   /** Strict object; every field has a default or is optional, so that `{}` parses. */
   settings: z.ZodType<Settings>
+  /** By setting: names of the environment of another program that are understood where the setting is given nowhere. */
+  environment?: Readonly<Record<string, string>>
   /**
    * One vendor record to alerts. Pure. A record is parsed JSON (pushed) or one line of text (followed).
    * A well-formed record that is no alert gives []. Several attackers give one alert each.
@@ -133,7 +135,7 @@ export type Cordon = {
    * that nodes have answered. The same cursor again when there is nothing more.
    */
   confirmedBlocks(cursor: string | undefined): Promise<ConfirmedBlocks>
-  /** What the connector keeps over restarts, a short text under a name of its own. */
+  /** What the connector keeps over restarts, a short text under a name of its own, for 90 days after it was last given. */
   recall(name: string): Promise<string | undefined>
   remember(name: string, text: string): Promise<void>
 }

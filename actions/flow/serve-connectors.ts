@@ -4,7 +4,7 @@ import type { Cordon, Server, Worked } from '#contract/connector.ts'
 import { Problem, toProblem } from '#contract/problem.ts'
 import { printTime } from '#contract/time.ts'
 import type { FactSources } from '../facts/sources.ts'
-import { putSourceCursor, readSourceCursor } from '../store/cursors.ts'
+import { forgetCursors, putSourceCursor, readSourceCursor } from '../store/cursors.ts'
 import type { Store } from '../store/store.ts'
 import { confirmedBlocks } from './confirmed-blocks.ts'
 import { knowledgeOf } from './knowledge.ts'
@@ -13,6 +13,8 @@ import type { RunningConnector } from './receive.ts'
 
 const firstPauseMs = 1_000
 const longestPauseMs = 60_000
+const keptMs = 90 * 24 * 3_600_000
+const tidyEveryMs = 24 * 3_600_000
 /** Of the journal, at once. */
 const mostLines = 500
 
@@ -54,13 +56,20 @@ export function serveConnectors(
 }
 
 function cordonFor({ store, sources, now }: ServeParts, connector: string): Cordon {
+  let tidyAt = now()
   const name = (key: string) => `${connector}:kept:${key}`
   return {
     now,
     knowledge: (address) => knowledgeOf({ store, sources, now: now() }, address),
     confirmedBlocks: (cursor) => confirmedBlocks(store.read, cursor, mostLines, now()),
     recall: (key) => readSourceCursor(store.read, name(key)),
-    remember: (key, text) => store.write((tx) => putSourceCursor(tx, name(key), text, now())),
+    remember: (key, text) =>
+      store.write(async (tx) => {
+        await putSourceCursor(tx, name(key), text, now())
+        if (now() < tidyAt) return
+        tidyAt = now() + tidyEveryMs
+        await forgetCursors(tx, name(''), now() - keptMs)
+      }),
   }
 }
 

@@ -22,3 +22,13 @@ export async function putSourceCursor(
     .onConflict((conflict) => conflict.column('source').doUpdateSet({ cursor, updated: now }))
     .execute()
 }
+
+/** Those under names that begin so and were not moved since. */
+export async function forgetCursors(tx: Writer, prefix: string, before: number): Promise<void> {
+  await tx
+    .deleteFrom('cursors')
+    .where('source', '>=', prefix)
+    .where('source', '<', `${prefix}\uffff`)
+    .where('updated', '<', before)
+    .execute()
+}

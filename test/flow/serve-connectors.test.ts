@@ -66,12 +66,19 @@ describe('a part that serves', () => {
   })
 
   test('keeps short texts over restarts, apart from those of others', async (t) => {
-    const { cordon } = await stage(t, until)
+    const { cordon, clock } = await stage(t, until)
     assert.equal(await cordon().recall('a'), undefined)
     await cordon().remember('a', 'first')
     await cordon().remember('a', 'second')
     assert.equal(await cordon().recall('a'), 'second')
     assert.equal(await cordon().recall('b'), undefined)
+    clock.now += 91 * 24 * 3_600_000
+    await cordon().remember('b', 'later')
+    assert.deepEqual(
+      [await cordon().recall('a'), await cordon().recall('b')],
+      [undefined, 'later'],
+      'what nobody gave for 90 days is forgotten',
+    )
   })
 
   test('is told what stands on an address and what was seen of exactly this one', async (t) => {
