@@ -1,12 +1,7 @@
 /** The commands of the review queue, and of what people said there. */
-import type { Argument, Command, Option } from './command.ts'
+import type { Argument, Command, Option } from '../command.ts'
+import { reason } from './words.ts'
 
-const reason: Option = {
-  name: 'reason',
-  value: 'TEXT',
-  description: 'why; kept in the journal',
-  required: true,
-}
 const id: Argument = { name: 'id', description: 'id of the decision, as "review list" shows it' }
 const ids: Argument = {
   ...id,
@@ -38,7 +33,7 @@ export const reviews: readonly Command[] = [
       { name: 'limit', value: 'N', description: 'at most so many, 50 when not set' },
     ],
     example: 'review list --older-than 1h',
-    load: async () => (await import('./review.ts')).listReview,
+    load: async () => (await import('../review.ts')).listReview,
   },
   {
     words: ['review', 'show'],
@@ -46,7 +41,7 @@ export const reviews: readonly Command[] = [
     arguments: [id],
     options: [],
     example: 'review show d-4x7k2m9qz1hb0wfa',
-    load: async () => (await import('./review.ts')).showReview,
+    load: async () => (await import('../review.ts')).showReview,
   },
   {
     words: ['review', 'approve'],
@@ -69,7 +64,7 @@ export const reviews: readonly Command[] = [
     ],
     example: 'review approve d-4x7k2m9qz1hb0wfa --reason "known bad network"',
     more: `${byFilter} ${second}`,
-    load: async () => (await import('./review-answer.ts')).approveReview,
+    load: async () => (await import('../review-answer.ts')).approveReview,
   },
   {
     words: ['review', 'decline'],
@@ -78,7 +73,7 @@ export const reviews: readonly Command[] = [
     options: [reason, ...bulk],
     example: 'review decline --rule "high alert" --older-than 1h --reason "our own test"',
     more: byFilter,
-    load: async () => (await import('./review-answer.ts')).declineReview,
+    load: async () => (await import('../review-answer.ts')).declineReview,
   },
   {
     words: ['review', 'ignore'],
@@ -97,7 +92,7 @@ export const reviews: readonly Command[] = [
     ],
     example: 'review ignore d-4x7k2m9qz1hb0wfa --for 7d --reason "a scan that was announced"',
     more: byFilter,
-    load: async () => (await import('./review-answer.ts')).ignoreReview,
+    load: async () => (await import('../review-answer.ts')).ignoreReview,
   },
   {
     words: ['review', 'always'],
@@ -121,7 +116,7 @@ export const reviews: readonly Command[] = [
     ],
     example: 'review always d-4x7k2m9qz1hb0wfa --reason "never was anything else"',
     more: 'Prints the diff. The policy file is yours: apply it with git apply or patch, then "policy reload". The question still waits.',
-    load: async () => (await import('./review.ts')).alwaysReview,
+    load: async () => (await import('../review.ts')).alwaysReview,
   },
   {
     words: ['review', 'protect'],
@@ -129,7 +124,7 @@ export const reviews: readonly Command[] = [
     arguments: [id],
     options: [reason],
     example: 'review protect d-4x7k2m9qz1hb0wfa --reason "the uplink of a customer"',
-    load: async () => (await import('./review.ts')).protectReview,
+    load: async () => (await import('../review.ts')).protectReview,
   },
   {
     words: ['review', 'undo'],
@@ -138,7 +133,7 @@ export const reviews: readonly Command[] = [
     options: [reason],
     example: 'review undo d-4x7k2m9qz1hb0wfa --reason "wrong line"',
     more: 'Only when nothing else happened to it since.',
-    load: async () => (await import('./review.ts')).undoReview,
+    load: async () => (await import('../review.ts')).undoReview,
   },
   {
     words: ['ignored', 'list'],
@@ -146,7 +141,7 @@ export const reviews: readonly Command[] = [
     arguments: [],
     options: [],
     example: 'ignored list',
-    load: async () => (await import('./review-said.ts')).listIgnored,
+    load: async () => (await import('../review-said.ts')).listIgnored,
   },
   {
     words: ['ignored', 'end'],
@@ -154,7 +149,7 @@ export const reviews: readonly Command[] = [
     arguments: [{ name: 'id', description: 'its id, as "ignored list" shows it' }],
     options: [reason],
     example: 'ignored end i-4x7k2m9qz1hb0wfa --reason "the scan is over"',
-    load: async () => (await import('./review-said.ts')).endIgnored,
+    load: async () => (await import('../review-said.ts')).endIgnored,
   },
   {
     words: ['sheltered', 'list'],
@@ -162,7 +157,7 @@ export const reviews: readonly Command[] = [
     arguments: [],
     options: [],
     example: 'sheltered list',
-    load: async () => (await import('./review-said.ts')).listSheltered,
+    load: async () => (await import('../review-said.ts')).listSheltered,
   },
   {
     words: ['sheltered', 'end'],
@@ -172,7 +167,7 @@ export const reviews: readonly Command[] = [
     ],
     options: [reason],
     example: 'sheltered end 203.0.113.7 --reason "it stands in the policy now"',
-    load: async () => (await import('./review-said.ts')).endSheltered,
+    load: async () => (await import('../review-said.ts')).endSheltered,
   },
 ]
 
@@ -184,7 +179,7 @@ export const proposals: readonly Command[] = [
     options: [],
     example: 'policy proposals p-4x7k2m9qz1hb0wfa > change.patch',
     more: 'The policy file is yours: apply it with "git apply change.patch" or "patch policy.yaml change.patch", then "policy reload". Without a policy file of your own, "policy show > policy.yaml" first.',
-    load: async () => (await import('./review-said.ts')).showProposals,
+    load: async () => (await import('../review-said.ts')).showProposals,
   },
   {
     words: ['policy', 'withdraw'],
@@ -192,6 +187,6 @@ export const proposals: readonly Command[] = [
     arguments: [{ name: 'id', description: 'its id, as "policy proposals" shows it' }],
     options: [reason],
     example: 'policy withdraw p-4x7k2m9qz1hb0wfa --reason "decided otherwise"',
-    load: async () => (await import('./review-said.ts')).withdrawProposal,
+    load: async () => (await import('../review-said.ts')).withdrawProposal,
   },
 ]

@@ -1,0 +1,40 @@
+/** The commands of the agent on its node. */
+import type { Command } from '../command.ts'
+
+export const agent: readonly Command[] = [
+  {
+    words: ['agent', 'enrol'],
+    summary: 'Make this machine a node, with the token that "node enrol" gave',
+    arguments: [{ name: 'token', description: 'works once and for a short time' }],
+    options: [{ name: 'name', value: 'NODE', description: 'the host name when not given' }],
+    example: 'agent enrol cordon_enrol_eyJ1cmwiOiJodHRw --name web-01',
+    load: (parts) => parts.agent('enrol'),
+  },
+  {
+    words: ['agent', 'run'],
+    summary: 'Run the agent of this node',
+    arguments: [],
+    options: [],
+    example: 'agent run',
+    more: 'Blocks only with CORDON_AGENT_ENFORCE=true, and as root; else prints what it would do.',
+    load: (parts) => parts.agent('run'),
+  },
+  {
+    words: ['agent', 'check'],
+    summary: 'Check whether this node could do its work',
+    arguments: [],
+    options: [],
+    example: 'agent check',
+    more: 'Exit code 3 when it could not.',
+    load: (parts) => parts.agent('check'),
+  },
+  {
+    words: ['agent', 'status'],
+    summary: 'Ask the running agent how it fares',
+    arguments: [],
+    options: [],
+    example: 'agent status --json',
+    more: 'Exit code 3 when it is not well.',
+    load: (parts) => parts.agent('status'),
+  },
+]
