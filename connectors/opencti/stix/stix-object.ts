@@ -4,11 +4,17 @@ import { stixId } from './id.ts'
 
 export type StixObject = Readonly<Record<string, unknown>> & { type: string; id: string }
 
-export type Bundle = { type: 'bundle'; id: string; objects: readonly StixObject[] }
+export type Bundle = {
+  type: 'bundle'
+  id: string
+  spec_version: '2.1'
+  objects: readonly StixObject[]
+}
 
 /** The same objects are the same bundle, whoever sends it again. */
 export function bundleOf(objects: readonly StixObject[]): Bundle {
-  return { type: 'bundle', id: stixId('bundle', { objects: objects.map(({ id }) => id) }), objects }
+  const id = stixId('bundle', { objects: objects.map((object) => object.id) })
+  return { type: 'bundle', id, spec_version: '2.1', objects }
 }
 
 const openCti = 'extension-definition--ea279b3e-5c71-4632-ac08-831c66a786ba'

@@ -113,12 +113,11 @@ function note(knowledge: Knowledge, about: string, carried: object): StixObject[
 }
 
 function heading(decisions: readonly KnownDecision[]): string {
-  const inForce = decisions.find(({ state }) => state === 'applied' || state === 'issued')
-  if (inForce) return 'Blocked by Cordon'
-  if (decisions.some(({ state }) => state === 'waiting')) return 'Cordon waits for a person'
-  return decisions.some(({ state }) => state === 'ended')
-    ? 'Was blocked by Cordon'
-    : 'Seen by Cordon'
+  const states = new Set(decisions.map(({ state }) => state))
+  if (states.has('applied')) return 'Blocked by Cordon'
+  if (states.has('issued')) return 'Block ordered by Cordon'
+  if (states.has('waiting')) return 'Cordon waits for a person'
+  return states.has('ended') ? 'Was blocked by Cordon' : 'Seen by Cordon'
 }
 
 function history({ address, alerts }: Knowledge): string {
@@ -128,7 +127,7 @@ function history({ address, alerts }: Knowledge): string {
   const events = alerts.reduce((sum, { count }) => sum + count, 0)
   const rules = [...new Set(alerts.map(({ rule }) => printable(rule, 80)))]
   const named = rules.slice(0, 5).join(', ')
-  return `${address}: ${events} events from ${printTime(oldest.at)} to ${printTime(newest.at)} (rules ${named}).`
+  return `${address}: ${events} ${events === 1 ? 'event' : 'events'} from ${printTime(oldest.at)} to ${printTime(newest.at)} (rules ${named}).`
 }
 
 function sentence(decision: KnownDecision): string {
