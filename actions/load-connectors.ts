@@ -89,5 +89,14 @@ function readConnectorSettings(
 ) {
   if (!(connector.settings instanceof z.ZodObject))
     throw new Problem('internal', `the settings of connector ${connector.name} are no object`)
-  return readSettings(connector.settings, connectorPrefix(connector.name), environment, section)
+  const given = { ...fromOtherNames(connector, environment), ...section }
+  return readSettings(connector.settings, connectorPrefix(connector.name), environment, given)
+}
+
+function fromOtherNames({ environment: names = {} }: Connector, environment: Environment) {
+  return Object.fromEntries(
+    Object.entries(names)
+      .map(([key, name]) => [key, environment[name]] as const)
+      .filter(([, value]) => value !== undefined && value !== ''),
+  )
 }

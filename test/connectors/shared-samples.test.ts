@@ -10,7 +10,8 @@ import { Problem } from '#contract/problem.ts'
 import { load, now } from './samples.ts'
 
 const shared = new URL('../../../shared/contracts/samples/', import.meta.url)
-const ours = /^(wazuh\/(alerts|indexer)|suricata\/(eve|fast))\//
+const ours =
+  /^(wazuh\/(alerts|indexer)|suricata\/(eve|fast)|elastic\/(alerts|polling|webhook)\/|splunk\/(webhook|export|alert))/
 const skip = existsSync(shared) ? false : 'the shared samples are not beside this repository'
 
 const Expected = z.object({
@@ -32,9 +33,11 @@ const Expected = z.object({
   host_alt: z.array(z.string()).default([]),
   time_utc: z.string().nullish(),
   already_blocked: z.boolean().optional(),
+  secret_fields: z.array(z.string()).default([]),
   note: z.string().default(''),
 })
 type Expected = z.infer<typeof Expected>
+const Page = z.object({ hits: z.object({ hits: z.array(z.unknown()) }) })
 
 const rows = skip
   ? []
@@ -54,7 +57,7 @@ describe('the samples of the products give what a person reads in them', { skip 
 
   test('a record that was half written at midnight is read once, when it is whole', async () => {
     const read = await reader('wazuh/')
-    for (const row of rows.filter(({ parse }) => parse === 'stream')) {
+    for (const row of rows.filter(streamOf('wazuh/'))) {
       const lines = ['before.completed', 'after'].flatMap((part) =>
         linesOf(`${row.file}alerts.json.${part}`),
       )
@@ -66,7 +69,31 @@ describe('the samples of the products give what a person reads in them', { skip 
       assert.throws(() => read(half), { code: 'malformed_json' })
     }
   })
+
+  test('pages of Elastic that overlap give each alert once', async () => {
+    const read = await reader('elastic/')
+    for (const row of rows.filter(streamOf('elastic/'))) {
+      const pages = linesOf(row.file).map((line) => Page.parse(JSON.parse(line)))
+      const alerts = pages.flatMap(({ hits }) => hits.hits.flatMap((hit) => read(hit)))
+      const once = new Map(alerts.map(({ id, attacker }) => [id, attacker]))
+      assert.equal(once.size, row.attackers.length)
+      assert.deepEqual([...once.values()].sort(), row.attackers)
+    }
+  })
+
+  test('rows of a Splunk export that are a preview are not taken', async () => {
+    const read = await reader('splunk/')
+    for (const row of rows.filter(streamOf('splunk/')))
+      assert.deepEqual(
+        linesOf(row.file).flatMap((line) => read(JSON.parse(line)).map(({ attacker }) => attacker)),
+        row.attackers,
+      )
+  })
 })
+
+function streamOf(folder: string) {
+  return ({ parse, file }: Expected) => parse === 'stream' && file.startsWith(folder)
+}
 
 function check(row: Expected, [kind, alerts]: [kind: string, alerts: Alert[]]): void {
   oneOf(kind, [row.parse, ...row.parse_alt])
@@ -79,13 +106,14 @@ function check(row: Expected, [kind, alerts]: [kind: string, alerts: Alert[]]): 
 
 function checkAlert(row: Expected, alert: Alert): void {
   oneOf(alert.victim?.address, row.victims.length > 0 ? row.victims : [undefined])
-  assert.equal(alert.rule.id, row.rule_id)
-  oneOf(severityName(alert.rule.severity), [row.severity, ...row.severity_alt])
-  const users = [row.user, ...row.user_alt]
-  oneOf(
-    alert.user,
-    users.map((user) => (user ? printable(user) : undefined)),
-  )
+  if (row.rule_id) assert.equal(alert.rule.id, row.rule_id)
+  if (row.severity) oneOf(severityName(alert.rule.severity), [row.severity, ...row.severity_alt])
+  for (const secret of row.secret_fields) assert.ok(!alert.original.includes(secret), secret)
+  if (row.user !== undefined)
+    oneOf(
+      alert.user,
+      [row.user, ...row.user_alt].map((user) => (user ? printable(user) : undefined)),
+    )
   // A sensor that saw an attack on somebody else is not the victim, so its name is not there.
   if (alert.victim?.host !== undefined) oneOf(alert.victim.host, [row.host, ...row.host_alt])
   if (row.time_utc) assert.equal(alert.observed, row.time_utc)
@@ -110,10 +138,10 @@ async function reader(file: string): Promise<Read> {
   return (record) => connector.read?.(record, { settings, now }) ?? []
 }
 
-/** Documents of the indexer are pushed; everything else is followed as text. */
+/** What is pushed or asked for comes parsed; everything else is followed as text. */
 function recordOf({ file, line }: Expected): unknown {
   const text = linesOf(file)[(line ?? 1) - 1]
-  return file.startsWith('wazuh/indexer') ? JSON.parse(text ?? '') : text
+  return /^(wazuh\/indexer|elastic|splunk)/.test(file) ? JSON.parse(text ?? '') : text
 }
 
 function linesOf(file: string): string[] {
