@@ -5,7 +5,8 @@
  * `decide`, and stores alert, decision, signed envelope and journal line in one transaction. The `hub` then sends
  * the envelope to the nodes. Their receipts come back through `acknowledge`. `expire` runs by the clock. What a
  * person decides enters through `orders`, at the same place as a verdict; what else is said to a question, and what the
- * clock says for those who did not answer, through `review`. `links` lets a notice be answered.
+ * clock says for those who did not answer, through `review`. `links` lets a notice be answered. What a source takes back
+ * of what it said goes from `receive` to `withdraw`, in order with its alerts.
  */
 import type { Logger } from 'pino'
 import type { Heartbeat, Receipt } from '#contract/receipt.ts'

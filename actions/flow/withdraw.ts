@@ -1,6 +1,7 @@
 /** What a source takes back: decisions that stood on it alone are lifted, the others say that they stay, and why. */
 import type { Withdrawal } from '#contract/withdrawal.ts'
 import type { Policy } from '../decide/policy.ts'
+import type { Verdict } from '../decide/verdict.ts'
 import { insertAlerts } from '../store/alerts.ts'
 import {
   type Decision,
@@ -81,13 +82,15 @@ async function takeBack(
   const ids = [...new Set(alerts.map(({ decision }) => decision))]
   const supported = await stillSupported(tx, ids)
   for (const before of await touched(tx, ids, now)) {
-    const why = staysBecause(before, supported)
-    ;(why === undefined ? answer.lifted : answer.stays).push(before.id)
-    changes.push(
-      why === undefined
-        ? await end(tx, before, who, now)
-        : remark(who, now, 'decision.withdraw', before, { withdrawn: of, stays: why }),
-    )
+    const stays = staysBecause(before, supported)
+    if (stays === undefined) {
+      answer.lifted.push(before.id)
+      changes.push(await end(tx, before, who, now))
+    } else {
+      answer.stays.push(before.id)
+      const more = { withdrawn: of, stays }
+      changes.push(remark(who, now, 'decision.withdraw', before, more))
+    }
   }
   return { answer, changes }
 }
@@ -107,12 +110,11 @@ async function forgetPending(
   const alerts = await pendingStatements(tx, said, attacker, until)
   if (alerts.length === 0) return 0
   const now = parts.now()
-  const reasons = [{ code: 'withdrawn', by: actor, why: reason } as const]
   const judged = alerts.map((alert) => {
     const counted = offender(alert, parts.policy())
-    const verdict = { outcome: 'ignore', rule: null, reasons } as const
-    const { decision } = settle(alert, { ...verdict, reasons: [...reasons] }, counted, [], now)
-    return { alert, decision, offender: counted }
+    const reasons: Verdict['reasons'] = [{ code: 'withdrawn', by: actor, why: reason }]
+    const verdict: Verdict = { outcome: 'ignore', rule: null, reasons }
+    return { alert, ...settle(alert, verdict, counted, [], now), offender: counted }
   })
   await insertDecisions(
     tx,
