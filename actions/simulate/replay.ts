@@ -1,19 +1,19 @@
 /** Stored alerts through the pure judgement, oldest first, once under each policy. */
 import { printTime } from '#contract/time.ts'
-import type { Policy } from '../decide/policy.ts'
 import { countAlertsIn, readAlertsIn, reasonsOf, type Span } from '../store/replay.ts'
 import type { Reader } from '../store/store.ts'
 import { Comparison, type Held } from './comparison.ts'
 import { isAsRecorded, isSameEvidence, recordedOf, silentThen } from './recorded.ts'
 import { openReplayedReader, type Replayed } from './replayed.ts'
 import type { Progress, Report } from './report.ts'
+import { shareConditions, type Written } from './share.ts'
 import type { Judgement, Surroundings, World } from './world.ts'
 import { learnOffences, makeWorlds, readStart, type Worlds } from './worlds.ts'
 
 export type Replay = Span & {
-  inForce: Policy
+  inForce: Written
   /** Each is compared with the policy in force; without any that is compared with what was decided then. */
-  drafts: readonly Policy[]
+  drafts: readonly Written[]
   around: Surroundings
   /** Only what this rule decides. */
   rule: string | undefined
@@ -23,12 +23,16 @@ export type Hear = (progress: Progress) => void | Promise<void>
 
 /** One report a draft, or one about the policy in force. `hear` is told of each page. */
 export async function replay(db: Reader, order: Replay, hear: Hear): Promise<Report[]> {
-  const worlds = makeWorlds(order, await readStart(db, order))
+  const { policies, next } = shareConditions([order.inForce, ...order.drafts])
+  const [inForce = order.inForce.policy, ...drafts] = policies
+  const { around } = order
+  const worlds = makeWorlds({ inForce, drafts, around }, await readStart(db, policies, order.since))
   const replaying =
     worlds.drafts.length > 0 ? overDrafts(worlds, order) : overRecord(db, worlds, order)
   let differs = 0
   for await (const page of readPages(db, order, worlds, hear)) {
     for (const replayed of page) {
+      next()
       const recorded = recordedOf(replayed)
       const now = worlds.present.judge(replayed)
       if (recorded && !isAsRecorded(recorded, now)) differs++
@@ -53,7 +57,7 @@ type Replaying = {
 }
 
 function overDrafts({ present, drafts }: Worlds, { rule, inForce, around }: Replay): Replaying {
-  const guard = { policy: inForce, facts: around }
+  const guard = { policy: inForce.policy, facts: around }
   const pairs = drafts.map((world) => ({ world, comparison: new Comparison({ rule, guard }) }))
   return {
     comparisons: pairs.map(({ comparison }) => comparison),

@@ -1,6 +1,6 @@
 /** Proposals from what was observed, each with the effect that it would have had. Nothing is changed. */
 import { createTwoFilesPatch, FILE_HEADERS_ONLY } from 'diff'
-import { type Policy, readPolicy } from '../decide/policy.ts'
+import { readPolicy } from '../decide/policy.ts'
 import { runPolicyTests } from '../decide/policy-test.ts'
 import type { Reader } from '../store/store.ts'
 import { observe } from './observed.ts'
@@ -9,6 +9,7 @@ import { proposeProtect } from './propose-protect.ts'
 import { proposeRules } from './propose-rules.ts'
 import { type Hear, type Replay, replay } from './replay.ts'
 import type { Report } from './report.ts'
+import type { Written } from './share.ts'
 import type { Suggestion } from './suggestion.ts'
 
 /** Each is replayed over all alerts, in the same pass. */
@@ -25,18 +26,17 @@ const order: readonly ProposalKind[] = [
 ]
 
 export type Wish = Omit<Replay, 'drafts' | 'rule'> & {
-  /** The text of the policy in force. */
-  text: string
-  read(text: string): Policy
+  read(text: string): Written
 }
 
 /** The same for the same store and policy. */
 export async function suggest(db: Reader, wish: Wish, hear: Hear): Promise<Suggestion[]> {
-  const { text, inForce, around, read } = wish
+  const { inForce, around, read } = wish
+  const { text, policy } = inForce
   const observed = await observe(db, wish, hear)
   const proposals = [
-    ...proposeProtect(text, inForce, around, observed),
-    ...proposeRules(text, inForce, observed),
+    ...proposeProtect(text, policy, around, observed),
+    ...proposeRules(text, policy, observed),
   ]
   const tried = proposals.sort(byRank).slice(0, mostTried)
   if (tried.length === 0) return []

@@ -14,12 +14,15 @@ await run(workerData as SimulationOrder, (told) => parentPort?.postMessage(told)
 async function run(order: SimulationOrder, tell: (told: Told) => void): Promise<void> {
   const db = openReplayReader(order.file)
   try {
-    const read = (text: string) => withProtected(readPolicy(text), order.protect)
+    const read = (text: string) => ({
+      policy: withProtected(readPolicy(text), order.protect),
+      text,
+    })
     const { since, until, around, rule } = order
     const replayed = { since, until, around, inForce: read(order.inForce) }
     const hear = (progress: Progress) => tell({ progress })
     if (order.what === 'suggest') {
-      const suggestions = await suggest(db, { ...replayed, text: order.inForce, read }, hear)
+      const suggestions = await suggest(db, { ...replayed, read }, hear)
       tell({ report: { suggestions } })
       return
     }

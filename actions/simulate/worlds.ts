@@ -1,6 +1,6 @@
 /** The worlds of one replay: what they share, and how all of them begin. */
 import type { Policy } from '../decide/policy.ts'
-import { blocksMadeIn, offencesBefore, type Span, standingAt } from '../store/replay.ts'
+import { blocksMadeIn, offencesBefore, standingAt } from '../store/replay.ts'
 import type { Reader } from '../store/store.ts'
 import { Past } from './past.ts'
 import type { Replayed } from './replayed.ts'
@@ -22,9 +22,10 @@ const minuteMs = 60_000
 /** How things stood at the beginning is the same for all: as they stood then. */
 export async function readStart(
   db: Reader,
-  { since, inForce, drafts }: Parts & Span,
+  policies: readonly Policy[],
+  since: number,
 ): Promise<Start> {
-  const timeouts = [inForce, ...drafts].map(({ review }) => review.timeoutMs)
+  const timeouts = policies.map(({ review }) => review.timeoutMs)
   return {
     standing: await standingAt(db, since, since - Math.max(...timeouts)),
     recent: await blocksMadeIn(db, { since: since - minuteMs, until: since }),

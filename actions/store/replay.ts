@@ -27,7 +27,7 @@ export type ReplayRow = {
 }
 
 /** Rows read at once; between them the reader holds nothing that the writer would have to keep. */
-const pageSize = 2_000
+const pageSize = 1_000
 
 /** The file that a store reads, for a connection of one's own; empty for a store in memory. */
 export async function databaseFile(db: Reader): Promise<string> {

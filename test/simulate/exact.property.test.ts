@@ -133,7 +133,7 @@ async function replayed(service: TestService, since: number) {
     const order = {
       since,
       until: service.clock.now + 1,
-      inForce: readPolicy(policy),
+      inForce: { policy: readPolicy(policy), text: policy },
       drafts: [],
       around: { own: service.flow.own(), sheltered: [] },
       rule: undefined,
