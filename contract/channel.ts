@@ -22,6 +22,7 @@ export const channelShape = {
       'receipt.failed',
       'node.*',
       'list.*',
+      'places.*',
       'provider.*',
       'policy.*',
       'key.*',

@@ -9,7 +9,6 @@ const kinds: Readonly<Record<string, Kind>> = {
   'decision.approve': { category: 'network', type: ['connection', 'denied'] },
   'decision.prolong': { category: 'network', type: ['connection', 'denied'] },
   'decision.extend': { category: 'network', type: ['connection', 'denied'] },
-  'decision.timeout_block': { category: 'network', type: ['connection', 'denied'] },
   'decision.confirm': { category: 'network', type: ['connection', 'denied'] },
   'decision.lift': { category: 'network', type: ['connection', 'allowed'] },
   'decision.expire': { category: 'network', type: ['connection', 'end'] },

@@ -39,18 +39,13 @@ export function tellDecision(told: Told): Words | undefined {
       return { title: `Nobody answered: ${what} is blocked${until}`, lines: blockLines(told) }
     case 'decision.timeout_decline':
       return {
-        title: `Nobody answered: block of ${what} declined`,
+        title: `Nobody answered: ${what} is not blocked`,
         lines: [byWhom(told), seeLine(told)],
       }
-    case 'decision.second':
-      return { title: `Waits for a second person: block of ${what}`, lines: secondLines(told) }
     case 'decision.lift':
       return { title: `Block of ${what} lifted`, lines: [byWhom(told), seeLine(told)] }
     case 'decision.second':
-      return {
-        title: `A second person is asked: block ${what}?`,
-        lines: [byWhom(told), ...waitLines(told)],
-      }
+      return { title: `A second person is asked: block ${what}?`, lines: secondLines(told) }
     case 'decision.undo':
       return { title: `Taken back: block of ${what}`, lines: [byWhom(told), seeLine(told)] }
     case 'decision.ignore':
@@ -60,10 +55,6 @@ export function tellDecision(told: Told): Words | undefined {
         title: `${what} is not to be blocked any more`,
         lines: [byWhom(told), seeLine(told)],
       }
-    case 'decision.timeout_decline':
-      return { title: `Nobody answered: ${what} is not blocked`, lines: [seeLine(told)] }
-    case 'decision.timeout_block':
-      return { title: `Nobody answered: ${what} is blocked${until}`, lines: blockLines(told) }
     case 'decision.expire':
       return { title: `Block of ${what} ended by its time`, lines: [seeLine(told)] }
     default:
@@ -112,6 +103,7 @@ function secondLines(told: Told): string[] {
   return [
     `${whoOf(told.actor)} agreed${asks}, ${scopeOf(told)}. Nothing changes until somebody else does.`,
     byWhom(told),
+    ...whyLines(told),
     `Agree: ${command(`decision ${verb} ${told.subject} --reason "..."`)}`,
     seeLine(told),
   ]

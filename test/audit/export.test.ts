@@ -6,6 +6,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { z } from 'zod'
 import { csvColumns } from '../../actions/export/csv.ts'
+import { outcomeOf } from '../../actions/export/meaning.ts'
 import { appendJournal, type JournalEntry } from '../../actions/store/journal.ts'
 import { openTestService, record, type TestService, type TestServiceOptions } from '../service.ts'
 import { checkEcs } from './ecs-fields.ts'
@@ -123,6 +124,13 @@ describe('the export for a SIEM', () => {
     assert.equal(refused?.observer?.name, 'web-01')
     assert.equal(refused?.event.outcome, 'failure')
     assert.equal(refused?.event.reason, 'guard: own address')
+  })
+
+  test('says of what fell silent that it failed, and of a question that nobody knows yet', () => {
+    for (const noun of ['node', 'list', 'places', 'provider'])
+      assert.equal(outcomeOf(`${noun}.silent`), 'failure')
+    assert.equal(outcomeOf('decision.second'), 'unknown')
+    assert.equal(outcomeOf('decision.lift'), 'success')
   })
 
   test('never puts a network where an address belongs, and knows what goes out from what comes in', async (t) => {

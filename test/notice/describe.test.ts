@@ -98,6 +98,30 @@ group('a decision', () => {
     }
   })
 
+  test('that nobody answered in time says so, and whether it blocks now', () => {
+    const after = { ...judged, not_after: start + 3_600_000, reason: 'nobody answered within 24h' }
+    const blocked = line({ action: 'decision.timeout_block', actor: 'clock', after })
+    const notice = describe(blocked, 'c', { ...decision, state: 'issued' })
+    assert.equal(
+      notice.title,
+      'Nobody answered: 203.0.113.7 is blocked until 2026-03-01 04:00:00 UTC',
+    )
+    assert.match(notice.text, /By the clock: nobody answered within 24h\n.*\nUndo: cordon/)
+    const declined = line({ action: 'decision.timeout_decline', actor: 'clock', after })
+    const { title } = describe(declined, 'c', decision)
+    assert.equal(title, 'Nobody answered: 203.0.113.7 is not blocked')
+  })
+
+  test('to which one of two people agreed is asked of the other, with the command', () => {
+    const after = { target: '203.0.113.0/24', verb: 'approve', length_ms: 7_200_000, reason: 'yes' }
+    const told = line({ action: 'decision.second', actor: 'token/anna', after })
+    const { title, text, urgency } = describe(told, 'c', decision)
+    assert.equal(title, 'A second person is asked: block 203.0.113.0/24?')
+    assert.match(text, /^anna agreed to approve 2h, /)
+    assert.match(text, new RegExp(`Agree: cordon decision approve ${id} --reason`))
+    assert.equal(urgency, 'high')
+  })
+
   test('that a node could not enforce is of high urgency and gives its reason', () => {
     const after = { code: 'kernel_refused', detail: 'no room' }
     const told = line({ action: 'receipt.failed', actor: 'node/web-01', after })
@@ -146,6 +170,24 @@ group('everything else', () => {
       const notice = describe(line(entry), 'c')
       assert.match(notice.title, title)
       assert.deepEqual(Notice.parse(notice), notice)
+    })
+
+  for (const [kind, words] of [
+    ['list', 'list'],
+    ['places', 'database of places'],
+    ['provider', 'provider'],
+  ] as const)
+    test(`a ${words} that falls silent says why and what to do, and that it is back`, () => {
+      const after = { detail: 'its key is refused', remedy: 'make a new key' }
+      const { title, text } = describe(
+        line({ action: `${kind}.silent`, actor: 'service', subject: 's1', after }),
+        'c',
+      )
+      assert.equal(title, `The ${words} s1 has fallen silent`)
+      assert.match(text, /^Why: its key is refused\nWhat to do: make a new key\n/)
+      const back = describe(line({ action: `${kind}.ready`, subject: 's1', after: {} }), 'c')
+      assert.equal(back.title, `The ${words} s1 answers again`)
+      assert.equal(back.urgency, 'low')
     })
 
   test('a changed policy is told by its changed lines', () => {
