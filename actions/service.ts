@@ -17,6 +17,7 @@ import { followSources } from './flow/pull.ts'
 import { journalPolicy } from './flow/reload-policy.ts'
 import { openSaid } from './flow/said.ts'
 import type { Randomness } from './flow/secret.ts'
+import { serveConnectors } from './flow/serve-connectors.ts'
 import { listen, reachableHost, readListen } from './listen.ts'
 import { loadConnectors } from './load-connectors.ts'
 import { openNotices } from './notice/notices.ts'
@@ -126,10 +127,16 @@ export async function startService(settings: ServiceSettings, deps: ServiceDeps)
     await flow.asking.resume()
     const parts = { store, recorder: flow.recorder, log, now, pause: pauseUnlessStopped }
     const following = followSources(parts, connectors.values(), flow.followed)
+    const serving = serveConnectors(
+      { store, sources, log, now, pause: pauseUnlessStopped },
+      connectors.values(),
+      flow.followed,
+    )
     log.info({ url: reachable().url }, 'the service is up')
     const stop = async () => {
       stopClock()
       await following.stop()
+      await serving.stop()
       await flow.asking.stop()
       await notices.stop()
       await sources.close()
