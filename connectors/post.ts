@@ -51,7 +51,7 @@ export async function post(
     response.destroy()
     return
   }
-  const told = (await readStart(response)).replaceAll(hook.url.pathname, '…')
+  const told = withoutAddress(await readStart(response), hook.url)
   throw refusal(status, printable(told.trim(), 200), retryMs(response, hook.now()))
 }
 
@@ -78,6 +78,27 @@ function send(
   request.on('response', resolve)
   request.end(body)
   return promise
+}
+
+/** Shorter parts, such as `hooks`, are no secrets, and would be found in any text. */
+const shortestSecret = 6
+
+/** Whatever part of its address an answer repeats, as it was sent or as the other side reads it. */
+function withoutAddress(text: string, { pathname, search, searchParams }: URL): string {
+  const parts = [pathname, search, ...pathname.split('/'), ...search.split(/[?&=]/)]
+  const read = [...searchParams.values(), ...parts.map(decoded)]
+  return [...parts, ...read]
+    .filter((part) => part.length >= shortestSecret)
+    .sort((a, b) => b.length - a.length)
+    .reduce((rest, part) => rest.replaceAll(part, '…'), text)
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return part
+  }
 }
 
 /** As far as it came: the status has said all that matters. */
