@@ -66,8 +66,9 @@ function drop(on: AcceptOn, answer: Answer): void {
  */
 export function acceptRemembered(
   on: AcceptOn,
-  { claims, dropped }: Pick<Remembered, 'claims' | 'dropped'>,
+  { claims, dropped, refused: before }: Pick<Remembered, 'claims' | 'dropped' | 'refused'>,
 ): void {
+  for (const answer of before) on.differences.owe(answer)
   for (const [audience, decision] of dropped)
     on.differences.owe({ ...placeOf(on, audience), decision, status: 'ended' })
   for (const claim of claims) {

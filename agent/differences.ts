@@ -17,10 +17,13 @@ export type Place = Pick<Answer, 'audience' | 'epoch' | 'seq'>
 export class Differences {
   readonly #wished: Wished
   readonly #held = new Map<string, { address: Address; elements: readonly Element[] }>()
+  readonly #heard: (answer: Answer) => void
   #answers: Answer[] = []
 
-  constructor(wished: Wished) {
+  /** `heard` is told of each answer when it is owed. */
+  constructor(wished: Wished, heard: (answer: Answer) => void) {
     this.#wished = wished
+    this.#heard = heard
   }
 
   /** Only the first change of an address since the last confirmation tells what the kernel holds. */
@@ -31,6 +34,7 @@ export class Differences {
 
   /** To be given when the kernel has confirmed what is wished now. */
   owe(answer: Answer): void {
+    this.#heard(answer)
     this.#answers.push(answer)
   }
 

@@ -43,7 +43,7 @@ export class Enforcer {
   #stopped = false
 
   constructor(on: EnforceOn) {
-    const differences = new Differences(on.wished)
+    const differences = new Differences(on.wished, (answer) => on.record.hear(answer))
     this.#on = on
     this.#accept = { ...on, differences }
     this.#settler = new Settler({ ...on, differences })
@@ -86,6 +86,7 @@ export class Enforcer {
 
   /** Resolves when the whole state is in the kernel, or the kernel has refused it. */
   load(load: Load): Promise<void> {
+    this.#on.record.expect(load.answers)
     this.#loads.push(load)
     this.wake()
     return this.settled()

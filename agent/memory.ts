@@ -36,6 +36,8 @@ export type Remembered = {
   claims: Claim[]
   /** What is enforced no longer, of which the service may not have heard. */
   dropped: Dropped[]
+  /** What was refused, of which the service may not have heard. */
+  refused: Answer[]
   /** A line within the file could not be read: the claims hold, but every position has to be asked for anew. */
   damaged: boolean
 }
@@ -66,7 +68,6 @@ export class Memory {
   #file: number | undefined
   #base = 0
   #appended = 0
-  #refused: readonly Answer[] = []
   #closed = false
 
   constructor(folder: string) {
@@ -80,14 +81,7 @@ export class Memory {
     const whole = text.lastIndexOf('\n') + 1
     if (whole < text.length) truncateSync(this.#path, Buffer.byteLength(text.slice(0, whole)))
     this.#base = whole
-    const { refused, ...remembered } = replay(text.slice(0, whole))
-    this.#refused = refused
-    return remembered
-  }
-
-  /** What was found refused by `load`, of which the service may not have heard. */
-  get refused(): readonly Answer[] {
-    return this.#refused
+    return replay(text.slice(0, whole))
   }
 
   /**
@@ -145,7 +139,7 @@ export class Memory {
   }
 }
 
-function replay(text: string): Remembered & { refused: Answer[] } {
+function replay(text: string): Remembered {
   const claims = new Map<string, Claim>()
   // Of each decision only the last word.
   const untold = new Map<string, Dropped | Answer>()
@@ -154,6 +148,7 @@ function replay(text: string): Remembered & { refused: Answer[] } {
     standings: new Map(),
     claims: [],
     dropped: [],
+    refused: [],
     damaged: false,
   }
   for (const piece of text.split('\n')) {

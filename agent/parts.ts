@@ -75,7 +75,7 @@ function makeGround(folder: string, on: AgentOn): Ground {
   const wished = new Wished()
   const well = () => troubles.set('disk', undefined)
   const recording = { memory, wished, clock, local: on.local, trouble, well }
-  const record = new Recorder(recording, remembered.standings, remembered.dropped)
+  const record = new Recorder(recording, remembered)
   return { belonging, clock, troubles, memory, record, wished, remembered }
 }
 
@@ -178,7 +178,7 @@ export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<P
   const state = { service, accept, trust: stateTrust, learnKeys, nonce: on.nonce }
   const catchUp = new CatchUp({
     fetch: (audience, lostPast) => wholeState(state, audience, lostPast),
-    load: (load) => enforcer.load(record.expect(load)),
+    load: (load) => enforcer.load(load),
     caughtUp: courses.caughtUp,
     failing: courses.failing,
     retry: () => void courses.fetchStates(),

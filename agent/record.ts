@@ -1,14 +1,12 @@
 /** Keeps the memory in step with what is wished: each round is written before the kernel hears of it. */
-import { Problem } from '#contract/problem.ts'
+import type { Problem } from '#contract/problem.ts'
 import type { Clock, ClockMark, LocalClock } from './clock.ts'
-import type { Answer, Differences } from './differences.ts'
-import { apart, type Dropped, type Memory, nameOf, type Standing, type Step } from './memory.ts'
+import type { Answer } from './differences.ts'
+import type { Memory, Remembered, Standing, Step } from './memory.ts'
+import { Pause } from './pause.ts'
+import { refusedByDisk } from './state.ts'
+import { Untold } from './untold.ts'
 import type { Claim, Wished } from './wished.ts'
-
-/** More than this waits for a service that is away only after a mass lift; the oldest is given up first. */
-const mostUntold = 100_000
-/** A disk that refused everything is left alone: all is written anew then, which nothing that comes may wait for. */
-const pauseMs = { first: 100, longest: 5_000 }
 
 export type RecordOn = {
   memory: Memory
@@ -24,29 +22,27 @@ export type RecordOn = {
 export class Recorder {
   readonly #on: RecordOn
   readonly #standings: Map<string, Standing>
+  readonly #untold: Untold
+  readonly #pause: Pause
   #moved = new Set<string>()
   #put: Claim[] = []
-  /** What was let go of or refused since the last step, the last word of each decision. */
-  #answered = new Map<string, Dropped | Answer>()
-  /** The same since the service was last told all: a rewrite must not forget it. */
-  #untold: Map<string, Dropped | Answer>
-  /** What is refused of a whole state that is on its way: its position must not be written without it. */
-  readonly #expected = new Map<string, Answer>()
   /** A whole state is being taken, so that what is wished is less than what its new position promises. */
   #loading = false
   /** A step is missing in the log: nothing may follow it there, and only a rewrite mends it. */
   #torn = false
-  /** The last pause, 0 while the disk takes, and when it ends: in the time since boot. */
-  #pause = 0
-  #resume = Number.NEGATIVE_INFINITY
-  #retry: NodeJS.Timeout | undefined
 
   /** After the memory was loaded. */
-  constructor(on: RecordOn, standings: Map<string, Standing>, dropped: readonly Dropped[] = []) {
+  constructor(
+    on: RecordOn,
+    { standings, dropped, refused }: Pick<Remembered, 'standings' | 'dropped' | 'refused'>,
+  ) {
     this.#on = on
     this.#standings = standings
-    const untold = [...dropped, ...on.memory.refused]
-    this.#untold = new Map(untold.map((one) => [nameOf(one), one]))
+    this.#untold = new Untold([...dropped, ...refused])
+    const uptime = () => on.local().uptime
+    this.#pause = new Pause(uptime, () => {
+      if (!on.memory.closed) this.write()
+    })
   }
 
   get standings(): ReadonlyMap<string, Standing> {
@@ -66,34 +62,24 @@ export class Recorder {
     this.#put.push(claim)
   }
 
-  /** The claim is over. If that is because a newer action was refused, the refusal stays the last word. */
+  /** The claim is over. */
   drop(audience: string, decision: string): void {
-    const dropped: Dropped = [audience, decision]
-    if (!isRefusal(this.#answered.get(nameOf(dropped)))) this.#answer(dropped)
+    this.#untold.drop([audience, decision])
   }
 
-  /**
-   * Each refusal is known here from the moment on that it is owed, so that no step moves a position past it without it.
-   * What was refused before the start and may not have been told is owed once more.
-   */
-  hear(differences: Pick<Differences, 'owe'>): void {
-    const owe = differences.owe.bind(differences)
-    for (const answer of this.#on.memory.refused) owe(answer)
-    differences.owe = (answer) => {
-      this.#hear(answer)
-      owe(answer)
-    }
+  /** Each answer from the moment on that it is owed, so that no step moves a position past a refusal without it. */
+  hear(answer: Answer): void {
+    this.#untold.hear(answer)
   }
 
-  /** A whole state that will be taken: its refusals are owed only when all of it was, its position is written before. */
-  expect<Expected extends { answers: readonly Answer[] }>(load: Expected): Expected {
-    for (const answer of load.answers) if (answer.status === 'refused') keep(this.#expected, answer)
-    return load
+  /** A whole state that will be taken answers with these. */
+  expect(answers: readonly Answer[]): void {
+    this.#untold.expect(answers)
   }
 
   /** One step of the log with all that was said since the last. Drops and refusals are read before puts. */
   write(): void {
-    if (this.#moved.size + this.#put.length + this.#answered.size > 0) this.#append()
+    if (this.#moved.size + this.#put.length > 0 || !this.#untold.still) this.#append()
     this.#mend()
   }
 
@@ -109,8 +95,7 @@ export class Recorder {
    */
   replace(audience: string, standing: Standing, claims: readonly Claim[]): void {
     this.#standings.set(audience, standing)
-    for (const answer of this.#expected.values())
-      if (answer.audience === audience) this.#answer(answer)
+    this.#untold.reach(audience)
     this.#turn(replaced(this.#on.wished.claims(), audience, claims))
   }
 
@@ -123,28 +108,6 @@ export class Recorder {
   /** What is wished is again all that the positions promise. */
   loaded(): void {
     this.#loading = false
-  }
-
-  #hear(answer: Answer): void {
-    const name = nameOf(answer)
-    if (answer.status === 'refused') {
-      if (!this.#expected.delete(name)) this.#answer(answer)
-      return
-    }
-    if (!isRefusal(this.#untold.get(name)) || this.#expected.has(name)) return
-    // The refusal is no longer the last word: the put says the one, a drop the other.
-    if (answer.status === 'ended') this.#answer([answer.audience, answer.decision])
-    else this.#forgetAnswer(name)
-  }
-
-  #forgetAnswer(name: string): void {
-    this.#answered.delete(name)
-    this.#untold.delete(name)
-  }
-
-  #answer(one: Dropped | Answer): void {
-    this.#answered.set(nameOf(one), one)
-    keep(this.#untold, one)
   }
 
   /** A position that was not reached step by step: no step can follow the old log any more. */
@@ -160,13 +123,14 @@ export class Recorder {
 
   /** False when the disk refuses, or is left alone because it did. */
   #save(claims: Iterable<Claim>): boolean {
-    if (this.#pause > 0 && this.#on.local().uptime < this.#resume) return false
-    const { drop, refused } = apart(this.#untold.values())
+    if (this.#pause.lasts) return false
+    const { drop, refused } = this.#untold.all
     const clock = this.#clockMark()
     try {
       this.#on.memory.rewrite(clock, this.#standings, claims, drop, refused)
     } catch (error) {
-      this.#rest(error)
+      this.#pause.begin()
+      this.#on.trouble(refusedByDisk(error))
       return false
     }
     this.#taken()
@@ -175,10 +139,8 @@ export class Recorder {
 
   /** Everything is on the disk. */
   #taken(): void {
-    clearTimeout(this.#retry)
-    const well = this.#torn || this.#pause > 0
+    const well = this.#pause.end() || this.#torn
     this.#torn = false
-    this.#pause = 0
     this.#clear()
     if (well) this.#on.well()
   }
@@ -192,18 +154,18 @@ export class Recorder {
       const standing = this.#standings.get(audience)
       return standing ? [[audience, standing] as const] : []
     })
-    const { drop, refused } = apart(this.#answered.values())
+    const { drop, refused } = this.#untold.news
     const answers = refused.length > 0 ? { drop, refused } : { drop }
     const step = { clock: this.#clockMark(), standings, put, ...answers }
     if (!this.#torn) this.#tryAppend(told ? { ...step, told } : step)
-    if (told) this.#untold = this.#answered
+    if (told) this.#untold.told()
     this.#clear()
   }
 
   #clear(): void {
     this.#moved = new Set()
     this.#put = []
-    this.#answered = new Map()
+    this.#untold.written()
   }
 
   #clockMark(): ClockMark {
@@ -215,46 +177,9 @@ export class Recorder {
       this.#on.memory.append(step)
     } catch (error) {
       this.#torn = true
-      this.#on.trouble(refusal(error))
+      this.#on.trouble(refusedByDisk(error))
     }
   }
-
-  /** Each time twice as long; then it is tried again also when nothing happens. */
-  #rest(error: unknown): void {
-    this.#pause = Math.min(pauseMs.longest, Math.max(pauseMs.first, this.#pause * 2))
-    this.#resume = this.#on.local().uptime + this.#pause
-    clearTimeout(this.#retry)
-    this.#retry = setTimeout(() => {
-      this.#resume = Number.NEGATIVE_INFINITY
-      if (!this.#on.memory.closed) this.write()
-    }, this.#pause).unref()
-    this.#on.trouble(refusal(error))
-  }
-}
-
-function isRefusal(one: Dropped | Answer | undefined): boolean {
-  return one !== undefined && 'status' in one
-}
-
-/** The last word about a decision is the newest of all. */
-function keep<One extends Dropped | Answer>(among: Map<string, One>, one: One): void {
-  among.delete(nameOf(one))
-  among.set(nameOf(one), one)
-  if (among.size > mostUntold) for (const first of among.keys()) return void among.delete(first)
-}
-
-function refusal(error: unknown): Problem {
-  if (error instanceof Problem) return error
-  const why = error instanceof Error ? error.message : String(error)
-  return new Problem(
-    'store_unavailable',
-    `the state folder does not take what is to be kept: ${why}`,
-    {
-      remedy:
-        'free space on its disk, or make it writable; everything is enforced, and written when it can be',
-      cause: error,
-    },
-  )
 }
 
 function* replaced(

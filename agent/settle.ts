@@ -1,5 +1,4 @@
 /** Brings the kernel to what is wished and says so only after it has confirmed. */
-
 import { printable } from '#contract/printable.ts'
 import { type Problem, toProblem } from '#contract/problem.ts'
 import type { Answer, Differences } from './differences.ts'
@@ -7,7 +6,6 @@ import type { Protected } from './guard.ts'
 import type { Change, Firewall } from './kernel/firewall.ts'
 import { nameOf } from './memory.ts'
 import { puts } from './plan.ts'
-import type { Recorder } from './record.ts'
 import type { Wished } from './wished.ts'
 
 /**
@@ -20,7 +18,6 @@ export type SettleOn = {
   firewall: Firewall
   wished: Wished
   differences: Differences
-  record: Pick<Recorder, 'hear'>
   now(): number
   here(): readonly Protected[]
   report(answers: readonly Answer[]): void
@@ -37,7 +34,6 @@ export class Settler {
 
   constructor(on: SettleOn) {
     this.#on = on
-    on.record.hear(on.differences)
   }
 
   /** Why the kernel does not hold what is wished, if it does not. */

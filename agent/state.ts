@@ -25,20 +25,37 @@ export function readState(path: string): string | undefined {
   }
 }
 
-/** By rename, after the bytes are on the disk: a crash leaves the old file or the new one. */
+/**
+ * By rename, after the bytes are on the disk: a crash leaves the old file or the new one. Throws `setting_invalid` for a
+ * folder that cannot be, `store_unavailable` with what the disk says.
+ */
 export function writeState(path: string, pieces: Iterable<string>): void {
   makeFolder(dirname(path))
   const written = `${path}.new`
-  const file = openSync(written, 'w', 0o600)
   try {
-    writeWhole(file, pieces)
+    writeWhole(openSync(written, 'w', 0o600), pieces)
     renameSync(written, path)
+    syncFolder(dirname(path))
   } catch (error) {
     // What a full disk took of it would keep the disk full.
     rmSync(written, { force: true })
-    throw error
+    throw refusedByDisk(error)
   }
-  syncFolder(dirname(path))
+}
+
+/** What the disk says, as `store_unavailable`. */
+export function refusedByDisk(error: unknown): Problem {
+  if (error instanceof Problem) return error
+  const why = error instanceof Error ? error.message : String(error)
+  return new Problem(
+    'store_unavailable',
+    `the state folder does not take what is to be kept: ${why}`,
+    {
+      remedy:
+        'free space on its disk, or make it writable; everything is enforced, and written when it can be',
+      cause: error,
+    },
+  )
 }
 
 /** All of it is on the disk, or an error is thrown. The file is closed in any case. */

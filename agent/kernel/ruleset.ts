@@ -1,5 +1,4 @@
 /** The nft text of the table: its sets, its chains, and how one version is told from another. */
-
 import type { SetKind } from './firewall.ts'
 import { allSets, feedSets, type NeverName, type SetSpec } from './sets.ts'
 

@@ -14,7 +14,6 @@ let count = 0
 export function acceptingNode(folder: string, max_blocks = 1_000_000) {
   const path = join(folder, `node-${count++}`)
   const wished = new Wished()
-  const differences = new Differences(wished)
   const local = () => ({ wall: today, uptime: 0, boot: 'one' })
   const trouble = (error: unknown) => {
     throw error
@@ -28,9 +27,9 @@ export function acceptingNode(folder: string, max_blocks = 1_000_000) {
       trouble,
       well: () => {},
     },
-    new Map(),
+    { standings: new Map(), dropped: [], refused: [] },
   )
-  record.hear(differences)
+  const differences = new Differences(wished, (answer) => record.hear(answer))
   const ceilings = { max_blocks, ipv4_prefix: 16, ipv6_prefix: 32 }
   const on: AcceptOn = { wished, record, differences, now: () => today, here: () => [], ceilings }
   const answers: Answer[] = []
@@ -61,12 +60,8 @@ export function acceptingNode(folder: string, max_blocks = 1_000_000) {
       record.write()
     },
     remember: (claims: readonly Claim[]) =>
-      acceptRemembered(on, { claims: [...claims], dropped: [] }),
+      acceptRemembered(on, { claims: [...claims], dropped: [], refused: [] }),
     onDisk: () => new Memory(path).load().claims,
-    refusedOnDisk() {
-      const memory = new Memory(path)
-      memory.load()
-      return memory.refused
-    },
+    refusedOnDisk: () => new Memory(path).load().refused,
   }
 }

@@ -54,15 +54,14 @@ describe('a disk that refuses', () => {
     node.memory.full = false
     context.mock.timers.tick(100)
     assert.deepEqual(node.problems(), [])
-    const held = new Memory(node.folder)
-    const { claims, standings } = held.load()
+    const { claims, standings, refused } = new Memory(node.folder).load()
     assert.deepEqual(
       claims.map((one) => one.decision),
       [1, 2, 3].map(decision),
     )
     assert.equal(standings.get('all')?.seq, 4)
     assert.deepEqual(
-      held.refused.map((one) => one.decision),
+      refused.map((one) => one.decision),
       [decision(4)],
     )
     await node.take(5)

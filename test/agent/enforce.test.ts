@@ -301,7 +301,7 @@ function makeNode() {
   const trouble = (error: unknown) => assert.fail(String(error))
   const record = new Recorder(
     { memory: new Memory(path), wished, clock, local, trouble, well: () => {} },
-    standings,
+    { standings, dropped: [], refused: [] },
   )
   const enforcer = new Enforcer({
     firewall,

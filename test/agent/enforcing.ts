@@ -31,8 +31,7 @@ export function enforceFrom(folder: string, memory = new Memory(folder)) {
       trouble: (problem) => troubles.set('disk', problem),
       well: () => troubles.set('disk', undefined),
     },
-    remembered.standings,
-    remembered.dropped,
+    remembered,
   )
   const enforcer = new Enforcer({
     firewall,

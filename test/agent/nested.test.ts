@@ -145,7 +145,7 @@ describe('networks of rare lengths inside one another', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
         const wished = new Wished()
-        const differences = new Differences(wished)
+        const differences = new Differences(wished, () => {})
         const kernel = new Kernel()
         let now = 0
         const settle = () => {
@@ -241,7 +241,7 @@ describe('networks of rare lengths inside one another', () => {
 
   test('what takes the place of a network stands right behind its removal, however many change', () => {
     const wished = new Wished()
-    const differences = new Differences(wished)
+    const differences = new Differences(wished, () => {})
     const nets = Array.from({ length: 3_000 }, (_, n) => `198.18.${n >> 4}.${(n & 15) * 16}`)
     nets.forEach((net, n) => {
       wished.add(claimOf(n, `${net}/28`, 10), readAddress(`${net}/28`), differences.note)
@@ -262,7 +262,7 @@ describe('networks of rare lengths inside one another', () => {
 
   test('on the way from one state to the next the set is never fuller than before and after', () => {
     const wished = new Wished()
-    const differences = new Differences(wished)
+    const differences = new Differences(wished, () => {})
     const kernel = new Kernel()
     const say = (n: number, target: string, end: number) =>
       wished.add(claimOf(n, target, end), readAddress(target), differences.note)

@@ -115,11 +115,14 @@ function makeNode() {
   const well = () => {
     troubled = false
   }
-  const record = new Recorder({ memory, wished, clock, local, trouble, well }, new Map())
+  const record = new Recorder(
+    { memory, wished, clock, local, trouble, well },
+    { standings: new Map(), dropped: [], refused: [] },
+  )
   const on: AcceptOn = {
     wished,
     record,
-    differences: new Differences(wished),
+    differences: new Differences(wished, (answer) => record.hear(answer)),
     now: () => today,
     here: () => [],
     ceilings: { max_blocks: 100, ipv4_prefix: 16, ipv6_prefix: 32 },

@@ -112,7 +112,8 @@ test('what is refused of a whole state is remembered with its position, not only
     on: killed.enforcer.accepting,
     load: whole('all', [refused(5), refused(6)]),
   }
-  const taking = acceptLoad(on, killed.record.expect(load))
+  const taking = acceptLoad(on, load)
+  killed.record.expect(load.answers)
   taking.next()
   killed.record.write()
   const next = enforceFrom(folder)
@@ -141,9 +142,9 @@ test('a memory of before there were refusals in it is read as it was', () => {
   const at = JSON.stringify(['all', { epoch: 1, seq: 4, hash: 'h', statement: 's' }])
   const step = `{"clock":${clock},"standings":[${at}],"drop":[["all","${decision(2)}"]],"put":[${row}]}\n`
   appendFileSync(join(folder, 'memory.jsonl'), step)
-  const { claims, standings, dropped, damaged } = memory.load()
+  const { claims, standings, dropped, refused: told, damaged } = memory.load()
   assert.deepEqual([claims.length, standings.get('all')?.seq, damaged], [1, 4, false])
-  assert.deepEqual([dropped, memory.refused], [[['all', decision(2)]], []])
+  assert.deepEqual([dropped, told], [[['all', decision(2)]], []])
 })
 
 function whole(audience: string, answers: Answer[]) {

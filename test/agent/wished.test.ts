@@ -71,7 +71,7 @@ describe('what is wished', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
         const wished = new Wished()
-        const differences = new Differences(wished)
+        const differences = new Differences(wished, () => {})
         const firewall = new MemoryFirewall()
         const model = new Map<string, Claim>()
         let now = 0
