@@ -1,5 +1,6 @@
 /** `cordon alert explain`: a record through every stage, without a service, to the rule that decides. */
-import { readAddress } from '#contract/address.ts'
+import { pino } from 'pino'
+import { maybeAddress, readAddress } from '#contract/address.ts'
 import type { Alert } from '#contract/alert.ts'
 import { printable } from '#contract/printable.ts'
 import { Problem, type ProblemBody } from '#contract/problem.ts'
@@ -9,13 +10,15 @@ import { decide } from '../decide/decide.ts'
 import { makeEvidence } from '../decide/evidence.ts'
 import { explainVerdict } from '../decide/explain.ts'
 import { type Facts, historyLimit, type PastAlert } from '../decide/facts.ts'
-import { nothingOutside } from '../decide/outside.ts'
+import { nothingOutside, type Outside, placeSources } from '../decide/outside.ts'
 import { type Policy, readPolicy } from '../decide/policy.ts'
 import { checkSource, readSource } from '../decide/policy-source.ts'
 import type { Verdict } from '../decide/verdict.ts'
+import { openPlaces } from '../facts/places/places.ts'
 import { offender, toPast } from '../flow/enrich.ts'
 import { type RunningConnector, readRecord } from '../flow/receive.ts'
 import { defaultPolicyFile } from '../policy-in-force.ts'
+import { readSections } from '../sections.ts'
 import { answer } from './answer.ts'
 import type { Asked, Handler, Io } from './command.ts'
 import { printExplained } from './explain-print.ts'
@@ -50,6 +53,8 @@ type Judge = {
   whens: ReadonlyMap<string, string>
   at: number | undefined
   now: number
+  /** What the databases of this machine say; lists and providers are the service's. */
+  outsideOf(attacker: string | undefined): Outside
 }
 
 export const explainAlerts: Handler = async (asked, io) => {
@@ -68,7 +73,7 @@ export const explainAlerts: Handler = async (asked, io) => {
   const named = asked.option('connector')
   const running = await chooseConnector(named, records, io.environment, io.now())
   const file = asked.option('policy') ?? io.environment.CORDON_POLICY
-  const judge = openJudge(asked, file, io)
+  const judge = await openJudge(asked, file, io)
   const explained = explainAll(running, records, judge)
   answer(asked, io, explained, () =>
     printExplained(io, explained, {
@@ -81,7 +86,7 @@ export const explainAlerts: Handler = async (asked, io) => {
   return explained.some(({ problem }) => problem) ? 1 : 0
 }
 
-function openJudge(asked: Asked, file: string | undefined, io: Io): Judge {
+async function openJudge(asked: Asked, file: string | undefined, io: Io): Promise<Judge> {
   const text = readPolicyFile(file ?? defaultPolicyFile)
   const told = asked.option('now')
   const at = told === undefined ? undefined : told === 'now' ? io.now() : readTime(told)
@@ -91,7 +96,20 @@ function openJudge(asked: Asked, file: string | undefined, io: Io): Judge {
     })
   const rules = checkSource(readSource(text)).rules
   const whens = new Map(rules.map(({ name, when }) => [name, when]))
-  return { policy: readPolicy(text), whens, at, now: io.now() }
+  const outsideOf = await openPlacesHere(io)
+  return { policy: readPolicy(text), whens, at, now: io.now(), outsideOf }
+}
+
+async function openPlacesHere({ environment, now }: Io): Promise<Judge['outsideOf']> {
+  const { places: settings } = readSections(environment)
+  const places = openPlaces(settings, { now, log: pino({ level: 'silent' }) })
+  await places.look()
+  return (attacker) => {
+    const address = maybeAddress(attacker ?? '')
+    if (!address) return nothingOutside
+    const { ready, ...place } = places.of(address)
+    return { ...nothingOutside, place, ready: placeSources.filter((name) => ready[name]) }
+  }
 }
 
 /** Alerts of one file see those before them, as alerts that reach the service do. */
@@ -115,7 +133,7 @@ function judgeOne(alert: Alert, histories: Map<string, PastAlert[]>, judge: Judg
   const at = judge.at ?? observed
   const key = offender(alert, policy) ?? ''
   const history = histories.get(key) ?? []
-  const facts = { ...nothingKnown, history }
+  const facts = { ...nothingKnown, history, outside: judge.outsideOf(alert.attacker) }
   const verdict = decide({ alert, facts, policy, now: at })
   if (key !== '') histories.set(key, [toPast(alert), ...history].slice(0, historyLimit))
   return {
