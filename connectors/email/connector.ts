@@ -12,6 +12,12 @@ export const connector: Connector<Settings> = {
   name: 'email',
   title: 'E-mail',
   settings: Settings,
+  environment: {
+    host: 'SMTP_SERVER',
+    port: 'SMTP_PORT',
+    user: 'SMTP_USER',
+    password: 'SMTP_PASSWORD',
+  },
   publisher: openMailbox,
 }
 

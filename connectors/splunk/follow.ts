@@ -27,10 +27,7 @@ async function* follow(
   cursor: string | undefined,
 ): AsyncGenerator<Page, void> {
   const { settings, clock, stop } = following
-  const place: Place =
-    cursor === undefined
-      ? { version: 1, at: firstStart(settings.from, clock.now()) }
-      : readPlace(cursor)
+  const place = cursor === undefined ? begin(settings, clock.now()) : readPlace(cursor)
   try {
     while (!stop.aborted) {
       const until = clock.now()
@@ -41,6 +38,11 @@ async function* follow(
   } catch (error) {
     if (!stop.aborted) throw error
   }
+}
+
+/** One run back, so that what is wrong with the search shows at once. */
+function begin({ from, every }: Settings, now: number): Place {
+  return { version: 1, at: firstStart(from, now - every) }
 }
 
 async function* runOnce(

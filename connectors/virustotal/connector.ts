@@ -16,6 +16,7 @@ export const connector: Connector<Settings> = {
   name,
   title: 'VirusTotal',
   settings: Settings,
+  environment: { api_key: 'VIRUSTOTAL_API_KEY' },
   lookup(settings) {
     const { api_key: key, base_url: base } = settings
     const unusable = keyMissing(name, key)

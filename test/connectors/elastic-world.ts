@@ -3,6 +3,7 @@ import type { Page } from '#contract/connector.ts'
 import { followAlerts } from '../../connectors/elastic/follow.ts'
 import { Settings } from '../../connectors/elastic/settings.ts'
 import { elasticKey, type Stored } from '../doubles/elastic.ts'
+import { type InSteps, inSteps } from './in-steps.ts'
 
 export const start = Date.UTC(2026, 6, 1, 10)
 const minute = 60_000
@@ -38,51 +39,8 @@ export function elasticSettings(url: string, more: Record<string, unknown> = {})
   return Settings.parse({ nodes: [url], api_key: elasticKey, page: 2, from: 'start', ...more })
 }
 
-export type Following = {
-  clock: { now: number }
-  /** What one look brings, in its pages. */
-  look(): Promise<Page[]>
-  stop(): Promise<void>
-}
-
-/** Each pause of the source ends one look; the next begins when it is asked for. */
-export function followElastic(settings: Settings, cursor?: string, space = 'default'): Following {
-  const clock = { now: start + minute }
-  const stopped = new AbortController()
-  let wake = (): void => {}
-  let looked = Promise.withResolvers<void>()
-  const source = followAlerts(settings, space, {
-    now: () => clock.now,
-    pause: () => {
-      looked.resolve()
-      return new Promise((resolve) => {
-        wake = resolve
-      })
-    },
-  })
-  const pages = source.follow(cursor, stopped.signal)[Symbol.asyncIterator]()
-  let waiting: Promise<IteratorResult<Page>> | undefined
-  return {
-    clock,
-    look: async () => {
-      const taken: Page[] = []
-      looked = Promise.withResolvers()
-      wake()
-      for (;;) {
-        waiting ??= pages.next()
-        const next = await Promise.race([waiting, looked.promise])
-        if (!next || next.done) return taken
-        waiting = undefined
-        taken.push(next.value)
-      }
-    },
-    stop: async () => {
-      stopped.abort()
-      wake()
-      // What it failed with was told to who looked.
-      await (waiting ?? pages.return?.())?.catch(() => {})
-    },
-  }
+export function followElastic(settings: Settings, cursor?: string, space = 'default'): InSteps {
+  return inSteps((clock) => followAlerts(settings, space, clock), start + minute, cursor)
 }
 
 export function idsOf(pages: readonly Page[]): number[] {
