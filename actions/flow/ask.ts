@@ -11,6 +11,9 @@ import type { Given } from './enrich.ts'
 /** Attackers asked about at the same time; the rest waits its turn. */
 const atOnce = 64
 
+/** Above this an alert is judged as if its providers were silent: an attack by many must not fill the memory. */
+const mostWaiting = 10_000
+
 /** After the store refused: what waits is on the disk, so nothing is lost meanwhile. */
 const retryMs = 2_000
 
@@ -22,6 +25,7 @@ export type Asking = {
   waiting(): number
   /** Resolves when nothing is being asked. */
   settled(): Promise<void>
+  /** Waits for what is being stored, and for no provider. */
   stop(): Promise<void>
 }
 
@@ -43,7 +47,11 @@ export function openAsking(parts: AskParts): Asking {
   const working = new Map<Pending, Promise<void>>()
 
   const work = async (pending: Pending): Promise<void> => {
-    const said = await ask(parts, pending)
+    const said =
+      waiting.length > mostWaiting
+        ? silence(pending, `more than ${mostWaiting} alerts wait for an answer`)
+        : await unlessStopped(ask(parts, pending), stop.signal)
+    if (said === undefined) return
     while (!stop.signal.aborted) {
       try {
         await handOn(parts, pending, said)
@@ -88,6 +96,22 @@ export function openAsking(parts: AskParts): Asking {
       await Promise.all(working.values())
     },
   }
+}
+
+/** Undefined when stopped: what was asked about is on the disk. */
+function unlessStopped<T>(work: Promise<T>, stop: AbortSignal): Promise<T | undefined> {
+  const { promise, resolve, reject } = Promise.withResolvers<T | undefined>()
+  const end = () => resolve(undefined)
+  stop.addEventListener('abort', end)
+  work.then(resolve, reject).finally(() => stop.removeEventListener('abort', end))
+  return promise
+}
+
+function silence(
+  { providers }: Pending,
+  problem: string,
+): Readonly<Record<string, IntelligenceFact>> {
+  return Object.fromEntries(providers.map((name) => [name, { state: 'silent', problem }]))
 }
 
 function ask(

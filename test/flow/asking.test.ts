@@ -6,7 +6,9 @@ import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { type IntelligenceFact, nothingOutside } from '../../actions/decide/outside.ts'
 import type { FactSources } from '../../actions/facts/sources.ts'
+import { openAsking } from '../../actions/flow/ask.ts'
 import { listPending } from '../../actions/store/pending.ts'
+import { alert } from '../decide/given.ts'
 import { openTestService, record, type TestService, type TestServiceOptions } from '../service.ts'
 
 const asking = `
@@ -133,6 +135,44 @@ describe('an alert whose rule needs a provider', () => {
     assert.deepEqual(await states(service), ['issued 203.0.113.8'])
     provider.answer(down)
     await settled(service)
+  })
+})
+
+describe('what waits for providers', () => {
+  test('does not hold up a stop, and waits on the disk for the next start', async (t) => {
+    const dir = mkdtempSync(join(tmpdir(), 'cordon-test-'))
+    t.after(() => rmSync(dir, { recursive: true, force: true }))
+    const service = await openTestService({ dir, policy: asking, sources: held().sources })
+    await service.alert(record('203.0.113.7'))
+    await service.flow.asking.stop()
+    assert.equal((await listPending(service.flow.store.read)).length, 1)
+    await service.close()
+  })
+
+  test('never grows without bound: above ten thousand alerts are judged as if providers were silent', async (t) => {
+    const provider = held()
+    const { flow } = await open(t, { policy: asking })
+    const judged: string[] = []
+    const waiting = openAsking({
+      store: flow.store,
+      sources: provider.sources,
+      log: flow.log,
+      policy: flow.policy.current,
+      judge: async ({ id }, given) => {
+        const fact = given.get(id)?.abuseipdb
+        judged.push(fact?.state === 'silent' ? fact.problem : 'asked')
+      },
+      confirm: async () => {},
+      pause: async () => {},
+    })
+    const pending = { alert: alert(), decision: 'd-0000000000000000', providers: ['abuseipdb'] }
+    waiting.later(Array.from({ length: 10_100 }, () => pending))
+    for (let turn = 0; turn < 1_000 && provider.asked.length < 64; turn++)
+      await new Promise(setImmediate)
+    assert.equal(provider.asked.length, 64)
+    assert.equal(judged.length, 99)
+    assert.ok(judged.every((how) => how === 'more than 10000 alerts wait for an answer'))
+    await waiting.stop()
   })
 })
 
