@@ -1,8 +1,9 @@
 /** What another policy would have done: replayed over the stored alerts, told as it goes. */
 import { z } from '@hono/zod-openapi'
-import { Problem } from '#contract/problem.ts'
+import { printable } from '#contract/printable.ts'
+import { nearest, Problem } from '#contract/problem.ts'
 import { readTime } from '#contract/time.ts'
-import { readPolicy } from '../decide/policy.ts'
+import { type Policy, readPolicy } from '../decide/policy.ts'
 import type { Flow } from '../flow/flow.ts'
 import { type Simulation, type SimulationOrder, startSimulation } from '../simulate/simulation.ts'
 import { databaseFile } from '../store/replay.ts'
@@ -58,7 +59,8 @@ export function mountSimulate(app: App, flow: Flow, turn: Turn): void {
     problems: ['policy_invalid', 'conflict', 'unsupported'],
     handle: async ({ body }, context) => {
       const { policy, rule } = body
-      if (policy !== undefined) readPolicy(policy)
+      const draft = policy === undefined ? undefined : readPolicy(policy)
+      if (rule !== undefined) checkRule(rule, [flow.policy.current(), draft])
       const order = await orderOf(flow, 'simulate', {
         ...body,
         drafts: policy === undefined ? [] : [policy],
@@ -132,6 +134,16 @@ async function orderOf(
     protect: named.map(({ address, why }) => ({ address: address.text, why })),
     around: { own: own(), sheltered: said.sheltered() },
   }
+}
+
+/** Throws `invalid_input` for a name that no rule has: nothing would be found, and that would be believed. */
+function checkRule(name: string, policies: readonly (Policy | undefined)[]): void {
+  const known = policies.flatMap((policy) => policy?.rules.map((rule) => rule.name) ?? [])
+  if (known.includes(name)) return
+  const guess = nearest(name, known)
+  throw new Problem('invalid_input', `there is no rule "${printable(name)}"`, {
+    remedy: guess ? `did you mean "${guess}"?` : '"cordon policy show" shows the rules in force',
+  })
 }
 
 /** Throws `conflict` while another one runs. */

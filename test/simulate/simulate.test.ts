@@ -120,6 +120,27 @@ describe('a draft, compared with the policy in force', () => {
   })
 })
 
+describe('a rule', () => {
+  test('that blocks provisionally is counted, at its short length: nobody was asked then', async (t) => {
+    const service = await open(t)
+    await service.alert(record('203.0.113.1'))
+    const asking = plainPolicy.replace(
+      'verdict: block, for: 1h }',
+      `verdict: block, for: 1h, provisional: { for: 5m, confirm: 'intel("abuseipdb").score >= 50' } }`,
+    )
+    const report = await simulate(service, { policy: asking })
+    assert.deepEqual(report.blocks.provisional, { before: 0, after: 1 })
+    assert.equal(report.blocks.longest[0]?.length_ms, 300_000)
+  })
+
+  test('that no policy has is no rule to look at', async (t) => {
+    const service = await open(t)
+    const answer = await service.ask('POST', '/v1/policy/simulate', { body: { rule: 'sever' } })
+    assert.equal(answer.status, 400)
+    assert.equal(answer.body.remedy, 'did you mean "severe"?')
+  })
+})
+
 describe('a list or a provider that the draft names', () => {
   const listing = plainPolicy.replace('alert.severity >= 70', 'listed("bad")')
 
