@@ -166,7 +166,7 @@ describe('what waits for providers', () => {
       pause: async () => {},
     })
     const pending = { alert: alert(), decision: 'd-0000000000000000', providers: ['abuseipdb'] }
-    waiting.later(Array.from({ length: 10_100 }, () => pending))
+    waiting.later(Array.from({ length: 10_100 }, () => ({ ...pending })))
     for (let turn = 0; turn < 1_000 && provider.asked.length < 64; turn++)
       await new Promise(setImmediate)
     assert.equal(provider.asked.length, 64)
