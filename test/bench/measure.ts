@@ -11,6 +11,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { measureElastic } from './elastic.ts'
 import { measureEnrichment } from './enrichment.ts'
 import { measureFacts } from './facts.ts'
 import { type Figure, percentile, rounded } from './figure.ts'
@@ -23,6 +24,7 @@ import { cpuMs, makeWorld, monotonicMs, residentMb, type World } from './world.t
 export const measurements: Record<string, () => Promise<Figure[]>> = {
   list_lookup: measureLists,
   enrich: measureFacts,
+  elastic: measureElastic,
   opencti_stream: measureOpenctiStream,
   enrichment_job: measureEnrichment,
   simulate: measureSimulation,

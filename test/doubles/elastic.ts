@@ -151,10 +151,13 @@ function search(world: ElasticWorld, response: ServerResponse, text: string) {
   const { pit, query, size, search_after: after } = read.data
   const shown = world.pits.get(pit.id)
   if (!shown) return sayError(response, 404, 'search_context_missing_exception')
-  const found = shown
-    .map((stored, index) => ({ ...stored, _score: null, sort: [...keyOf(stored), index] }))
-    .filter(({ _source, sort }) => matches(_source, query) && isBehind(sort, after))
-    .slice(0, size)
+  const found: object[] = []
+  for (let index = after === undefined ? 0 : after[2] + 1; index < shown.length; index++) {
+    const stored = shown[index]
+    if (stored && matches(stored._source, query))
+      found.push({ ...stored, _score: null, sort: [...keyOf(stored), index] })
+    if (found.length === size) break
+  }
   world.pits.delete(pit.id)
   say(response, 200, {
     pit_id: keep(world, shown),
@@ -176,10 +179,6 @@ function byOrder(a: Stored, b: Stored): number {
   const [timeA, uuidA] = keyOf(a)
   const [timeB, uuidB] = keyOf(b)
   return timeA - timeB || (uuidA < uuidB ? -1 : Number(uuidA > uuidB))
-}
-
-function isBehind(sort: (string | number)[], after: [number, string, number] | undefined): boolean {
-  return after === undefined || Number(sort[2]) > after[2]
 }
 
 const Range = z.strictObject({

@@ -1,0 +1,122 @@
+/** From Elastic and Splunk to the decisions: over real connections, into a real store, with what fails in between. */
+import assert from 'node:assert/strict'
+import { describe, type TestContext, test } from 'node:test'
+import { followSources, type SourceHealth } from '../../actions/flow/pull.ts'
+import type { RunningConnector } from '../../actions/flow/receive.ts'
+import { connector as elastic } from '../../connectors/elastic/connector.ts'
+import { connector as splunk } from '../../connectors/splunk/connector.ts'
+import { elasticWorld, sayError, startElastic } from '../doubles/elastic.ts'
+import { splunkWorld, startSplunk } from '../doubles/splunk.ts'
+import { openTestService } from '../service.ts'
+import { elasticAlert, elasticSettings, start } from './elastic-world.ts'
+
+const policy = `
+version: 1
+ceilings: { blocks_per_minute: 100000 }
+rules:
+  - { name: severe, because: it is severe, when: alert.severity >= 40, verdict: block, for: 1h }
+`
+const targets = [1, 2, 3, 4, 5].map((n) => `203.0.113.${n}`)
+
+describe('alerts of Elastic', () => {
+  test('become blocks, each once, whatever the cluster does between two pages', async (t) => {
+    const world = elasticWorld({
+      alerts: targets.map((ip, n) => elasticAlert(n, start + n * 1_000, { source: { ip } })),
+    })
+    const { url, close } = await startElastic(world)
+    t.after(close)
+    for (const status of [500, 429, 401])
+      world.faults.push({
+        on: /POST \/_search/,
+        answer: (response) => sayError(response, status, 'x'),
+      })
+    const settings = elasticSettings(url, { every: '20ms' })
+    const { until, decisions, health, restart } = await follow(t, { connector: elastic, settings })
+    await until(() => health().records === targets.length && health().state === 'following')
+    assert.deepEqual(await decisions(), targets)
+    await restart()
+    world.alerts.push(elasticAlert(9, start, { source: { ip: '203.0.113.9' } }))
+    // The overlap is read again, and recognised.
+    await until(() => health().records === targets.length + 1)
+    assert.deepEqual(await decisions(), [...targets, '203.0.113.9'])
+  })
+
+  test('are shown as not followed, and why, while the key is refused', async (t) => {
+    const world = elasticWorld({ authorization: 'ApiKey another' })
+    const { url, close } = await startElastic(world)
+    t.after(close)
+    const settings = elasticSettings(url, { every: '20ms' })
+    const { until, health } = await follow(t, { connector: elastic, settings })
+    await until(() => health().state === 'failing')
+    assert.equal(health().problem, 'elasticsearch refuses the key or the password')
+    world.authorization = 'ApiKey a2V5OnNlY3JldA=='
+    await until(() => health().state === 'following' && health().problem === undefined)
+  })
+})
+
+describe('rows of Splunk', () => {
+  test('become blocks, each once, though every run reaches back and one breaks off', async (t) => {
+    const world = splunkWorld({
+      events: targets.map((src, n) => ({
+        at: start - 1_000,
+        row: { src, _bkt: 'main~1', _cd: `1:${n}`, _time: '2026-07-01T09:59:59.000Z' },
+      })),
+    })
+    const { port, close } = await startSplunk(world)
+    t.after(close)
+    world.faults.push((response, rows) => {
+      response.write(`${rows.slice(0, 3).join('\n')}\n`, () => response.destroy())
+    })
+    const settings = splunk.settings.parse({
+      host: '127.0.0.1',
+      port,
+      security: 'none',
+      token: 'token-1',
+      search: 'index=main',
+      from: '2026-07-01T09:59:00Z',
+      every: '20ms',
+      longest_window: '1d',
+    })
+    const { until, decisions, health, restart } = await follow(t, { connector: splunk, settings })
+    await until(() => health().records >= targets.length)
+    await restart()
+    await until(() => world.asked.length >= 4)
+    assert.deepEqual(await decisions(), targets)
+  })
+})
+
+/** Real pauses of 20 ms, for a source waits by its own clock. */
+async function follow(t: TestContext, running: RunningConnector) {
+  const service = await openTestService({ policy, now: start + 60_000 })
+  const { store, recorder, log, now } = service.flow
+  const parts = { store, recorder, log, now, pause: async () => {} }
+  const lines: SourceHealth[] = []
+  let followed = followSources(parts, [running], lines)
+  t.after(async () => {
+    await followed.stop()
+    await service.close()
+  })
+  const health = (): SourceHealth => {
+    const [line] = lines
+    assert.ok(line)
+    return line
+  }
+  return {
+    health,
+    restart: async () => {
+      await followed.stop()
+      lines.length = 0
+      followed = followSources(parts, [running], lines)
+    },
+    decisions: async () => {
+      const rows = await store.read.selectFrom('decisions').select('target').execute()
+      return rows.map(({ target }) => target).sort()
+    },
+    until: async (holds: () => boolean) => {
+      for (const deadline = Date.now() + 10_000; !holds(); ) {
+        assert.ok(Date.now() < deadline, JSON.stringify(lines))
+        await new Promise((done) => setTimeout(done, 5))
+      }
+    },
+  }
+}
