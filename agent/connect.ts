@@ -1,12 +1,15 @@
 /** The only way from the agent to the network: HTTP to one service whose key was pinned at enrolment. */
 import { lookup } from 'node:dns/promises'
-import http from 'node:http'
+import type { Agent, IncomingMessage } from 'node:http'
 import https from 'node:https'
 import { isIP } from 'node:net'
 import type { z } from 'zod'
 import { isLoopback } from '#contract/address.ts'
 import { Problem, type ProblemCode, problemStatus } from '#contract/problem.ts'
 import { fetchCertificate, untrusted } from './pin.ts'
+
+/** An import would bring undici and HTTP/2 along: 4 to 7 MB that nothing here uses. */
+const http = process.getBuiltinModule('node:http')
 
 export type ConnectTo = {
   url: string
@@ -29,7 +32,7 @@ export type Service = {
   /** The answer's text. */
   text(path: string): Promise<string>
   /** The body as it comes, until it ends or the signal aborts. Silence is the caller's to judge. */
-  stream(path: string, more: Ask): Promise<http.IncomingMessage>
+  stream(path: string, more: Ask): Promise<IncomingMessage>
   close(): void
 }
 
@@ -44,9 +47,9 @@ export function connect(to: ConnectTo): Service {
   const base = new URL(to.url)
   if (base.protocol === 'http:' && !isLoopback(base.hostname))
     throw untrusted(`${base.origin} is plain HTTP, which is for loopback only`)
-  let agent: http.Agent | undefined
+  let agent: Agent | undefined
 
-  async function send(method: string, path: string, more: Ask): Promise<http.IncomingMessage> {
+  async function send(method: string, path: string, more: Ask): Promise<IncomingMessage> {
     try {
       agent ??= await makeAgent(base, to.tls)
       return await open(agent, method, path, more)
@@ -58,13 +61,8 @@ export function connect(to: ConnectTo): Service {
     }
   }
 
-  function open(
-    by: http.Agent,
-    method: string,
-    path: string,
-    more: Ask,
-  ): Promise<http.IncomingMessage> {
-    const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>()
+  function open(by: Agent, method: string, path: string, more: Ask): Promise<IncomingMessage> {
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
     const body = more.body === undefined ? undefined : JSON.stringify(more.body)
     const request = (base.protocol === 'https:' ? https : http).request(new URL(path, base), {
       agent: by,
@@ -93,7 +91,7 @@ export function connect(to: ConnectTo): Service {
     }
   }
 
-  function hear(answer: http.IncomingMessage): void {
+  function hear(answer: IncomingMessage): void {
     const date = isOwnAnswer(answer) ? Date.parse(answer.headers.date ?? '') : Number.NaN
     to.heard?.(answer.socket.remoteAddress, Number.isNaN(date) ? undefined : date)
   }
@@ -142,7 +140,7 @@ export function connect(to: ConnectTo): Service {
 }
 
 /** What a proxy answers in the service's place (a 502, a page of its own) tells nothing of the service's clock. */
-function isOwnAnswer({ statusCode = 500, headers }: http.IncomingMessage): boolean {
+function isOwnAnswer({ statusCode = 500, headers }: IncomingMessage): boolean {
   if (statusCode >= 200 && statusCode < 300) return true
   const type = headers['content-type']?.split(';')[0]?.trim().toLowerCase()
   return statusCode >= 400 && statusCode < 500 && type === 'application/problem+json'
@@ -163,7 +161,7 @@ export async function resolveHost(url: string): Promise<string[]> {
   return (await lookup(host, { all: true })).map(({ address }) => address)
 }
 
-async function makeAgent(base: URL, pin: string | undefined): Promise<http.Agent> {
+async function makeAgent(base: URL, pin: string | undefined): Promise<Agent> {
   const kept = { keepAlive: true, maxSockets: 4 }
   if (base.protocol === 'http:') return new http.Agent(kept)
   return new https.Agent(
@@ -173,7 +171,7 @@ async function makeAgent(base: URL, pin: string | undefined): Promise<http.Agent
   )
 }
 
-async function readBody(answer: http.IncomingMessage): Promise<string> {
+async function readBody(answer: IncomingMessage): Promise<string> {
   const pieces: Buffer[] = []
   let size = 0
   for await (const piece of answer) {
