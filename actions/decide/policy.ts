@@ -36,6 +36,8 @@ export type Policy = {
     /** Blocks of networks shorter than this need two people. */
     readonly secondApprover: { readonly 4: number; readonly 6: number } | undefined
   }
+  /** The networks that any rule blocks around an attacker, by family. */
+  readonly prefixes: { readonly 4: readonly number[]; readonly 6: readonly number[] }
   /** Providers of intelligence that any rule names. */
   readonly providers: readonly string[]
   readonly lists: readonly string[]
@@ -102,6 +104,7 @@ export function readPolicy(text: string): Policy {
         6: file.review.second_approver.ipv6_prefix,
       },
     },
+    prefixes: { 4: prefixesOf(rules, 4), 6: prefixesOf(rules, 6) },
     providers: mentioned(rules, 'providers'),
     lists: mentioned(rules, 'lists'),
     rules,
@@ -129,6 +132,10 @@ function compile(source: Source, path: (string | number)[], text: string): Condi
   const { at, remedy } = condition
   const message = `${condition.message}, at character ${at + 1}`
   throw refusal(source, path, { message, remedy, within: { text, at } })
+}
+
+function prefixesOf(rules: readonly Rule[], family: 4 | 6): number[] {
+  return [...new Set(rules.flatMap(({ terms }) => (terms ? [terms.prefix[family]] : [])))]
 }
 
 function mentioned(rules: readonly Rule[], what: 'providers' | 'lists'): string[] {

@@ -47,7 +47,7 @@ export async function gather(
   const offenders = new Map(alerts.map((alert) => [alert.id, offender(alert, policy)]))
   const span = { since: now - policy.historyMs, until: now + policy.maxClockAheadMs }
   const histories = await readHistories(db, unique([...offenders.values()]), span)
-  const targets = unique([...offenders.values(), ...alerts.map((alert) => alert.attacker)])
+  const targets = unique([...offenders.values(), ...alerts.flatMap((at) => targetsOf(at, policy))])
   const offences = await countOffences(db, unique([...offenders.values()]))
   const standing = groupByTarget(await standingDecisions(db, targets, now))
   const offenderOf = (alert: Alert) => offenders.get(alert.id) ?? null
@@ -96,6 +96,13 @@ function outsideOf(alert: Alert, sources: FactSources, given: Given): Outside {
 export function offender(alert: Alert, policy: Policy): string | null {
   const address = alert.attacker === undefined ? undefined : maybeAddress(alert.attacker)
   return address ? widen(address, defaultPrefix(address, policy)).text : null
+}
+
+/** All that any rule may block for this alert: its attacker, and the networks around it that rules name. */
+function targetsOf({ attacker }: Alert, policy: Policy): string[] {
+  const address = maybeAddress(attacker ?? '')
+  if (!address) return []
+  return [address.text, ...policy.prefixes[address.family].map((at) => widen(address, at).text)]
 }
 
 function defaultPrefix(address: Address, policy: Policy): number {

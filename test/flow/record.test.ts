@@ -44,6 +44,26 @@ describe('a backlog of alerts', () => {
   })
 })
 
+describe('a rule that blocks a wider network than the policy does', () => {
+  const policy = plainPolicy.replace('for: 1h }', 'for: 1h, ipv4_prefix: 24 }')
+
+  test('makes one block for all its attackers, whether they come together or one by one', async (t) => {
+    for (const together of [true, false]) {
+      const service = await openTestService({ policy })
+      t.after(() => service.close())
+      const records = [7, 8, 9].map((n) => record(`203.0.113.${n}`))
+      if (together) await service.alert(records)
+      else for (const one of records) await service.alert(one)
+      const { text } = await service.ask('GET', '/v1/decisions')
+      const { decisions }: { decisions: { target: string; alerts: number }[] } = JSON.parse(text)
+      assert.deepEqual(
+        decisions.map(({ target, alerts }) => [target, alerts]),
+        [['203.0.113.0/24', 3]],
+      )
+    }
+  })
+})
+
 describe('the ceilings', () => {
   const policy = plainPolicy.replace('100000', '3')
 
