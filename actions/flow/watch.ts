@@ -1,8 +1,10 @@
 /** Notices when a node or a source of facts falls silent and when it is back, and says so in the journal. */
+import { z } from 'zod'
 import type { SourceState } from '../facts/source.ts'
+import { putSourceCursor, readSourceCursor } from '../store/cursors.ts'
 import { appendJournal, type JournalEntry } from '../store/journal.ts'
 import { listNodes, type Node } from '../store/nodes.ts'
-import type { Store } from '../store/store.ts'
+import type { Reader, Store } from '../store/store.ts'
 import { nodeState } from './node-state.ts'
 
 /** A source that is back within this time was hardly away, and who starts may take so long until all have spoken. */
@@ -11,7 +13,7 @@ const settleMs = 60_000
 const nodesSettleMs = 180_000
 
 type Health = 'well' | 'silent'
-type Known = { told: Health; since: number; now: Health }
+type Known = { now: Health; since: number }
 
 export type Watch = {
   /** For a clock; `now` in epoch milliseconds. Rejects with what the store says, and the next look says it again. */
@@ -19,33 +21,59 @@ export type Watch = {
 }
 
 export function openWatch(store: Store, states: () => readonly SourceState[]): Watch {
-  const sources = new Map<string, Known>()
-  const nodes = new Map<string, Known>()
+  const known = new Map<string, Known>()
+  /** Who is silent as people know it. */
+  let told: ReadonlySet<string> | undefined
   return {
     look: async (now) => {
-      const changed: (() => void)[] = []
+      told ??= await readTold(store.read)
+      const before = told
       const lines: JournalEntry[] = []
-      const see = (known: Map<string, Known>, name: string, health: Health, holdMs: number) => {
-        const entry = known.get(name) ?? { told: 'well', since: now, now: 'well' }
+      const see = (name: string, health: Health, holdMs: number) => {
+        const last: Health = before.has(name) ? 'silent' : 'well'
+        const entry = known.get(name) ?? { now: last, since: now }
         known.set(name, entry)
         if (entry.now !== health) Object.assign(entry, { now: health, since: now })
-        const due = entry.now !== entry.told && now - entry.since >= holdMs
-        if (due) changed.push(() => Object.assign(entry, { told: health }))
-        return due
+        return health !== last && now - entry.since >= holdMs
       }
       for (const state of states())
-        if (see(sources, state.name, healthOf(state), settleMs)) lines.push(sourceLine(state, now))
+        if (see(`${state.kind}/${state.name}`, healthOf(state), settleMs))
+          lines.push(sourceLine(state, now))
       for (const node of await listNodes(store.read)) {
         const state = nodeState(node, now)
-        if (state === 'revoked' || state === 'never_seen') nodes.delete(node.name)
-        else if (see(nodes, node.name, state === 'silent' ? 'silent' : 'well', nodesSettleMs))
+        const name = `node/${node.name}`
+        if (state === 'revoked' || state === 'never_seen') known.delete(name)
+        else if (see(name, state === 'silent' ? 'silent' : 'well', nodesSettleMs))
           lines.push(nodeLine(node, state === 'silent', now))
       }
       if (lines.length === 0) return
-      await store.write((tx) => appendJournal(tx, lines))
-      for (const tell of changed) tell()
+      const silent = lines.filter(isSilence).map(nameOf)
+      const spoken = new Set(lines.map(nameOf))
+      const after = new Set([...[...before].filter((name) => !spoken.has(name)), ...silent])
+      await store.write(async (tx) => {
+        await appendJournal(tx, lines)
+        await putSourceCursor(tx, cursor, JSON.stringify([...after]), now)
+      })
+      told = after
     },
   }
+}
+
+/** Who was said to be silent: a restart does not say it again, and says when they are back. */
+const cursor = 'watch'
+const Names = z.array(z.string())
+
+async function readTold(db: Reader): Promise<Set<string>> {
+  const text = await readSourceCursor(db, cursor)
+  return new Set(text === undefined ? [] : Names.parse(JSON.parse(text)))
+}
+
+function nameOf({ action, subject }: JournalEntry): string {
+  return `${action.slice(0, action.indexOf('.'))}/${subject}`
+}
+
+function isSilence({ action }: JournalEntry): boolean {
+  return action.endsWith('.silent')
 }
 
 function healthOf({ state }: SourceState): Health {

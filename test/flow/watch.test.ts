@@ -26,6 +26,21 @@ describe('a source of facts', () => {
     assert.deepEqual(await lines(), ['list.silent droplist', 'list.ready droplist'])
   })
 
+  test('that is silent over a restart is not said to be again, and its return is', async (t) => {
+    const service = await open(t)
+    const pass = async (state: SourceState['state'], from: number) => {
+      const { look } = openWatch(service.flow.store, () => [list(state)])
+      for (const seconds of [0, 60, 75]) await look(start + (from + seconds) * 1_000)
+    }
+    await pass('silent', 0)
+    await pass('silent', 100)
+    assert.deepEqual(await linesLike(service, 'list.'), ['list.silent droplist'])
+    await pass('ready', 200)
+    await pass('ready', 300)
+    const both = ['list.silent droplist', 'list.ready droplist']
+    assert.deepEqual(await linesLike(service, 'list.'), both)
+  })
+
   test('that is back within a minute is nothing to wake anybody for', async (t) => {
     const { look, lines } = await watchOver(t)
     await look(list('ready'), 0)
