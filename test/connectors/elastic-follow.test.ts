@@ -1,6 +1,8 @@
 /** Alerts of Elastic that are asked for: each once, none lost, whatever the cluster does meanwhile. */
 import assert from 'node:assert/strict'
+import { X509Certificate } from 'node:crypto'
 import { after, afterEach, beforeEach, describe, test } from 'node:test'
+import { generate } from 'selfsigned'
 import { elasticWorld, type Fault, say, sayError, startElastic } from '../doubles/elastic.ts'
 import { elasticAlert, elasticSettings, followElastic, idsOf, start } from './elastic-world.ts'
 import { ownCertificate } from './told.ts'
@@ -275,33 +277,54 @@ describe('the alerts of a space are followed', () => {
 })
 
 describe('the cluster has to prove who it is', () => {
-  test('an authority of one’s own is trusted by its certificate or by its fingerprint', async () => {
-    const tls = await ownCertificate()
+  const looked = async (tls: { cert: string; key: string }, more: Record<string, unknown>) => {
     const world = elasticWorld({ alerts: [elasticAlert(1, start)] })
     const { url, close } = await startElastic(world, tls)
-    const { X509Certificate } = await import('node:crypto')
-    const fingerprint = new X509Certificate(tls.cert).fingerprint256
-    const looked = async (more: object) => {
-      const { look, stop } = followElastic(elasticSettings(url, { ...more }))
-      try {
-        return idsOf(await look())
-      } finally {
-        await stop()
-      }
-    }
+    const { look, stop } = followElastic(elasticSettings(url, more))
     try {
-      assert.deepEqual(await looked({ ca: tls.cert }), [1])
-      assert.deepEqual(await looked({ ca_fingerprint: fingerprint }), [1])
-      assert.deepEqual(
-        await looked({ ca_fingerprint: fingerprint.replaceAll(':', '').toLowerCase() }),
-        [1],
-      )
-      await assert.rejects(looked({}), { code: 'untrusted_service' })
-      const other = fingerprint.replaceAll(/[0-9]/g, 'A')
-      await assert.rejects(looked({ ca_fingerprint: other }), { code: 'untrusted_service' })
+      return idsOf(await look())
     } finally {
+      await stop()
       await close()
     }
+  }
+  const fingerprintOf = (cert: string) => new X509Certificate(cert).fingerprint256
+  const refused = { code: 'untrusted_service' }
+
+  test('an authority of one’s own is trusted by its certificate, and nobody else', async () => {
+    const tls = await ownCertificate()
+    assert.deepEqual(await looked(tls, { ca: tls.cert }), [1])
+    await assert.rejects(looked(tls, {}), refused)
+  })
+
+  test('or by its fingerprint, however that is spelled', async () => {
+    const tls = await ownCertificate()
+    const fingerprint = fingerprintOf(tls.cert)
+    const plain = fingerprint.replaceAll(':', '').toLowerCase()
+    assert.deepEqual(await looked(tls, { ca_fingerprint: fingerprint }), [1])
+    assert.deepEqual(await looked(tls, { ca_fingerprint: plain }), [1])
+    const other = fingerprintOf((await ownCertificate()).cert)
+    await assert.rejects(looked(tls, { ca_fingerprint: other }), refused)
+  })
+
+  test('a node that was signed by the pinned authority is trusted', async () => {
+    const authority = await ownCertificate()
+    const node = await generate([{ name: 'commonName', value: 'node' }], {
+      keyType: 'ec',
+      algorithm: 'sha256',
+      ca: { cert: authority.cert, key: authority.key },
+      extensions: [{ name: 'subjectAltName', altNames: [{ type: 7, ip: '127.0.0.1' }] }],
+    })
+    const tls = { cert: `${node.cert}\n${authority.cert}`, key: node.private }
+    const pinned = { ca_fingerprint: fingerprintOf(authority.cert) }
+    assert.deepEqual(await looked(tls, pinned), [1])
+  })
+
+  test('who only shows the pinned certificate, and has no key of it, is not believed', async () => {
+    const [authority, impostor] = [await ownCertificate(), await ownCertificate()]
+    const tls = { cert: `${impostor.cert}\n${authority.cert}`, key: impostor.key }
+    const pinned = { ca_fingerprint: fingerprintOf(authority.cert) }
+    await assert.rejects(looked(tls, pinned), refused)
   })
 
   for (const [what, settings] of [
