@@ -81,6 +81,12 @@ export function coursesOf(parts: () => Parts, say: (line: string) => void) {
     for (const audience of come) need(audience, false)
   }
 
+  const healed = (why: string) => {
+    lastHealing = { at: parts().clock.now(), why }
+    say(`healed: ${why}`)
+    parts().reporter.event('healed', why)
+  }
+
   return {
     look,
     mark,
@@ -146,6 +152,10 @@ export function coursesOf(parts: () => Parts, say: (line: string) => void) {
       else reporter.event('recovered', 'the kernel holds what is wished')
       if (problem) healer.disturbed(problem.message)
     },
+    emptied(): void {
+      healed('the table was gone, found by a change')
+      parts().feeds.heal()
+    },
     async heal(): Promise<'gone' | 'there' | 'refused'> {
       const { firewall, enforcer, feeds } = parts()
       look()
@@ -156,10 +166,6 @@ export function coursesOf(parts: () => Parts, say: (line: string) => void) {
       if (enforcer.problem) return 'refused'
       return enforcer.gone ? 'gone' : 'there'
     },
-    healed(why: string): void {
-      lastHealing = { at: parts().clock.now(), why }
-      say(`healed: ${why}`)
-      parts().reporter.event('healed', why)
-    },
+    healed,
   }
 }

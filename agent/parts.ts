@@ -172,6 +172,7 @@ export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<P
     taken: trusted,
     report: (answers) => reporter.answers(answers),
     health: courses.health,
+    emptied: courses.emptied,
   })
   const stateTrust = () => ({ ...keyring.trust, mostBlocks: settings.max_blocks })
   const accept = enforcer.accepting

@@ -23,6 +23,8 @@ export type SettleOn = {
   report(answers: readonly Answer[]): void
   /** Called when the kernel begins to refuse (with the reason) and when it takes again (undefined). */
   health(problem: Problem | undefined): void
+  /** A change found the table gone, and with it what is in no claim. All claims are there again. */
+  emptied(): void
 }
 
 export class Settler {
@@ -80,9 +82,10 @@ export class Settler {
       const empty = await firewall.prepare()
       this.#gone = empty
       await this.#protect()
-      const everything = puts(this.#on.wished.elements(), this.#on.now())
+      const elements = puts(this.#on.wished.elements(), this.#on.now())
       // Where nothing is, nothing can be missing: many small transactions are ten times as fast as a large one.
-      await (empty ? firewall.apply(everything) : firewall.replace(everything))
+      await (empty ? firewall.apply(elements) : firewall.replace(elements))
+      if (empty && !everything) this.#on.emptied()
     })
   }
 

@@ -319,6 +319,7 @@ function makeNode() {
     taken: () => {},
     report: (more) => answers.push(...more),
     health: (problem: Problem | undefined) => health.push(problem?.code ?? 'well'),
+    emptied: () => {},
   })
   return {
     enforcer,

@@ -15,6 +15,7 @@ import { serviceKey, today, trusting } from './signer.ts'
 /** 192.0.2.0/24 is never blocked. `memory` may be one that refuses. */
 export function enforceFrom(folder: string, memory = new Memory(folder)) {
   let passed = 0
+  let emptied = 0
   const remembered = memory.load()
   const start = { epoch: 1, seq: 0, hash: '', statement: '' }
   for (const audience of ['all', 'node/web-01'])
@@ -49,10 +50,15 @@ export function enforceFrom(folder: string, memory = new Memory(folder)) {
     taken: () => {},
     report: (more) => answers.push(...more),
     health: (_problem: Problem | undefined) => {},
+    emptied: () => {
+      emptied++
+    },
   })
   acceptRemembered(enforcer.accepting, remembered)
   return {
     ...{ enforcer, firewall, record, wished, answers, remembered },
+    /** How often a change found the table gone. */
+    emptied: () => emptied,
     /** What the status shows. */
     problems: () => troubles.list(),
     pass: (ms: number) => {

@@ -55,3 +55,25 @@ test('what ended while the kernel refused is given up first, and what is in forc
   assert.equal(told.at(-1)?.decision, decision(150_009), 'the oldest were given up')
   assert.equal(await node.firewall.remaining('in_hosts4', readAddress('203.0.113.1')), 600_000)
 })
+
+test('a change that finds the table gone says so, since more than blocks went with it', async () => {
+  const node = enforceFrom(join(root, 'three'))
+  const all = new Sequence('all')
+  const { firewall } = node
+  node.enforcer.take(all.next([block(1)]))
+  await node.enforcer.settled()
+  firewall.held.clear()
+  firewall.refusing = true
+  const prepare = firewall.prepare.bind(firewall)
+  firewall.prepare = () => {
+    firewall.refusing = false
+    return prepare()
+  }
+  node.enforcer.take(all.next([block(2)]))
+  await node.enforcer.settled()
+  assert.equal(firewall.held.size, 2)
+  assert.equal(node.emptied(), 1)
+  firewall.held.clear()
+  await node.enforcer.replace()
+  assert.equal(node.emptied(), 1, 'whoever brings everything anew knows what else there is')
+})
