@@ -1,5 +1,6 @@
 /** To whom this node belongs as it is now: its service, its groups, the keys; each change is kept on the disk. */
 import { audiencesOf } from '#contract/audience.ts'
+import { type Problem, toProblem } from '#contract/problem.ts'
 import { type Membership, requireMembership, writeMembership } from './membership.ts'
 
 /** Addresses of the service that are kept on the disk: those where it answered last. */
@@ -16,15 +17,20 @@ export type Resolve = (url: string) => Promise<readonly string[]>
 
 export class Belonging {
   readonly #folder: string
-  readonly #trouble: (error: unknown) => void
+  readonly #trouble: (problem: Problem | undefined) => void
+  /** What is held is not on the disk. */
+  #unwritten = false
   #membership: Membership
   #audiences: ReadonlySet<string>
   #met: readonly string[]
   #named: readonly string[] = []
   #asked = Number.NEGATIVE_INFINITY
 
-  /** Throws `conflict` when this machine was never enrolled. `trouble` hears what the disk refuses later. */
-  constructor(folder: string, trouble: (error: unknown) => void) {
+  /**
+   * Throws `conflict` when this machine was never enrolled. `trouble` hears what the disk refuses later, and when it takes
+   * again.
+   */
+  constructor(folder: string, trouble: (problem: Problem | undefined) => void) {
     this.#folder = folder
     this.#trouble = trouble
     this.#membership = requireMembership(folder)
@@ -42,10 +48,22 @@ export class Belonging {
 
   keep(change: Partial<Membership>): void {
     this.#membership = { ...this.#membership, ...change }
+    this.#write()
+  }
+
+  /** To be called now and then: what the disk refused is tried again. */
+  mend(): void {
+    if (this.#unwritten) this.#write()
+  }
+
+  #write(): void {
     try {
       writeMembership(this.#folder, this.#membership)
+      if (this.#unwritten) this.#trouble(undefined)
+      this.#unwritten = false
     } catch (error) {
-      this.#trouble(error)
+      this.#unwritten = true
+      this.#trouble(toProblem(error))
     }
   }
 

@@ -27,8 +27,9 @@ export function coursesOf(parts: () => Parts, say: (line: string) => void) {
   }
 
   const mark = () => {
-    const { record, reporter, enforcer } = parts()
+    const { record, reporter, enforcer, belonging } = parts()
     record.mark(reporter.idle && enforcer.idle)
+    belonging.mend()
   }
 
   const beat = () => {

@@ -1,6 +1,6 @@
 /** The parts of an agent, made and joined in one place. Nothing runs yet, and nothing is decided here. */
 import { printCursor } from '#contract/audience.ts'
-import { toProblem } from '#contract/problem.ts'
+import type { Problem } from '#contract/problem.ts'
 import type { AgentOn } from './agent.ts'
 import { Belonging } from './belonging.ts'
 import { CatchUp } from './catch-up.ts'
@@ -63,8 +63,7 @@ const keysMs = 5_000
 
 function makeGround(folder: string, on: AgentOn): Ground {
   const troubles = new Troubles(on.say)
-  const trouble = (error: unknown) => troubles.set('disk', toProblem(error))
-  const belonging = new Belonging(folder, trouble)
+  const belonging = new Belonging(folder, (problem) => troubles.set('membership', problem))
   const memory = new Memory(folder)
   const remembered = memory.load()
   const signed = [...remembered.standings.values()].map(({ statement }) => issuedAt(statement))
@@ -73,6 +72,7 @@ function makeGround(folder: string, on: AgentOn): Ground {
     signed: Math.max(0, ...signed),
   })
   const wished = new Wished()
+  const trouble = (problem: Problem) => troubles.set('disk', problem)
   const well = () => troubles.set('disk', undefined)
   const recording = { memory, wished, clock, local: on.local, trouble, well }
   const record = new Recorder(recording, remembered)

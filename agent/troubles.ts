@@ -1,10 +1,27 @@
 /** What is wrong with this agent now, by part, said once when it begins and once when it is over. */
 import type { Problem } from '#contract/problem.ts'
 
-export type Part = 'kernel' | 'trust' | 'state' | 'service' | 'disk' | 'guard' | 'feeds'
+export type Part =
+  | 'kernel'
+  | 'trust'
+  | 'state'
+  | 'service'
+  | 'disk'
+  | 'membership'
+  | 'guard'
+  | 'feeds'
 
 /** The gravest first. */
-const parts: readonly Part[] = ['kernel', 'trust', 'guard', 'disk', 'state', 'feeds', 'service']
+const parts: readonly Part[] = [
+  'kernel',
+  'trust',
+  'guard',
+  'disk',
+  'membership',
+  'state',
+  'feeds',
+  'service',
+]
 
 export class Troubles {
   readonly #now = new Map<Part, Problem>()

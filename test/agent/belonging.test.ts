@@ -1,6 +1,6 @@
 /** Where the service is: what a node never blocks, also when its name leads to many places. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -60,15 +60,31 @@ test('whoever answers for the name makes a node spare 32 addresses at most', asy
 })
 
 test('a service that answers from many addresses by turns is written to the disk once for each', () => {
-  const { belonging, file } = enrolled()
+  const { belonging, troubles, file } = enrolled()
   const addresses = Array.from({ length: 20 }, (_, n) => `192.0.2.${n}`)
   for (const address of addresses) assert.equal(belonging.meet(address), true)
   const written = statSync(file, { bigint: true }).mtimeNs
   for (let turn = 0; turn < 3; turn++)
     for (const address of addresses) assert.equal(belonging.meet(address), false)
   assert.equal(statSync(file, { bigint: true }).mtimeNs, written)
+  assert.deepEqual(troubles, [])
   assert.deepEqual(belonging.addresses, addresses)
   assert.deepEqual(JSON.parse(readFileSync(file, 'utf8')).addresses, addresses.slice(-8))
+})
+
+test('what a full disk did not take of the membership is written when it takes again, and then it is well', () => {
+  const { belonging, troubles, file } = enrolled()
+  rmSync(file)
+  mkdirSync(file)
+  belonging.join(['web'])
+  assert.deepEqual(troubles, ['store_unavailable'])
+  belonging.mend()
+  assert.deepEqual(troubles, ['store_unavailable', 'store_unavailable'])
+  rmSync(file, { recursive: true })
+  belonging.mend()
+  belonging.mend()
+  assert.deepEqual(troubles.slice(2), [undefined])
+  assert.deepEqual(JSON.parse(readFileSync(file, 'utf8')).groups, ['web'])
 })
 
 test('an address in the URL is asked of nobody, and localhost leads to loopback', async () => {
@@ -120,6 +136,7 @@ function enrolled(addresses: string[] = [], url = 'https://cordon.example') {
   writeMembership(path, {
     ...{ node: 'web-01', groups: [], url, issuer, keys, announced: 0, addresses },
   })
-  const belonging = new Belonging(path, (error) => assert.fail(String(error)))
-  return { path, belonging, file: join(path, 'service.json') }
+  const troubles: (string | undefined)[] = []
+  const belonging = new Belonging(path, (problem) => troubles.push(problem?.code))
+  return { path, belonging, troubles, file: join(path, 'service.json') }
 }
