@@ -19,12 +19,10 @@ export class EventReader {
     const whole = this.#begin(this.#rest + text)
     const events: StreamEvent[] = []
     let from = 0
-    for (;;) {
-      const end = lineEnd(whole, from)
-      if (end === undefined) break
-      const event = this.#line(whole.slice(from, end.at))
+    for (const { at, next } of lineEnds(whole)) {
+      const event = this.#line(whole.slice(from, at))
       if (event) events.push(event)
-      from = end.next
+      from = next
     }
     this.#rest = whole.slice(from)
     if (this.#rest.length + this.#size > longestEvent) throw endless()
@@ -46,7 +44,8 @@ export class EventReader {
     else if (field === 'id' && !value.includes('\0')) this.#id = value
     else if (field === 'data') {
       this.#data.push(value)
-      this.#size += value.length
+      // With the name of the field, so that empty lines count as well.
+      this.#size += line.length
     }
     return undefined
   }
@@ -61,13 +60,22 @@ export class EventReader {
   }
 }
 
-/** Lines end with LF, CR or CRLF. A CR at the very end waits: its LF may be in the next piece. */
-function lineEnd(text: string, from: number): { at: number; next: number } | undefined {
-  const lf = text.indexOf('\n', from)
-  const cr = text.indexOf('\r', from)
-  if (cr < 0 || (lf >= 0 && lf < cr)) return lf < 0 ? undefined : { at: lf, next: lf + 1 }
-  if (cr === text.length - 1) return undefined
-  return { at: cr, next: text[cr + 1] === '\n' ? cr + 2 : cr + 1 }
+/**
+ * Lines end with LF, CR or CRLF. A CR at the very end waits: its LF may be in the next piece. Each is looked for only
+ * from the last one on: a text of many lines must not be gone through once for each.
+ */
+function* lineEnds(text: string): Generator<{ at: number; next: number }> {
+  let lf = text.indexOf('\n')
+  let cr = text.indexOf('\r')
+  while (lf >= 0 || cr >= 0) {
+    const plain = cr < 0 || (lf >= 0 && lf < cr)
+    if (!plain && cr === text.length - 1) return
+    const at = plain ? lf : cr
+    const next = !plain && text[cr + 1] === '\n' ? at + 2 : at + 1
+    yield { at, next }
+    if (lf >= 0 && lf < next) lf = text.indexOf('\n', next)
+    if (cr >= 0 && cr < next) cr = text.indexOf('\r', next)
+  }
 }
 
 function endless(): Problem {

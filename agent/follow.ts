@@ -24,6 +24,8 @@ export type FollowOn = {
   resync(audience: string, reason: ResyncReason): void
   /** Undefined once the stream is there, and the reason when it is not. */
   state(problem: Problem | undefined): void
+  /** Resolves when nothing waits of what was handed over. */
+  settled(): Promise<unknown>
   monotonic(): number
   /** 0 to 1. */
   random(): number
@@ -37,6 +39,8 @@ const Resync = z.object({ audience: Audience, reason: ResyncReason })
 /** Heads come every 15 s; three missing ones are a dead line, or a relay that holds everything back. */
 const silenceMs = 45_000
 const briefMs = 1_000
+/** What waits for the kernel, or for an answer about a key, must not fill the memory: the sender waits then. */
+const mostUnsettled = 16 * 1024 * 1024
 const backOff = { first: 250, longest: 30_000 }
 /** Why a stream was ended that is to begin anew at once. */
 const anew = Symbol('anew')
@@ -127,8 +131,14 @@ export class Follower {
   async #read(answer: AsyncIterable<unknown>, asked: number): Promise<void> {
     const decoder = new TextDecoder()
     const events = new EventReader()
+    let unsettled = 0
     for await (const piece of answer) {
       if (!(piece instanceof Uint8Array)) continue
+      unsettled += piece.length
+      if (unsettled > mostUnsettled) {
+        await this.#on.settled()
+        unsettled = piece.length
+      }
       for (const event of events.push(decoder.decode(piece, { stream: true })))
         this.#dispatch(event, asked)
     }

@@ -106,6 +106,13 @@ export class Keyring {
     if (this.#early) throw this.#early
   }
 
+  /** Resolves when no answer is on its way. */
+  async settled(): Promise<void> {
+    await this.#asking?.catch(() => {
+      // Told to those who asked.
+    })
+  }
+
   async #ask(): Promise<void> {
     this.#asked = this.#on.monotonic()
     this.#early = undefined

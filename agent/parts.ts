@@ -225,6 +225,7 @@ export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<P
     groups: courses.follow,
     resync: courses.resync,
     state: courses.reach,
+    settled: () => Promise.all([enforcer.settled(), keyring.settled()]),
     monotonic,
     random: on.random,
   })

@@ -48,15 +48,20 @@ test('the id stays until another one comes', () => {
   )
 })
 
-test('an event that never ends is refused before it fills the memory', () => {
-  const reader = new EventReader()
-  assert.throws(
-    () => {
-      for (let n = 0; n < 200; n++) reader.push(`${'data: '.padEnd(100_000, 'x')}\n`)
-    },
-    { code: 'too_large' },
-  )
-})
+for (const [what, piece] of [
+  ['of long lines', `${'data: '.padEnd(100_000, 'x')}\n`],
+  ['of empty lines', 'data:\n'.repeat(20_000)],
+  ['of one line', 'data'.padEnd(100_000, ':')],
+] as const)
+  test(`an event ${what} that never ends is refused before it fills the memory`, () => {
+    const reader = new EventReader()
+    assert.throws(
+      () => {
+        for (let n = 0; n < 200; n++) reader.push(piece)
+      },
+      { code: 'too_large' },
+    )
+  })
 
 function read(text: string): StreamEvent[] {
   return new EventReader().push(text)

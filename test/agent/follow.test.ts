@@ -1,6 +1,7 @@
 /** What a node does when its stream ends, by its own will or another's. */
 import assert from 'node:assert/strict'
-import { createServer, type Server, type Socket } from 'node:net'
+import { IncomingMessage } from 'node:http'
+import { createServer, type Server, Socket } from 'node:net'
 import { describe, type TestContext, test } from 'node:test'
 import { Problem } from '#contract/problem.ts'
 import type { Service } from '../../agent/connect.ts'
@@ -61,6 +62,34 @@ describe('a stream', () => {
   })
 })
 
+test('a stream is read no further than 16 MB ahead of what was done with it', {
+  timeout: 5_000,
+}, async () => {
+  const gate = Promise.withResolvers<void>()
+  const stuck = Promise.withResolvers<void>()
+  const piece = Buffer.from(': nothing\n'.repeat(100_000))
+  let read = 0
+  const pieces = async function* () {
+    for (; read < 40; read++) yield piece
+  }
+  const follower: Follower = make({
+    stream: async () =>
+      Object.assign(new IncomingMessage(new Socket()), { [Symbol.asyncIterator]: pieces }),
+    state: () => follower.stop(),
+    settled: () => {
+      stuck.resolve()
+      return gate.promise
+    },
+  })
+  const running = follower.run()
+  await stuck.promise
+  for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate)
+  assert.equal(read, 16, 'the seventeenth piece is held in the hand')
+  gate.resolve()
+  await running
+  assert.equal(read, 40)
+})
+
 test('a TLS handshake that only trickles is given up when its time is over', {
   timeout: 5_000,
 }, async (context) => {
@@ -79,9 +108,12 @@ type Made = {
   stream(signal: AbortSignal): ReturnType<Service['stream']>
   state(problem: Problem | undefined): void
   catchUp?: () => Promise<unknown>
+  settled?: () => Promise<unknown>
 }
 
-function make({ stream, state, catchUp = async () => undefined }: Made): Follower {
+const atOnce = async () => undefined
+
+function make({ stream, state, catchUp = atOnce, settled = atOnce }: Made): Follower {
   const unexpected = () => assert.fail('nobody sent that')
   return new Follower({
     service: {
@@ -99,6 +131,7 @@ function make({ stream, state, catchUp = async () => undefined }: Made): Followe
     groups: unexpected,
     resync: unexpected,
     state,
+    settled,
     monotonic: () => performance.now(),
     random: () => 0,
   })
