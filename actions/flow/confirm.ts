@@ -19,7 +19,7 @@ import type { Writer } from '../store/store.ts'
 import { gather } from './enrich.ts'
 import { type Addressed, issue, toBlock } from './issue.ts'
 import type { JudgeParts } from './judge-batch.ts'
-import { answers } from './settle.ts'
+import { answers, unheard } from './settle.ts'
 
 /**
  * Stored, signed and sent when it resolves. A block that a person or a surer alert has touched meanwhile is theirs, and
@@ -75,7 +75,12 @@ async function store(
   }
   if (outcome === 'review') {
     const question = questionFrom(before, lengthMs, now)
-    if (await isAsked(tx, question, now)) return []
+    const asked = await askedAlready(tx, question, now)
+    if (asked) {
+      const vetoes = unheard(asked, reasons)
+      await updateReasons(tx, asked.id, [...asked.reasons, ...vetoes], asked.would)
+      return []
+    }
     await insertDecisions(tx, [{ ...question, reasons: [...before.reasons, ...reasons] }])
     await appendJournal(tx, [line('decision.wait', undefined, question, because, now)])
     return []
@@ -101,12 +106,16 @@ function questionFrom(before: Decision, lengthMs: number, now: number): Decision
 }
 
 /** A short block that comes back while a person has not answered asks no second time. */
-async function isAsked(tx: Writer, question: Decision, now: number): Promise<boolean> {
+async function askedAlready(
+  tx: Writer,
+  question: Decision,
+  now: number,
+): Promise<Decision | undefined> {
   const { target, audience, direction, lengthMs } = question
-  if (target === null || direction === null) return false
+  if (target === null || direction === null) return undefined
   const order = { target, audience, direction, lengthMs: lengthMs ?? 0 }
   const standing = await standingDecisions(tx, [target], now)
-  return standing.some((decision) => answers(decision, { outcome: 'review', order }))
+  return standing.find((decision) => answers(decision, { outcome: 'review', order }))
 }
 
 function lift({ id, target, audience }: Decision, because: string, now: number): Addressed {

@@ -12,6 +12,7 @@ import {
   decisionsById,
   insertDecisions,
   updateEvidence,
+  updateReasons,
 } from '../store/decisions.ts'
 import { appendJournal, type JournalEntry } from '../store/journal.ts'
 import type { Envelope } from '../store/outbox.ts'
@@ -126,6 +127,8 @@ type Changes = {
   made: Map<string, Decision>
   /** Decisions of earlier batches that gained evidence or time. */
   changed: Map<string, Decision>
+  /** Questions among them that a provider objects to since. */
+  vetoed: Set<string>
   /** Decisions, of either kind, that the nodes have to hear of. */
   orders: Set<string>
   journal: JournalEntry[]
@@ -137,6 +140,7 @@ function openChanges(): Changes {
     alerts: [],
     made: new Map(),
     changed: new Map(),
+    vetoed: new Set(),
     orders: new Set(),
     journal: [],
     pending: [],
@@ -154,14 +158,20 @@ function addSettlement(
   const table =
     settlement.kind === 'new' || changes.made.has(decision.id) ? changes.made : changes.changed
   table.set(decision.id, decision)
+  if (settlement.kind === 'evidence' && settlement.vetoes) changes.vetoed.add(decision.id)
   const entry = journalEntry(alert, settlement, decision, now)
   if (entry) changes.journal.push(entry)
   if (entry && decision.state !== 'waiting') changes.orders.add(decision.id)
   return decision
 }
 
-function withEvidence({ decision, notAfter }: Extract<Settlement, { kind: 'evidence' }>): Decision {
-  return { ...decision, alerts: decision.alerts + 1, notAfter: notAfter ?? decision.notAfter }
+function withEvidence({ decision, ...more }: Extract<Settlement, { kind: 'evidence' }>): Decision {
+  return {
+    ...decision,
+    alerts: decision.alerts + 1,
+    notAfter: more.notAfter ?? decision.notAfter,
+    reasons: [...decision.reasons, ...(more.vetoes ?? [])],
+  }
 }
 
 /** Undefined when nothing changed that a person or a node needs to hear of. */
@@ -206,7 +216,11 @@ async function store(
   await putPending(tx, changes.pending)
   await insertAlerts(tx, changes.alerts)
   await insertDecisions(tx, [...changes.made.values()])
-  for (const decision of changes.changed.values()) await updateEvidence(tx, decision)
+  for (const decision of changes.changed.values()) {
+    await updateEvidence(tx, decision)
+    if (changes.vetoed.has(decision.id))
+      await updateReasons(tx, decision.id, decision.reasons, decision.would)
+  }
   await appendJournal(tx, changes.journal)
   const ordered = [...changes.made.values(), ...changes.changed.values()].filter(({ id }) =>
     changes.orders.has(id),

@@ -5,8 +5,8 @@ import { type Decision, type DecisionState, decisionIdFrom } from '../store/deci
 
 export type Settlement =
   | { kind: 'new'; decision: Decision }
-  /** `notAfter` when the block in force is to be prolonged. */
-  | { kind: 'evidence'; decision: Decision; notAfter?: number }
+  /** `notAfter` when the block in force is to be prolonged; `vetoes` that a question has not heard of. */
+  | { kind: 'evidence'; decision: Decision; notAfter?: number; vetoes?: readonly Reason[] }
 
 /**
  * `standing` are the decisions on the same target that wait or are in force. While a block is in force another alert
@@ -23,6 +23,8 @@ export function settle(
 ): Settlement {
   const same = standing.find((decision) => answers(decision, verdict))
   if (!same) return { kind: 'new', decision: newDecision(alert, verdict, offender, now) }
+  const vetoes = unheard(same, verdict.reasons)
+  if (vetoes.length > 0) return { kind: 'evidence', decision: same, vetoes }
   const lengthMs = verdict.order?.lengthMs ?? 0
   const notAfter = now + lengthMs
   const gain = notAfter - (same.notAfter ?? notAfter)
@@ -30,6 +32,17 @@ export function settle(
   return sure && gain >= (isProvisional(same.reasons) ? 1 : lengthMs / 10)
     ? { kind: 'evidence', decision: same, notAfter }
     : { kind: 'evidence', decision: same }
+}
+
+/** Vetoes that are new to a question: without them the clock might block whom a provider vouches for. */
+export function unheard(question: Decision, reasons: readonly Reason[]): Reason[] {
+  if (question.state !== 'waiting') return []
+  const heard = vetoesIn(question.reasons).map(({ provider }) => provider)
+  return vetoesIn(reasons).filter(({ provider }) => !heard.includes(provider))
+}
+
+function vetoesIn(reasons: readonly Reason[]) {
+  return reasons.filter((reason) => reason.code === 'vetoed')
 }
 
 /** Blocked for a short time, and not confirmed so far. */

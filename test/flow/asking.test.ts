@@ -138,6 +138,53 @@ describe('an alert whose rule needs a provider', () => {
   })
 })
 
+describe('a provider that knows a common service', () => {
+  const trusted = (): IntelligenceFact => ({
+    state: 'answered',
+    verdict: 'benign',
+    score: 0,
+    trusted: true,
+    tags: [],
+    summary: 'a public resolver',
+    ageMs: 0,
+  })
+
+  test('is heard by a question that was asked before it said so: the clock does not block', async (t) => {
+    const policy = asking
+      .replace('rules:', 'review: { timeout: 1h, at_timeout: block }\nrules:')
+      .replace('score >= 75, verdict: block', 'score >= 0, verdict: review')
+    const provider = held()
+    const service = await open(t, { policy, sources: provider.sources })
+    for (const fact of [score(80), trusted()]) {
+      await service.alert(record('203.0.113.7', { id: `says ${JSON.stringify(fact)}` }))
+      provider.answer(fact)
+      await settled(service)
+    }
+    assert.deepEqual(await states(service), ['waiting 203.0.113.7'])
+    service.clock.now += 3_600_001
+    await service.flow.review.timeOut()
+    assert.deepEqual(await states(service), ['declined 203.0.113.7'])
+  })
+
+  test('is heard by a question that a short block asked before', async (t) => {
+    const policy = provisional
+      .replace('rules:', 'review: { timeout: 1h, at_timeout: block }\nrules:')
+      .replace('>= 75 }', '>= 75, otherwise: review }')
+    const provider = held()
+    const service = await open(t, { policy, sources: provider.sources })
+    for (const fact of [score(5), trusted()]) {
+      await service.alert(record('203.0.113.7', { id: `says ${JSON.stringify(fact)}` }))
+      provider.answer(fact)
+      await settled(service)
+      service.clock.now += 300_001
+    }
+    service.clock.now += 3_600_001
+    await service.flow.review.timeOut()
+    const answered = (await states(service)).filter((state) => !state.startsWith('issued'))
+    assert.deepEqual(answered, ['declined 203.0.113.7'])
+  })
+})
+
 describe('what waits for providers', () => {
   test('does not hold up a stop, and waits on the disk for the next start', async (t) => {
     const dir = mkdtempSync(join(tmpdir(), 'cordon-test-'))
