@@ -36,11 +36,12 @@ export function openSources({ places, lists, providers }: Parts): OpenedSources 
 
 type Local = Pick<Outside, 'place' | 'lists' | 'ready' | 'silent'>
 
-/** Who is ready changes rarely and comes with every alert, so both sides of it are kept until it does. */
+/** Who is ready changes rarely and comes with every alert, so it is kept until it does. Why others are not is asked anew. */
 function openLocal({ places, lists }: Omit<Parts, 'providers'>): (attacker: Address) => Local {
   const names = lists.settings().map(({ name }) => name)
   const states = () => [...places.sources(), ...lists.sources()]
-  let kept: { key: string; ready: string[]; silent: Record<string, string> } | undefined
+  const all = states().length
+  let kept: { key: string; ready: string[] } | undefined
   return (attacker) => {
     const { ready: databases, ...place } = places.of(attacker)
     const ready = [
@@ -48,13 +49,17 @@ function openLocal({ places, lists }: Omit<Parts, 'providers'>): (attacker: Addr
       ...names.filter((name) => lists.ready(name)),
     ]
     const key = ready.join(' ')
-    if (kept?.key !== key) kept = { key, ready, silent: silentAmong(states()) }
-    return { place, lists: lists.namesOf(attacker), ready: kept.ready, silent: kept.silent }
+    if (kept?.key !== key) kept = { key, ready }
+    const silent = ready.length < all ? silentAmong(states()) : nobody
+    return { place, lists: lists.namesOf(attacker), ready: kept.ready, silent }
   }
 }
 
+const nobody = {}
+
+/** Also who is ready but damaged, for the address that is just there. */
 function silentAmong(states: readonly SourceState[]): Record<string, string> {
-  const silent = states.filter(({ state }) => state === 'silent')
+  const silent = states.filter(({ state, problem }) => state === 'silent' || problem)
   return Object.fromEntries(
     silent.map(({ name, problem }) => [name, problem?.detail ?? 'it was not read yet']),
   )

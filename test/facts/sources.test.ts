@@ -1,7 +1,16 @@
 /** What people see of the sources of facts, by the API and on the command line. */
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
+import { readAddress } from '#contract/address.ts'
 import { Problem } from '#contract/problem.ts'
+import { openLists } from '../../actions/facts/lists/lists.ts'
+import { ListSettings } from '../../actions/facts/lists/settings.ts'
+import { openSources } from '../../actions/facts/open-sources.ts'
+import { openPlaces } from '../../actions/facts/places/places.ts'
+import { openProviders } from '../../actions/facts/providers/providers.ts'
 import { noSources } from '../../actions/facts/sources.ts'
 import { openService } from '../command/terminal.ts'
 import { openTestService, startOfTest } from '../service.ts'
@@ -44,4 +53,37 @@ test('"source list" says of each source how it is', async (t) => {
   assert.equal(code, 0)
   assert.match(out, /^SOURCE +KIND +STATE +AGE +ENTRIES +PROBLEM\n/)
   assert.match(out, /^country +places +(ready|silent) /m)
+})
+
+test('why a source is silent is told as it is now, not as it was at the start', async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'cordon-test-'))
+  t.after(() => rmSync(dir, { recursive: true, force: true }))
+  const { flow, close } = await openTestService()
+  t.after(close)
+  const file = join(dir, 'drop.txt')
+  const outside = { log: flow.log, now: () => startOfTest, random: () => 0, fetch }
+  const places = openPlaces({ country: join(dir, 'none.mmdb') }, outside)
+  const list = ListSettings.parse({ name: 'drop', file })
+  const lists = openLists([list], { ...outside, dir, protectedNetworks: () => [] })
+  const providers = openProviders({
+    ...outside,
+    store: flow.store,
+    monotonic: () => 0,
+    lookups: new Map(),
+  })
+  const sources = openSources({ places, lists, providers })
+  t.after(() => sources.close())
+  const attacker = readAddress('203.0.113.7')
+  assert.equal(sources.of(attacker).silent.drop, 'it was not read yet')
+  await lists.look()
+  assert.match(sources.of(attacker).silent.drop ?? '', /cannot read the list/)
+  writeFileSync(file, '<html>')
+  await lists.refresh('drop')
+  assert.match(sources.of(attacker).silent.drop ?? '', /turned to HTML/)
+  writeFileSync(file, '203.0.113.7\n')
+  await lists.refresh('drop')
+  assert.equal(sources.of(attacker).silent.drop, undefined)
+  const { ready } = sources.of(attacker)
+  assert.deepEqual(ready, ['drop'])
+  assert.equal(sources.of(attacker).ready, ready)
 })
