@@ -113,6 +113,19 @@ export function connect(to: ConnectTo): Service {
     }
   }
 
+  /** Why there is no stream: nobody else watches how long that takes. */
+  async function readSoon(answer: IncomingMessage, path: string): Promise<string> {
+    const { signal, end } = deadline((to.withinMs ?? wholeAnswerMs)(path))
+    signal.addEventListener('abort', () => answer.destroy(signal.reason))
+    try {
+      return await readBody(answer)
+    } catch (error) {
+      throw asProblem(error, base)
+    } finally {
+      end()
+    }
+  }
+
   async function textUntil(method: string, path: string, more: Ask): Promise<string> {
     const answer = await send(method, path, more)
     const body = await readBody(answer).catch((error: unknown) => {
@@ -130,7 +143,7 @@ export function connect(to: ConnectTo): Service {
     stream: async (path, more) => {
       const answer = await send('GET', path, more)
       const status = answer.statusCode ?? 500
-      if (status !== 200) throw answeredProblem(status, await readBody(answer))
+      if (status !== 200) throw answeredProblem(status, await readSoon(answer, path))
       // The stream is silent between heads; the follower knows how long that may last.
       answer.socket.setTimeout(0)
       return answer

@@ -8,7 +8,7 @@ import type { FeedElement } from './kernel/firewall.ts'
 import { inOrder, layAll, networksIn, type Stretch, stretchOf, without } from './stretch.ts'
 
 /** The service leaves wider ones out; who signs instead of it shall not cut off a continent with one line. */
-export const widestInFeed = { 4: 8, 6: 19 } as const
+const widestInFeed = { 4: 8, 6: 19 } as const
 
 /** What was left out of a list, for a person to read. */
 export type Spared = { wide: number; touched: Set<string> }

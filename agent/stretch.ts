@@ -14,7 +14,7 @@ export function stretchOf({ family, bytes, prefix }: Address, end: number): Stre
 }
 
 /** Both, each of them in order and without overlap; where they overlap the later end counts. */
-export function overlay(a: Iterable<Stretch>, b: Iterable<Stretch>): Generator<Stretch> {
+function overlay(a: Iterable<Stretch>, b: Iterable<Stretch>): Generator<Stretch> {
   return combine(a, b, (x, y) => Math.max(x ?? 0, y ?? 0))
 }
 

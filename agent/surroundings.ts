@@ -81,7 +81,7 @@ function isGateway(flags: string | undefined): boolean {
   return (Number.parseInt(flags ?? '0', 16) & 0x2) !== 0
 }
 
-export function nameServers(text: string): string[] {
+function nameServers(text: string): string[] {
   return [...text.matchAll(/^\s*nameserver\s+(\S+)/gm)].map(([, server]) => server ?? '')
 }
 
@@ -97,7 +97,7 @@ function sessionPeers(folder: string): string[] {
 const utmpRecord = { size: 384, userProcess: 7, host: 76, hostSize: 256, address: 348 }
 
 /** glibc's utmp on Linux: USER_PROCESS records only, which stand for logins that succeeded. */
-export function utmpPeers(file: Buffer): string[] {
+function utmpPeers(file: Buffer): string[] {
   const peers: string[] = []
   for (let at = 0; at + utmpRecord.size <= file.length; at += utmpRecord.size) {
     if (file.readInt16LE(at) !== utmpRecord.userProcess) continue

@@ -3,7 +3,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
 /** From this many blocks on the garbage is worth the pause: about 100 ms with 100,000 in force, once for each load. */
-export const largeLoad = 10_000
+const largeLoad = 10_000
 
 const quietMs = 2_000
 const mostTries = 30

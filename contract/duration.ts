@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { Problem, toProblem } from './problem.ts'
 
 const unitMs = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const
+const byUnit = new Map<string, number>(Object.entries(unitMs))
 const part = /(\d+(?:\.\d+)?)(ms|s|m|h|d|w)/gy
 
 /** Longer than anything here lasts, and short enough to be added to any time. */
@@ -14,7 +15,7 @@ export function readDuration(text: string): number {
   let end = 0
   part.lastIndex = 0
   for (let match = part.exec(text); match; match = part.exec(text)) {
-    total += Number(match[1]) * unitMs[match[2] as keyof typeof unitMs]
+    total += Number(match[1]) * (byUnit.get(match[2] ?? '') ?? 0)
     end = part.lastIndex
   }
   if (text === '' || end !== text.length || total > longestMs)

@@ -119,7 +119,7 @@ function drain(
 }
 
 /** Given the messages in order; pure but for the call-backs. */
-export function transactionReader(
+function transactionReader(
   isOwn: (pid: number) => boolean,
   changed: (what: string) => void,
 ): (message: Message) => void {

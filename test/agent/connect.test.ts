@@ -31,6 +31,17 @@ test('the stream may last longer than any answer', { timeout: 5_000 }, async (co
   assert.equal(text, 'onetwo')
 })
 
+test('the reason why there is no stream is not waited for longer than for any answer', {
+  timeout: 5_000,
+}, async (context) => {
+  const { service } = await serve(context, { withinMs: () => 100 }, (_request, response) => {
+    response.writeHead(503)
+    const drip = setInterval(() => response.write(' '), 20)
+    response.on('close', () => clearInterval(drip))
+  })
+  await assert.rejects(service.stream('/v1/stream', {}), { code: 'service_unreachable' })
+})
+
 test('the date of an answer counts only when the service itself gave it', async (context) => {
   const dates: (number | undefined)[] = []
   const heard = (_address: string | undefined, date: number | undefined) => void dates.push(date)
