@@ -66,7 +66,10 @@ describe('without a named connector', () => {
   test('records of nobody are refused with the connectors that could be named', async () => {
     const { code, err } = await type(['alert', 'explain', '-'], { stdin: 'nonsense\n' })
     assert.equal(code, 2)
-    assert.match(err, /no connector understands these records\nhint: .*--connector \S*suricata\|wazuh/)
+    assert.match(
+      err,
+      /no connector understands these records\nhint: .*--connector \S*suricata\|wazuh/,
+    )
   })
 })
 
