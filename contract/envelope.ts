@@ -16,6 +16,7 @@ export const tokenType = {
   feeds: 'cordon-feeds+jwt',
   keys: 'cordon-keys+jwt',
   node: 'cordon-node+jwt',
+  answer: 'cordon-answer+jwt',
 } as const
 export type TokenType = (typeof tokenType)[keyof typeof tokenType]
 

@@ -14,8 +14,8 @@ import { Reason } from './show-decisions.ts'
 const params = z.object({
   token: z
     .string()
-    .max(200)
-    .meta({ example: 'a'.repeat(52) }),
+    .max(1_000)
+    .meta({ description: 'as it stands in a notice', example: 'eyJhbGciOiJFUzI1NiJ9.e30.c2ln' }),
 })
 const page = {
   status: 200,

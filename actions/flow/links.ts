@@ -6,6 +6,8 @@ import type { Policy } from '../decide/policy.ts'
 import { type Decision, findDecision } from '../store/decisions.ts'
 import { findLink, type Link, putLinks } from '../store/links.ts'
 import type { Store } from '../store/store.ts'
+import { readAnswer, signAnswer } from './answer-token.ts'
+import type { SigningKeys } from './keys.ts'
 import type { Orders } from './order.ts'
 import { needsTwo } from './review-second.ts'
 import { hashSecret, type Randomness } from './secret.ts'
@@ -28,6 +30,7 @@ export type Links = {
 
 export type LinkParts = {
   store: Store
+  keys: SigningKeys
   orders: Orders
   policy(): Policy
   random: Randomness
@@ -59,12 +62,12 @@ async function makeLinks(parts: LinkParts, decision: Decision): Promise<Answer[]
   const expires = decision.created + policy.review.timeoutMs
   const wide = decision.target !== null && needsTwo(decision.target, policy)
   const verbs = wide ? (['decline'] as const) : (['approve', 'decline'] as const)
-  const made = verbs.map((verb) => ({ verb, token: base32(parts.random(secretBytes)) }))
+  const made = verbs.map((verb) => ({ verb, secret: base32(parts.random(secretBytes)) }))
   await parts.store.write((tx) =>
     putLinks(
       tx,
-      made.map(({ verb, token }) => ({
-        secret: hashSecret(token),
+      made.map(({ verb, secret }) => ({
+        secret: hashSecret(secret),
         decision: decision.id,
         verb,
         expires,
@@ -73,13 +76,17 @@ async function makeLinks(parts: LinkParts, decision: Decision): Promise<Answer[]
     ),
   )
   const url = parts.reachable().url.replace(/\/+$/, '')
-  return made.map(({ verb, token }) => ({ label: labels[verb], url: `${url}/v1/answer/${token}` }))
+  return made.map(({ verb, secret }) => {
+    const token = signAnswer(parts.keys, { decision: decision.id, verb, secret, expires })
+    return { label: labels[verb], url: `${url}/v1/answer/${token}` }
+  })
 }
 
 const labels = { approve: 'Approve', decline: 'Decline' }
 
-async function readLink({ store, now }: LinkParts, token: string): Promise<Asked> {
-  const link = await findLink(store.read, hashSecret(token))
+async function readLink({ store, keys, now }: LinkParts, token: string): Promise<Asked> {
+  const secret = readAnswer(keys, token)
+  const link = secret === undefined ? undefined : await findLink(store.read, hashSecret(secret))
   const decision = link && (await findDecision(store.read, link.decision))
   if (!link || !decision)
     throw new Problem('not_found', 'this link is not known here', {

@@ -1,6 +1,7 @@
 /** One-time links: they answer one question once, mail scanners change nothing by following them, and nobody logs them. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { sign } from '../../actions/flow/sign.ts'
 import type { TestService } from '../service.ts'
 import { ask, held, hour, open, say, stateOf, told, twoPeople } from './stage.ts'
 
@@ -117,6 +118,42 @@ describe('a link of a notice', () => {
       assert.equal((await send(service, path)).status, 404, path)
       assert.equal((await visit(service, path)).status, 404, path)
     }
+  })
+
+  test('whose words were changed under its signature is not known', async (t) => {
+    const service = await open(t)
+    const id = await ask(service, '203.0.113.9')
+    const { Decline = '' } = await links(service, id)
+    const [head, body = '', signature] = Decline.replace(/.*\/answer\//, '').split('.')
+    const claims = JSON.parse(Buffer.from(body, 'base64url').toString())
+    const changed = Buffer.from(JSON.stringify({ ...claims, answer: 'approve' }))
+    const path = `/v1/answer/${head}.${changed.toString('base64url')}.${signature}`
+    assert.equal((await send(service, path)).status, 404)
+    assert.equal(await stateOf(service, id), 'waiting')
+  })
+
+  test('is known by its signature, also after another key signs, until that one is retired', async (t) => {
+    const service = await open(t)
+    const id = await ask(service, '203.0.113.9')
+    const { Approve = '' } = await links(service, id)
+    await service.ask('POST', '/v1/keys/rotate')
+    assert.equal((await visit(service, Approve)).status, 200)
+    await service.ask('POST', '/v1/keys/rotate?retire=true')
+    assert.equal((await visit(service, Approve)).status, 404)
+  })
+
+  test('is no envelope: another statement of the same key answers nothing', async (t) => {
+    const service = await open(t)
+    const id = await ask(service, '203.0.113.9')
+    await links(service, id)
+    const { keys } = service.flow
+    const head = sign(keys.current(), 'cordon-head+jwt', {
+      iss: keys.issuer,
+      sub: id,
+      answer: 'approve',
+      jti: 'x',
+    })
+    assert.equal((await visit(service, `/v1/answer/${head}`)).status, 404)
   })
 
   test('wants a reason', async (t) => {
