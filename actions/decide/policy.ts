@@ -36,7 +36,7 @@ export type Policy = {
     /** Blocks of networks shorter than this need two people. */
     readonly secondApprover: { readonly 4: number; readonly 6: number } | undefined
   }
-  /** The networks that any rule blocks around an attacker, by family. */
+  /** How wide what is blocked for an attacker can be: alone, as the policy says, and as any rule says; by family. */
   readonly prefixes: { readonly 4: readonly number[]; readonly 6: readonly number[] }
   /** Providers of intelligence that any rule names. */
   readonly providers: readonly string[]
@@ -104,7 +104,10 @@ export function readPolicy(text: string): Policy {
         6: file.review.second_approver.ipv6_prefix,
       },
     },
-    prefixes: { 4: prefixesOf(rules, 4), 6: prefixesOf(rules, 6) },
+    prefixes: {
+      4: prefixesOf(32, file.ipv4_prefix, rules),
+      6: prefixesOf(128, file.ipv6_prefix, rules),
+    },
     providers: mentioned(rules, 'providers'),
     lists: mentioned(rules, 'lists'),
     rules,
@@ -134,8 +137,10 @@ function compile(source: Source, path: (string | number)[], text: string): Condi
   throw refusal(source, path, { message, remedy, within: { text, at } })
 }
 
-function prefixesOf(rules: readonly Rule[], family: 4 | 6): number[] {
-  return [...new Set(rules.flatMap(({ terms }) => (terms ? [terms.prefix[family]] : [])))]
+function prefixesOf(host: 32 | 128, usual: number, rules: readonly Rule[]): number[] {
+  const family = host === 32 ? 4 : 6
+  const named = rules.flatMap(({ terms }) => (terms ? [terms.prefix[family]] : []))
+  return [...new Set([host, usual, ...named])]
 }
 
 function mentioned(rules: readonly Rule[], what: 'providers' | 'lists'): string[] {

@@ -47,7 +47,7 @@ export async function gather(
   const offenders = new Map(alerts.map((alert) => [alert.id, offender(alert, policy)]))
   const span = { since: now - policy.historyMs, until: now + policy.maxClockAheadMs }
   const histories = await readHistories(db, unique([...offenders.values()]), span)
-  const targets = unique([...offenders.values(), ...alerts.flatMap((at) => targetsOf(at, policy))])
+  const targets = unique(alerts.flatMap((alert) => targetsOf(alert, policy)))
   const offences = await countOffences(db, unique([...offenders.values()]))
   const standing = groupByTarget(await standingDecisions(db, targets, now))
   const offenderOf = (alert: Alert) => offenders.get(alert.id) ?? null
@@ -102,7 +102,7 @@ export function offender(alert: Alert, policy: Policy): string | null {
 function targetsOf({ attacker }: Alert, policy: Policy): string[] {
   const address = maybeAddress(attacker ?? '')
   if (!address) return []
-  return [address.text, ...policy.prefixes[address.family].map((at) => widen(address, at).text)]
+  return policy.prefixes[address.family].map((prefix) => widen(address, prefix).text)
 }
 
 function defaultPrefix(address: Address, policy: Policy): number {

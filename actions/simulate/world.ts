@@ -53,14 +53,12 @@ export class World {
   readonly #earlier = new Map<string, number>()
   readonly #offences = new Map<string, number>()
   #outside = { stored: nothingOutside, now: nothingOutside }
-  readonly #prefixes: Record<4 | 6, readonly number[]>
 
   constructor(policy: Policy, past: Past, around: Surroundings, start: Start) {
     this.policy = policy
     this.past = past
     this.#around = around
     this.#bare = { ...policy, protect: [] }
-    this.#prefixes = { 4: prefixesOf(policy, 4), 6: prefixesOf(policy, 6) }
     this.#outside.now = { ...nothingOutside, askable: policy.providers }
     this.#tally = new Tally(start.recent)
     for (const decision of start.standing) this.#hold({ ...decision })
@@ -93,7 +91,7 @@ export class World {
 
   /** Whether a block in force holds this address, or a network around it. */
   covers(address: Address): boolean {
-    return this.#prefixes[address.family].some((prefix) =>
+    return this.policy.prefixes[address.family].some((prefix) =>
       this.#standing.get(widen(address, prefix).text)?.some(isBlock),
     )
   }
@@ -265,9 +263,3 @@ function unknownIn(first: Verdict, { reasons }: Verdict, { outside }: Replayed):
 }
 
 const none: readonly string[] = []
-
-function prefixesOf({ rules, defaults }: Policy, family: 4 | 6): number[] {
-  const host = family === 4 ? 32 : 128
-  const named = rules.flatMap(({ terms }) => (terms ? [terms.prefix[family]] : []))
-  return [...new Set([host, defaults.prefix[family], ...named])]
-}
