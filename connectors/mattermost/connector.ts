@@ -1,25 +1,11 @@
 /** Notices into a Mattermost channel by an incoming web hook. */
-import { z } from 'zod'
-import type { Connector, Publisher } from '#contract/connector.ts'
-import { hookShape } from '../hook-settings.ts'
-import { post, readHookUrl } from '../post.ts'
+import type { Connector } from '#contract/connector.ts'
+import { ChatSettings, chatPublisher } from '../chat-publisher.ts'
 import { mattermostMessage } from './message.ts'
 
-export const Settings = z.strictObject(hookShape)
-export type Settings = z.output<typeof Settings>
-
-export const connector: Connector<Settings> = {
+export const connector: Connector<ChatSettings> = {
   name: 'mattermost',
   title: 'Mattermost',
-  settings: Settings,
-  publisher: (settings): Publisher => {
-    const { timeout, ca } = settings
-    const url = readHookUrl('mattermost', settings.url)
-    const hook = { url, timeoutMs: timeout, ca, now: Date.now }
-    return {
-      channel: settings,
-      publish: (notices, signal) =>
-        post(hook, JSON.stringify(mattermostMessage(notices)), {}, signal),
-    }
-  },
+  settings: ChatSettings,
+  publisher: (settings) => chatPublisher('mattermost', settings, mattermostMessage),
 }

@@ -12,7 +12,7 @@ function paths(description: string, ...defaults: string[]) {
 }
 
 /** Each field is a dotted path, or several of which the first that holds something counts. */
-export const Mappings = z.strictObject({
+const Mappings = z.strictObject({
   attacker: paths(
     'host, or a list of hosts',
     'attacker',
