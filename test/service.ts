@@ -12,7 +12,7 @@ import { PublicKey } from '#contract/key.ts'
 import { makeApp } from '../actions/api/app.ts'
 import type { App } from '../actions/api/route.ts'
 import { readPolicy } from '../actions/decide/policy.ts'
-import { type FactSources, noSources } from '../actions/facts/sources.ts'
+import type { FactSources } from '../actions/facts/sources.ts'
 import type { EnforcedList } from '../actions/flow/feeds.ts'
 import { type Flow, openFlow } from '../actions/flow/flow.ts'
 import { openKeys } from '../actions/flow/keys.ts'
@@ -26,6 +26,7 @@ import { openStore } from '../actions/store/store.ts'
 import { putToken, type Scope } from '../actions/store/tokens.ts'
 import { type Body, readBody } from './body.ts'
 import { checkAnswer } from './documented.ts'
+import { noSources } from './no-sources.ts'
 
 /** 2026-03-01T03:00:00Z */
 export const startOfTest = Date.UTC(2026, 2, 1, 3, 0, 0)

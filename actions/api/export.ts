@@ -19,7 +19,7 @@ const Time = z
 const megabyte = 1_024 * 1_024
 
 /** The newest line of the journal when the answer began: how far it is to go. */
-export const newestLineHeader = 'x-cordon-newest-line'
+const newestLineHeader = 'x-cordon-newest-line'
 
 export function mountExport(app: App, flow: Flow): void {
   mount(app, {

@@ -12,7 +12,7 @@ import type { NodeReceipt } from '../store/receipts.ts'
 
 const time = z.string().meta({ example: '2026-03-01T01:02:03.456Z' })
 
-export const NodeCounts = z
+const NodeCounts = z
   .object({
     of: z.int().meta({ description: 'nodes that this decision is for' }),
     applied: z.int().meta({ description: 'whose kernel confirmed' }),

@@ -10,7 +10,7 @@ import type { Asked, Handler, Io } from './command.ts'
 import { paint, printAgo, printColumns, printFields, printWhen } from './paint.ts'
 
 /** Long enough for every node that is connected to confirm, short enough to sit through. */
-export const confirmSeconds = 2
+const confirmSeconds = 2
 
 const One = z.looseObject({ decision: DecisionAnswer, notice: z.string().optional() })
 const Many = z.looseObject({ decisions: z.array(DecisionAnswer) })

@@ -59,7 +59,7 @@ export function toEcs(entry: Entry, organization?: string): EcsDocument {
 }
 
 /** One line that a person reads. */
-export function messageOf(entry: Entry): string {
+function messageOf(entry: Entry): string {
   const { line } = entry
   const { reason, target } = saidBy(entry)
   const about = target === undefined || target === line.subject ? '' : ` on ${target}`

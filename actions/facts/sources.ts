@@ -1,6 +1,6 @@
 /** All sources of facts as the flow asks them: what is known at once, and what has to be waited for. */
 import type { Address } from '#contract/address.ts'
-import { type IntelligenceFact, nothingOutside, type Outside } from '../decide/outside.ts'
+import type { IntelligenceFact, Outside } from '../decide/outside.ts'
 import type { SourceState } from './source.ts'
 
 export type FactSources = {
@@ -16,15 +16,4 @@ export type FactSources = {
   look(): Promise<void>
   /** What people see of each. */
   states(): SourceState[]
-}
-
-/** A service without any source. */
-export const noSources: FactSources = {
-  of: () => nothingOutside,
-  ask: async (_, providers) =>
-    Object.fromEntries(
-      providers.map((name) => [name, { state: 'silent', problem: 'no provider runs here' }]),
-    ),
-  look: async () => {},
-  states: () => [],
 }

@@ -98,7 +98,7 @@ export async function mustFind(tx: Writer, id: string): Promise<Decision> {
   })
 }
 
-export function wrongState(decision: Decision, action: string): Problem {
+function wrongState(decision: Decision, action: string): Problem {
   const verb = action.replace('decision.', '')
   const by = decision.actor === null ? '' : ` by ${decision.actor}`
   const state = `${decision.endReason ?? decision.state}${by}`

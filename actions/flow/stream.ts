@@ -75,7 +75,7 @@ async function join(
 }
 
 /** The envelopes after a position, or why there is no way from there. */
-export async function missedBy(
+async function missedBy(
   db: Reader,
   audience: string,
   from: Position | undefined,

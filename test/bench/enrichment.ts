@@ -1,7 +1,6 @@
 /** One enrichment job: from the platform's queue to its answer in the workers' queue, through a real broker and store. */
 import { once } from 'node:events'
 import pino from 'pino'
-import { noSources } from '../../actions/facts/sources.ts'
 import type { SourceHealth } from '../../actions/flow/pull.ts'
 import { serveConnectors } from '../../actions/flow/serve-connectors.ts'
 import { insertAlerts, type NewAlert } from '../../actions/store/alerts.ts'
@@ -12,6 +11,7 @@ import { Settings } from '../../connectors/opencti/settings.ts'
 import { emptyWorld, queueNames, schemaMissing, startOpenCti } from '../doubles/opencti.ts'
 import { declareQueues, onBroker } from '../doubles/opencti-queues.ts'
 import { rabbitMissing, startRabbit } from '../doubles/rabbitmq.ts'
+import { noSources } from '../no-sources.ts'
 import { connectorId, entity, job } from '../opencti/jobs.ts'
 import { type Figure, percentile, rounded } from './figure.ts'
 

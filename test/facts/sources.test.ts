@@ -11,8 +11,8 @@ import { ListSettings } from '../../actions/facts/lists/settings.ts'
 import { openSources } from '../../actions/facts/open-sources.ts'
 import { openPlaces } from '../../actions/facts/places/places.ts'
 import { openProviders } from '../../actions/facts/providers/providers.ts'
-import { noSources } from '../../actions/facts/sources.ts'
 import { openService } from '../command/terminal.ts'
+import { noSources } from '../no-sources.ts'
 import { openTestService, startOfTest } from '../service.ts'
 
 test('a source that is silent is shown with its problem, and one that is ready with its age', async (t) => {

@@ -5,7 +5,6 @@ import pino from 'pino'
 import { z } from 'zod'
 import type { Cordon, Server } from '#contract/connector.ts'
 import { Problem } from '#contract/problem.ts'
-import { noSources } from '../../actions/facts/sources.ts'
 import type { SourceHealth } from '../../actions/flow/pull.ts'
 import { serveConnectors } from '../../actions/flow/serve-connectors.ts'
 import { insertAlerts } from '../../actions/store/alerts.ts'
@@ -14,6 +13,7 @@ import { appendJournal } from '../../actions/store/journal.ts'
 import { putReceipts } from '../../actions/store/receipts.ts'
 import { openSqlite } from '../../actions/store/sqlite.ts'
 import { openStore } from '../../actions/store/store.ts'
+import { noSources } from '../no-sources.ts'
 
 const now = Date.UTC(2026, 2, 1)
 

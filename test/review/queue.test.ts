@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { nothingOutside } from '../../actions/decide/outside.ts'
-import { noSources } from '../../actions/facts/sources.ts'
 import { decisionIdFrom, findDecision, insertDecisions } from '../../actions/store/decisions.ts'
+import { noSources } from '../no-sources.ts'
 import { plainPolicy } from '../service.ts'
 import { ask, hour, open, person, queue, read, say, twoPeople } from './stage.ts'
 

@@ -5,9 +5,10 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { nothingOutside, nowhere, type Outside } from '../../actions/decide/outside.ts'
 import { readPolicy } from '../../actions/decide/policy.ts'
-import { type FactSources, noSources } from '../../actions/facts/sources.ts'
+import type { FactSources } from '../../actions/facts/sources.ts'
 import { replay } from '../../actions/simulate/replay.ts'
 import { openReplayReader } from '../../actions/store/replay.ts'
+import { noSources } from '../no-sources.ts'
 import { openTestService, startOfTest, type TestService } from '../service.ts'
 
 const policy = `

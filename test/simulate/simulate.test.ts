@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { type IntelligenceFact, nothingOutside } from '../../actions/decide/outside.ts'
-import { type FactSources, noSources } from '../../actions/facts/sources.ts'
+import type { FactSources } from '../../actions/facts/sources.ts'
 import { Report } from '../../actions/simulate/report.ts'
+import { noSources } from '../no-sources.ts'
 import {
   openTestService,
   plainPolicy,

@@ -4,8 +4,8 @@ import { describe, type TestContext, test } from 'node:test'
 import { applyPatch } from 'diff'
 import { type IntelligenceFact, nothingOutside } from '../../actions/decide/outside.ts'
 import { readPolicy } from '../../actions/decide/policy.ts'
-import { noSources } from '../../actions/facts/sources.ts'
 import { type Suggestion, Suggestions } from '../../actions/simulate/suggestion.ts'
+import { noSources } from '../no-sources.ts'
 import {
   openTestService,
   plainPolicy,

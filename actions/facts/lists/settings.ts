@@ -5,7 +5,7 @@ import { Audience } from '#contract/audience.ts'
 import { Duration } from '#contract/duration.ts'
 import { placeSources } from '../../decide/outside.ts'
 
-export const listFormats = ['auto', 'netset', 'text', 'drop_json', 'json', 'csv'] as const
+const listFormats = ['auto', 'netset', 'text', 'drop_json', 'json', 'csv'] as const
 export type ListFormat = (typeof listFormats)[number]
 
 const hourMs = 3_600_000

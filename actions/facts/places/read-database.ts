@@ -23,7 +23,7 @@ const largestBytes = 1_000_000_000
 const rememberedRecords = 10_000
 
 /** Throws what `stat` throws. */
-export async function markFile(file: FileHandle): Promise<FileMark> {
+async function markFile(file: FileHandle): Promise<FileMark> {
   const { mtimeMs, ino, size } = await file.stat()
   return `${ino} ${size} ${mtimeMs}`
 }
