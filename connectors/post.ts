@@ -122,7 +122,8 @@ function refusal(status: number, told: string, retry: number | undefined): Probl
     return new Problem('rate_limited', message, { remedy: 'lower per_hour', retryMs: retry })
   if ([408, 409, 425].includes(status) || status >= 500 || status === 0)
     return new Problem('service_unreachable', message, {
-      remedy: 'nothing to do: it is tried again',
+      remedy:
+        'notices are tried again by themselves; when it lasts, see whether this machine reaches it',
       retryMs: retry,
     })
   const remedy =

@@ -21,7 +21,10 @@ export function explainRefused(refused: readonly Refused[], of: number): Problem
   const message = printable(`${refused.length} of ${of} recipients are refused: ${named}`)
   return refused.every(({ status }) => isFinal(status))
     ? new Problem('invalid_input', message, { remedy: 'correct the list in to' })
-    : new Problem('service_unreachable', message, { remedy: 'nothing to do: it is tried again' })
+    : new Problem('service_unreachable', message, {
+        remedy:
+          'notices are tried again by themselves; when it lasts, see whether this machine reaches it',
+      })
 }
 
 /** A refused password is tried again: it is about the settings, and the notice is not lost by it. */
@@ -43,7 +46,8 @@ export function explainSmtp(error: unknown): Problem {
       remedy: 'check from and to, then send the dead letter again',
     })
   return new Problem('service_unreachable', `the mail was not taken: ${told}`, {
-    remedy: 'nothing to do: it is tried again',
+    remedy:
+      'notices are tried again by themselves; when it lasts, see whether this machine reaches it',
   })
 }
 
