@@ -57,7 +57,7 @@ export function readConnector(module: unknown, name: string): Connector {
   if (read.success) return read.data.connector
   throw new Problem('setting_invalid', `connectors/${name}/connector.ts exports no connector`, {
     remedy:
-      'it must export connector with name, title, settings and one of read, lookup, publisher and serve; see contract/connector.ts',
+      'it must export connector with name, title, settings and one of read, lookup, publisher, sinks and serve; see contract/connector.ts',
     cause: read.error,
   })
 }
@@ -65,7 +65,7 @@ export function readConnector(module: unknown, name: string): Connector {
 const Exported = z.looseObject({ connector: z.custom<Connector>(isConnector) })
 
 /** What a connector may be for; one of them it has to be. */
-const abilities = ['read', 'lookup', 'publisher', 'serve'] as const
+const abilities = ['read', 'lookup', 'publisher', 'sinks', 'serve'] as const
 
 function hasMethod(value: object, name: string): boolean {
   return name in value && typeof Reflect.get(value, name) === 'function'

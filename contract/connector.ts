@@ -1,5 +1,5 @@
 /**
- * A plug-in that brings alerts in, is asked about addresses, or takes notices out. One folder
+ * A plug-in that brings alerts in, is asked about addresses, or takes notices or results out. One folder
  * `connectors/<name>/` whose `connector.ts` exports `connector`; adding one edits nothing else.
  */
 import type { z } from 'zod'
@@ -9,6 +9,7 @@ import type { Intelligence } from './intelligence.ts'
 import type { Knowledge } from './knowledge.ts'
 import type { Notice } from './notice.ts'
 import type { Problem } from './problem.ts'
+import type { Sink } from './result.ts'
 import type { Withdrawal } from './withdrawal.ts'
 
 export type Connector<Settings = unknown> = {
@@ -37,9 +38,19 @@ export type Connector<Settings = unknown> = {
   lookup?(settings: Settings): Lookup
   /** The way out as it is used with these settings. Throws `setting_invalid`. */
   publisher?(settings: Settings): Publisher
+  /** Where results go; none without settings for it. Throws `setting_invalid`. */
+  sinks?(settings: Settings): Sink[]
+  /**
+   * Tries everything that the settings name (addresses, keys, rights) and changes nothing anywhere: one finding for each
+   * thing that has to work, in the order in which they depend on one another. Never throws.
+   */
+  test?(settings: Settings, signal: AbortSignal): Promise<Finding[]>
   /** What runs as long as the service does, such as a part that answers questions; none without settings for it. */
   serve?(settings: Settings, cordon: Cordon): Server[]
 }
+
+/** One thing that was tried: what it is, and what was found or what is wrong. */
+export type Finding = { what: string; found: string } | { what: string; problem: Problem }
 
 export type ReadContext<Settings> = {
   settings: Settings
