@@ -58,7 +58,7 @@ export type ReadContext<Settings> = {
   now: number
 }
 
-/** A provider of intelligence that is asked over HTTPS about one address at a time. Pure: the caller asks, waits and remembers. */
+/** A provider of intelligence that is asked over HTTPS about addresses. Pure: the caller asks, waits and remembers. */
 export type Lookup = {
   /** Undefined when the provider cannot be asked about this address (a network, a family that it does not know). */
   request(address: string): LookupRequest | undefined
@@ -69,6 +69,14 @@ export type Lookup = {
   read(answer: HttpAnswer, address: string): Intelligence
   /** What the headers say of the quota; undefined when they say nothing. */
   quota(answer: HttpAnswer, now: number): Quota | undefined
+  /** Where one question may be about several addresses, each of which `request` knows: how it is put then. */
+  many?: {
+    /** Addresses in one question that is also about this one. */
+    most(address: string): number
+    request(addresses: readonly string[]): LookupRequest
+    /** Throws as `read` does. Of whom it leaves out nothing is known: he is asked about again, with fewer others. */
+    read(answer: HttpAnswer, addresses: readonly string[]): ReadonlyMap<string, Intelligence>
+  }
   /** The quota without a word from the headers, such as 4 a minute and 500 a day. */
   limits: readonly { requests: number; perMs: number }[]
   /** How long an answer stays good. */

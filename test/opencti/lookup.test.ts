@@ -167,6 +167,39 @@ describe('the look-up', { skip }, () => {
     assert.equal(judge(found, '2001:db8::9', bounds, now).score, 40)
   })
 
+  test('an answer that was cut off says nothing of many, and of one the gravest', async () => {
+    const settings = Settings.parse({ url: platform.url, token: world.token })
+    const { many } = openLookup(settings, () => now)
+    assert.ok(many)
+    const edges = Array.from({ length: 60 }, (_, index) => ({
+      node: indicator(`i-${index}`, "[ipv4-addr:value = '203.0.113.7']", {
+        decayLiveDetails: null,
+      }),
+    }))
+    const body = JSON.stringify({ data: { stixCyberObservables: null, indicators: { edges } } })
+    const answer = { status: 200, headers: {}, body }
+    const two = ['203.0.113.7', '203.0.113.8']
+    assert.equal(many.read(answer, two).size, 0)
+    assert.equal(many.read(answer, ['203.0.113.7']).get('203.0.113.7')?.score, 80)
+    assert.equal(many.read(answer, [...two, '203.0.113.9']).get('203.0.113.8')?.verdict, 'unknown')
+  })
+
+  test('of many no more are asked about at once than a search takes', () => {
+    const { many } = openLookup(
+      Settings.parse({ url: platform.url, token: world.token }),
+      () => now,
+    )
+    assert.ok(many)
+    for (const hosts of [
+      Array.from({ length: 50 }, (_, n) => `203.0.113.${n}`),
+      Array.from({ length: 10 }, (_, n) => `2001:db8:${n}:abcd:ef00::${n}`),
+    ]) {
+      assert.equal(many.most(hosts[0] ?? ''), hosts.length)
+      const values = askAbout(hosts)[1].observed.filters.flatMap((filter) => filter.values)
+      assert.ok(values.length <= 2_100, `${values.length}`)
+    }
+  })
+
   test('a token that is refused is a problem, not an unknown address', async () => {
     await assert.rejects(ask('203.0.113.7', { token: 'wrong' }), { code: 'unauthenticated' })
   })

@@ -1,6 +1,6 @@
 /** Puts questions to one provider: as many as it allows, and none while it fails. */
 import type { Logger } from 'pino'
-import type { HttpAnswer, Lookup } from '#contract/connector.ts'
+import type { HttpAnswer, Lookup, LookupRequest } from '#contract/connector.ts'
 import { printDuration } from '#contract/duration.ts'
 import { Intelligence } from '#contract/intelligence.ts'
 import { Problem, type ProblemCode, toProblem } from '#contract/problem.ts'
@@ -8,9 +8,12 @@ import { openAllowance } from './allowance.ts'
 import { openBreaker } from './breaker.ts'
 import type { Clocks } from './clocks.ts'
 import { type Fetch, fetchAnswer } from './fetch-answer.ts'
+import { openGathering } from './gather.ts'
 
 /** On the way at once; in an attack by many there are more attackers than anybody may ask about. */
 const mostAtOnce = 32
+/** The same where one question may be about many. */
+const mostWaiting = 1_000
 
 /** To go on with a key that is refused does harm: vendors shut out who does. */
 const fatal: readonly ProblemCode[] = ['unauthenticated', 'forbidden']
@@ -49,14 +52,12 @@ export function openQuestions(
   }
 
   /** An answer that says no is an answer: the provider works. */
-  const answered = (answer: HttpAnswer, address: string): Intelligence => {
+  const answered = <Read>(answer: HttpAnswer, read: (answer: HttpAnswer) => Read): Read => {
     const quota = lookup.quota(answer, parts.now())
     try {
-      const read = Intelligence.parse(lookup.read(answer, address))
-      if (read.provider !== name || read.address !== address)
-        throw new Problem('internal', `${name} says it is ${read.provider} on ${read.address}`)
+      const said = read(answer)
       allowance.told(quota)
-      return read
+      return said
     } catch (error) {
       if (toProblem(error).code === 'rate_limited') allowance.refused(quota)
       else allowance.told(quota)
@@ -64,11 +65,12 @@ export function openQuestions(
     }
   }
 
-  const ask = async (address: string): Promise<Intelligence> => {
+  const put = async <Read>(
+    request: LookupRequest,
+    read: (answer: HttpAnswer) => Read,
+  ): Promise<Read> => {
     const hindrance = problem() ?? tooMany(name, underWay)
     if (hindrance) throw hindrance
-    const request = lookup.request(address)
-    if (!request) throw new Problem('unsupported', `${name} cannot be asked about ${address}`)
     allowance.spend()
     counts.asked++
     underWay++
@@ -77,9 +79,9 @@ export function openQuestions(
       const { waitMs } = lookup
       const fetch = lookup.fetch ?? parts.fetch
       const answer = await fetchAnswer(fetch, name, request, waitMs, stopping.signal)
-      const read = answered(answer, address)
+      const said = answered(answer, read)
       if (ticket.succeeded()) parts.log.info({ provider: name }, 'a provider answers again')
-      return read
+      return said
     } catch (error) {
       const silent = toProblem(error)
       if (silent.code === 'rate_limited' || silent.code === 'unsupported') ticket.succeeded()
@@ -97,13 +99,44 @@ export function openQuestions(
       underWay--
     }
   }
+
+  const requestOf = (address: string): LookupRequest => {
+    const request = lookup.request(address)
+    if (request) return request
+    throw new Problem('unsupported', `${name} cannot be asked about ${address}`)
+  }
+  const { many } = lookup
+  const gather =
+    many &&
+    openGathering({
+      most: (address) => many.most(address),
+      mostWaiting,
+      ask: (addresses) => put(many.request(addresses), (answer) => many.read(answer, addresses)),
+      silent: (address) =>
+        new Problem('invalid_input', `${name} said nothing of ${address}`, {
+          remedy: 'it is asked again for the next alert from this address',
+        }),
+    })
   return {
-    ask,
+    ask: async (address) => {
+      const hindrance = problem()
+      if (hindrance) throw hindrance
+      // Who cannot be asked about is known before he spoils a question about others.
+      const request = requestOf(address)
+      if (gather) return check(name, await gather(address), address)
+      return put(request, (answer) => check(name, lookup.read(answer, address), address))
+    },
     recall: allowance.recall,
     problem,
     details: () => ({ breaker: breaker.state(), ...allowance.details(), ...counts }),
     stop: () => stopping.abort(),
   }
+}
+
+function check(name: string, said: Intelligence, address: string): Intelligence {
+  const read = Intelligence.parse(said)
+  if (read.provider === name && read.address === address) return read
+  throw new Problem('internal', `${name} says it is ${read.provider} on ${read.address}`)
 }
 
 function leftAlone(name: string, ms: number, last: Problem | undefined): Problem {

@@ -112,17 +112,27 @@ fragment About on Indicator {
 
 /** Enough for every spelling of a few addresses and the networks around them; the newest and the gravest come first. */
 const firstPerAddress = 30
+const mostFirst = 500
 
 /** The question about these addresses, and the variables that go with it. */
 export function askAbout(addresses: readonly string[]) {
   const values = [...new Set(addresses.flatMap(spellings))]
-  const first = Math.min(500, firstPerAddress * addresses.length)
   const variables = {
     observed: oneOf('value', values),
     patterns: oneOf('pattern', values.map(patternOf)),
-    first,
+    first: firstOf(addresses),
   }
   return [about, variables] as const
+}
+
+/** Whether there may be more than was given. */
+export function isCut({ stixCyberObservables, indicators }: About, addresses: readonly string[]) {
+  const first = firstOf(addresses)
+  return [stixCyberObservables, indicators].some((found) => (found?.edges?.length ?? 0) >= first)
+}
+
+function firstOf({ length }: readonly string[]): number {
+  return Math.min(mostFirst, firstPerAddress * length)
 }
 
 function oneOf(key: string, values: readonly string[]): Filters {

@@ -7,8 +7,11 @@ import { openFetch } from '../client/open-fetch.ts'
 import { type Platform, readPlatform } from '../client/platform-settings.ts'
 import { readData } from '../client/read-data.ts'
 import type { Settings } from '../settings.ts'
-import { About, askAbout } from './about.ts'
+import { About, askAbout, isCut } from './about.ts'
 import { judge } from './judge.ts'
+
+/** An IPv4 host is asked about under 18 values, an IPv6 host under some 200: a search has a bound of clauses. */
+const mostAtOnce = { 4: 50, 6: 10 } as const
 
 export function openLookup(settings: Settings, now: () => number): Lookup {
   const platform = platformOrProblem(settings)
@@ -33,11 +36,22 @@ export function openLookup(settings: Settings, now: () => number): Lookup {
     trustedLabels: settings.trusted_labels,
     base: platform.base,
   }
+  const read = (found: About, address: string) => judge(found, address, bounds, now())
   return {
     ...rest,
     ...(platform.ca === undefined ? {} : { fetch: openFetch(platform.ca) }),
     request: (address) => request(platform, [address]),
-    read: (answer: HttpAnswer, address) => judge(readData(answer, About), address, bounds, now()),
+    read: (answer, address) => read(readData(answer, About), address),
+    many: {
+      most: (address) => mostAtOnce[address.includes(':') ? 6 : 4],
+      request: (addresses) => request(platform, addresses),
+      read: (answer, addresses) => {
+        const found = readData(answer, About)
+        // Whose the missing ones are cannot be said; of one address the gravest are enough.
+        const told = addresses.length > 1 && isCut(found, addresses) ? [] : addresses
+        return new Map(told.map((address) => [address, read(found, address)]))
+      },
+    },
   }
 }
 
