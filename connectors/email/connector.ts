@@ -1,12 +1,12 @@
 /** Notices by e-mail. */
 import { createTransport } from 'nodemailer'
-import { isLoopback } from '#contract/address.ts'
 import type { Connector, Publisher } from '#contract/connector.ts'
-import { Problem } from '#contract/problem.ts'
 import { messageId } from '../message.ts'
 import { mailOf } from './mail.ts'
 import { explainRefused, explainSmtp, type Refused, refusedIn } from './refused.ts'
+import { complete } from './server.ts'
 import { Settings } from './settings.ts'
+import { testMailbox } from './test-mailbox.ts'
 
 export const connector: Connector<Settings> = {
   name: 'email',
@@ -19,6 +19,7 @@ export const connector: Connector<Settings> = {
     password: 'SMTP_PASSWORD',
   },
   publisher: openMailbox,
+  test: testMailbox,
 }
 
 /** Messages of which some recipients were refused for the time being, that are remembered. */
@@ -65,38 +66,4 @@ function openMailbox(settings: Settings): Publisher {
     },
     close: async () => transport.close(),
   }
-}
-
-function complete(settings: Settings) {
-  const { host, port, security, ca, user, password, from, to, timeout } = settings
-  if (host === undefined || from === undefined || to.length === 0)
-    throw invalid(
-      'email needs host, from and to',
-      'set them in connectors.email of the settings file',
-    )
-  if (security === 'none' && !isLoopback(host))
-    throw invalid(`mail to ${host} would go in the clear`, 'set security to starttls or tls')
-  if ((user === undefined) !== (password === undefined))
-    throw invalid('email has a user without a password, or the reverse', 'give both or neither')
-  const server = {
-    host,
-    port: port ?? (security === 'tls' ? 465 : 587),
-    secure: security === 'tls',
-    requireTLS: security === 'starttls',
-    ignoreTLS: security === 'none',
-    ...(ca !== undefined && { tls: { ca } }),
-    ...(user !== undefined && { auth: { user, pass: password } }),
-    connectionTimeout: timeout,
-    greetingTimeout: timeout,
-    socketTimeout: timeout,
-    dnsTimeout: timeout,
-    socketCloseTimeout: 500,
-    disableFileAccess: true,
-    disableUrlAccess: true,
-  }
-  return { from, to, server }
-}
-
-function invalid(message: string, remedy: string): Problem {
-  return new Problem('setting_invalid', message, { remedy })
 }

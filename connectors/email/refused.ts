@@ -51,6 +51,15 @@ export function explainSmtp(error: unknown): Problem {
   })
 }
 
+/** What goes wrong before there is a mail to be refused. */
+export function explainSession(error: unknown): Problem {
+  const known = explainSmtp(error)
+  if (known.code === 'unauthenticated' || known.code === 'untrusted_service') return known
+  return new Problem('service_unreachable', `the mail server does not go on: ${textOf(error)}`, {
+    remedy: 'check host, port and security, and what the log of the mail server says of it',
+  })
+}
+
 /** 503 is about the order of commands, not about the message. */
 function isFinal(status: number): boolean {
   return status >= 500 && status <= 599 && status !== 503

@@ -6,6 +6,7 @@ import { followStream } from './follow.ts'
 import { alertsOf } from './said.ts'
 import { Settings } from './settings.ts'
 import { withdrawalsOf } from './taken-back.ts'
+import { testStream } from './test-stream.ts'
 
 export const connector: Connector<Settings> = {
   name: 'opencti-stream',
@@ -23,4 +24,5 @@ export const connector: Connector<Settings> = {
   },
   sources: (settings) =>
     settings.stream === undefined && settings.url === undefined ? [] : [followStream(settings)],
+  test: testStream,
 }

@@ -3,11 +3,13 @@ import type { Connector } from '#contract/connector.ts'
 import { serveEnrichment } from './enrich/serve.ts'
 import { openLookup } from './lookup/lookup.ts'
 import { Settings } from './settings.ts'
+import { testPlatform } from './test-platform.ts'
 
 export const connector: Connector<Settings> = {
   name: 'opencti',
   title: 'OpenCTI',
   settings: Settings,
   lookup: (settings) => openLookup(settings, Date.now),
+  test: testPlatform,
   serve: (settings, cordon) => serveEnrichment(settings, cordon),
 }

@@ -1,10 +1,12 @@
 /** Alerts of Suricata, from eve.json or fast.log, pushed or followed. */
 import { z } from 'zod'
-import type { Connector } from '#contract/connector.ts'
+import type { Alert } from '#contract/alert.ts'
+import type { Connector, ReadContext } from '#contract/connector.ts'
 import { listOf, Switch } from '#contract/settings.ts'
 import { followFile } from '../follow-file.ts'
 import { makeAlerts } from '../make-alerts.ts'
 import { isBlank, readObject } from '../read-record.ts'
+import { testFiles } from '../test-files.ts'
 import { eveExpected, readEve } from './eve.ts'
 import { isFast, readFast } from './fast.ts'
 import { HomeNets } from './home-nets.ts'
@@ -37,16 +39,20 @@ export const connector: Connector<Settings> = {
   name: 'suricata',
   title: 'Suricata',
   settings: Settings,
-  read(record, { settings, now }) {
-    if (isBlank(record)) return []
-    const direction = { home: settings.home_nets, trustXff: settings.trust_xff }
-    if (typeof record === 'string' && isFast(record))
-      return readFast(record, settings.zone ?? machineZone, direction).flatMap((seen) =>
-        makeAlerts(seen, record, now),
-      )
-    const seen = readEve(readObject(record, eveExpected), direction)
-    return seen ? makeAlerts(seen, record, now) : []
-  },
+  read,
   sources: ({ files, from }) =>
     files.map((path) => followFile({ key: `suricata:${path}`, path, from })),
+  test: (settings) =>
+    testFiles(settings.files, (line) => read(line, { settings, now: Date.now() })),
+}
+
+function read(record: unknown, { settings, now }: ReadContext<Settings>): Alert[] {
+  if (isBlank(record)) return []
+  const direction = { home: settings.home_nets, trustXff: settings.trust_xff }
+  if (typeof record === 'string' && isFast(record))
+    return readFast(record, settings.zone ?? machineZone, direction).flatMap((seen) =>
+      makeAlerts(seen, record, now),
+    )
+  const seen = readEve(readObject(record, eveExpected), direction)
+  return seen ? makeAlerts(seen, record, now) : []
 }

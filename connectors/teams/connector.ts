@@ -1,6 +1,7 @@
 /** Notices into a Teams channel by the web hook of a workflow. */
 import type { Connector } from '#contract/connector.ts'
 import { ChatSettings, chatPublisher } from '../chat-publisher.ts'
+import { testHook } from '../test-hook.ts'
 import { teamsMessage } from './message.ts'
 
 export const connector: Connector<ChatSettings> = {
@@ -8,4 +9,5 @@ export const connector: Connector<ChatSettings> = {
   title: 'Microsoft Teams',
   settings: ChatSettings,
   publisher: (settings) => chatPublisher('teams', settings, teamsMessage),
+  test: (settings, signal) => testHook('teams', settings, signal),
 }

@@ -1,6 +1,7 @@
 /** Alerts of Wazuh 4.x: lines of alerts.json, objects that integratord pushes, documents of the indexer. */
 import { z } from 'zod'
-import type { Connector } from '#contract/connector.ts'
+import type { Alert } from '#contract/alert.ts'
+import type { Connector, ReadContext } from '#contract/connector.ts'
 import { listOf } from '#contract/settings.ts'
 import { readTime } from '#contract/time.ts'
 import { followFile } from '../follow-file.ts'
@@ -13,6 +14,7 @@ import { isBlank, notUnderstood, readObject } from '../read-record.ts'
 import { judgeSides } from '../suricata/direction.ts'
 import { HomeNets } from '../suricata/home-nets.ts'
 import { suricataSeverity } from '../suricata/severity.ts'
+import { testFiles } from '../test-files.ts'
 import { findSides, findUser } from './attacker.ts'
 import { wazuhSeverity } from './severity.ts'
 
@@ -39,17 +41,21 @@ export const connector: Connector<Settings> = {
   name: 'wazuh',
   title: 'Wazuh',
   settings: Settings,
-  read(record, { settings, now }) {
-    if (isBlank(record)) return []
-    const given = readObject(record, expected)
-    const alert = isObject(given._source) ? given._source : given
-    if (!isObject(alert.rule)) return withoutRule(alert)
-    const data = isObject(alert.data) ? alert.data : {}
-    if (isOurOwn(alert, data)) return []
-    return makeAlerts(readAlert(alert, data, settings), record, now)
-  },
+  read,
   sources: ({ files, from }) =>
     files.map((path) => followFile({ key: `wazuh:${path}`, path, from })),
+  test: (settings) =>
+    testFiles(settings.files, (line) => read(line, { settings, now: Date.now() })),
+}
+
+function read(record: unknown, { settings, now }: ReadContext<Settings>): Alert[] {
+  if (isBlank(record)) return []
+  const given = readObject(record, expected)
+  const alert = isObject(given._source) ? given._source : given
+  if (!isObject(alert.rule)) return withoutRule(alert)
+  const data = isObject(alert.data) ? alert.data : {}
+  if (isOurOwn(alert, data)) return []
+  return makeAlerts(readAlert(alert, data, settings), record, now)
 }
 
 function readAlert(alert: JsonObject, data: JsonObject, settings: Settings): Seen {

@@ -1,11 +1,13 @@
 /** Notices as signed JSON to anybody's web hook, as Standard Webhooks describes it. */
 import { Webhook } from 'standardwebhooks'
 import { z } from 'zod'
-import type { Connector, Publisher } from '#contract/connector.ts'
+import type { Connector, Finding, Publisher } from '#contract/connector.ts'
 import { Problem } from '#contract/problem.ts'
+import { findInOrder } from '../find.ts'
 import { hookShape } from '../hook-settings.ts'
 import { messageId } from '../message.ts'
 import { post, readHookUrl } from '../post.ts'
+import { testHook } from '../test-hook.ts'
 
 export const Settings = z.strictObject({
   secret: z.string().optional().meta({
@@ -20,6 +22,16 @@ export const connector: Connector<Settings> = {
   title: 'Signed web hook',
   settings: Settings,
   publisher: (settings) => openWebhook(settings, Date.now),
+  test,
+}
+
+async function test(settings: Settings, signal: AbortSignal): Promise<Finding[]> {
+  const read = () => {
+    readSecret(settings.secret)
+    return 'is of the right length; only the receiver can say whether it has the same'
+  }
+  const secret = await findInOrder([{ what: 'secret', find: read }])
+  return [...secret, ...(await testHook('webhook-out', settings, signal))]
 }
 
 /** The id is that of the one notice, or of all together: the same at every try. */
