@@ -1,11 +1,14 @@
-/** Results of Splunk: searches that are run here, and alerts that it posts itself. */
+/** Splunk: searches that are run here, alerts that it posts itself, and what came of them as events. */
+import { hostname } from 'node:os'
 import type { Connector } from '#contract/connector.ts'
 import { systemClock } from '../clock.ts'
 import { isBlank } from '../read-record.ts'
 import { followSearch } from './follow.ts'
+import { openHecSink } from './hec/sink.ts'
 import { readRow } from './read.ts'
 import { searchesOf } from './search.ts'
 import { Settings } from './settings.ts'
+import { tryOut } from './try-out.ts'
 import { unpack } from './unpack.ts'
 
 export const connector: Connector<Settings> = {
@@ -26,4 +29,7 @@ export const connector: Connector<Settings> = {
     settings.host === undefined
       ? []
       : searchesOf(settings).map((search) => followSearch(settings, search, systemClock)),
+  sinks: (settings) =>
+    settings.hec_url === undefined ? [] : [openHecSink(settings, hostname(), systemClock)],
+  test: (settings, signal) => tryOut(settings, systemClock, process.env, signal),
 }

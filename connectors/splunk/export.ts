@@ -1,25 +1,29 @@
 /** Runs a search and hands on its rows as they come: one JSON object a line, over one long answer. */
-import { isLoopback } from '#contract/address.ts'
 import { printable } from '#contract/printable.ts'
 import { Problem } from '#contract/problem.ts'
+import type { Clock } from '../clock.ts'
 import { openFetch } from '../opencti/client/open-fetch.ts'
 import type { JsonObject } from '../read-path.ts'
 import { isObject } from '../read-path.ts'
+import { readAccount } from './account.ts'
 import { messagesIn } from './messages.ts'
+import { readStart } from './read-start.ts'
 import { refused } from './refused.ts'
 import type { Settings } from './settings.ts'
 
 /** Characters; no row of results is that long. */
 const longestLine = 4_194_304
+/** Characters of an answer that says why. */
+const mostRead = 10_000
 
 /** Epoch milliseconds; `latest` itself is not searched. */
 export type Run = { spl: string; earliest: number; latest: number }
 export type RunSearch = (run: Run, stop: AbortSignal) => AsyncIterable<JsonObject>
 
 /** Throws `setting_invalid`; what it returns throws a Problem when a search fails or breaks off, also after some rows. */
-export function openSplunk(settings: Settings): RunSearch {
-  const url = exportUrl(settings)
-  const authorization = authorizationOf(settings)
+export function openSplunk(settings: Settings, clock: Clock): RunSearch {
+  const { appUrl, authorization } = readAccount(settings)
+  const url = appUrl('search/v2/jobs/export')
   const fetch = openFetch(settings.ca)
   return async function* rowsOf(run, stop) {
     const silence = watchSilence(settings.timeout)
@@ -30,7 +34,8 @@ export function openSplunk(settings: Settings): RunSearch {
         body: formOf(run),
         signal: AbortSignal.any([stop, silence.signal]),
       })
-      if (answer.status !== 200) throw refused(answer.status, await start(answer))
+      if (answer.status !== 200)
+        throw refused(answer.status, await readStart(answer, mostRead), settings, clock.now())
       for await (const line of linesOf(answer.body ?? [], silence.heard)) yield* rowIn(line)
     } catch (error) {
       throw brokenOff(silence.signal.aborted ? silence.signal.reason : error)
@@ -93,15 +98,6 @@ function parse(line: string): JsonObject {
   })
 }
 
-async function start(answer: Response): Promise<string> {
-  let text = ''
-  for await (const line of linesOf(answer.body ?? [], () => {})) {
-    text += line
-    if (text.length > 10_000) break
-  }
-  return text
-}
-
 function brokenOff(error: unknown): Problem {
   if (error instanceof Problem) return error
   return new Problem('service_unreachable', 'the answer of splunk broke off', {
@@ -121,24 +117,4 @@ function watchSilence(ms: number): { signal: AbortSignal; heard(): void; end(): 
     )
   }, ms)
   return { signal: silent.signal, heard: () => timer.refresh(), end: () => clearTimeout(timer) }
-}
-
-function exportUrl({ host = '', port, security, app }: Settings): string {
-  if (security === 'none' && !isLoopback(host))
-    throw new Problem('setting_invalid', 'splunk would be asked in the clear', {
-      remedy: 'use security tls; none is for loopback only',
-    })
-  const name = host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
-  const place = app === undefined ? 'services' : `servicesNS/nobody/${app}`
-  const scheme = security === 'none' ? 'http' : 'https'
-  return `${scheme}://${name}:${port}/${place}/search/v2/jobs/export`
-}
-
-function authorizationOf({ token, user, password }: Settings): string {
-  if (token !== undefined && user === undefined) return `Bearer ${token}`
-  if (token === undefined && user !== undefined && password !== undefined)
-    return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
-  throw new Problem('setting_invalid', 'splunk needs a token, or a user with a password', {
-    remedy: 'set CORDON_SPLUNK_TOKEN_FILE, or CORDON_SPLUNK_USER and CORDON_SPLUNK_PASSWORD_FILE',
-  })
 }

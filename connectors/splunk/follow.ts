@@ -50,10 +50,10 @@ async function* runOnce(
   place: Place,
   until: number,
 ): AsyncGenerator<Page, void> {
-  const { settings, search, stop } = following
+  const { settings, search, clock, stop } = following
   const earliest = Math.max(0, place.at - settings.overlap)
   let records: object[] = []
-  const rows = openSplunk(settings)({ spl: search.spl, earliest, latest: until }, stop)
+  const rows = openSplunk(settings, clock)({ spl: search.spl, earliest, latest: until }, stop)
   for await (const result of rows) {
     records.push({ search_name: search.rule, earliest, result })
     if (records.length < mostRecords) continue

@@ -1,9 +1,10 @@
-/** Which Splunk is asked, as whom, for what, and where its rows say who attacked. */
+/** Which Splunk is asked, as whom, for what, where its rows say who attacked, and where results go. */
 import { z } from 'zod'
 import { Duration } from '#contract/duration.ts'
 import { listOf } from '#contract/settings.ts'
 import { From } from '../first-start.ts'
 import { HomeNets } from '../suricata/home-nets.ts'
+import { hecShape } from './hec/shape.ts'
 
 const field = z.string().min(1).max(200)
 
@@ -89,5 +90,6 @@ export const Settings = z.strictObject({
     ])
     .meta({ description: 'where the attacker stands; the first that holds an address counts' }),
   home_nets: HomeNets,
+  ...hecShape,
 })
 export type Settings = z.output<typeof Settings>
