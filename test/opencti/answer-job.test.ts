@@ -80,13 +80,34 @@ describe('an enrichment job', { skip: schemaMissing() }, () => {
     const written = sent[0]?.objects.filter(({ type }) =>
       ['sighting', 'note', 'relationship'].includes(type),
     )
-    assert.equal(written?.length, 3)
+    assert.equal(written?.length, 4)
     for (const object of written ?? []) {
       assert.deepEqual(object.object_marking_refs, [green])
       assert.deepEqual(object.x_opencti_granted_refs, [
         'identity--fe142a59-b612-562e-91d9-cd8e3bae8e50',
       ])
     }
+  })
+
+  test('says where the address is: its country and its autonomous system, each once for everybody', async () => {
+    known.set(attacker, { place: { country: 'FR', asn: 64496, as_owner: 'Example' } })
+    await answer(job(entity(attacker)))
+    const objects = sent[0]?.objects ?? []
+    const network = objects.find(({ type }) => type === 'autonomous-system')
+    assert.deepEqual(network, {
+      type: 'autonomous-system',
+      spec_version: '2.1',
+      id: 'autonomous-system--9ad79ee3-2fde-5015-b0cc-7a96404effca',
+      number: 64496,
+      name: 'Example',
+    })
+    const to = (kind: string) =>
+      objects.find(({ relationship_type }) => relationship_type === kind)?.target_ref
+    assert.equal(to('belongs-to'), network?.id)
+    assert.equal(to('located-at'), 'location--b8d0549f-de06-5ebd-a6e9-d31a581dba5d')
+    known.set(attacker, { place: { country: '', asn: 4_200_000_001, as_owner: '' } })
+    await answer(job(entity(attacker)))
+    assert.equal(sent.length, 1, 'a number that the platform cannot keep is not sent')
   })
 
   test('never gives an indicator or a score: nothing that it writes can become a block', async () => {

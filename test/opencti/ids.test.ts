@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import {
   addressId,
+  autonomousSystemId,
   identityId,
   indicatorId,
   locationId,
@@ -61,6 +62,13 @@ describe('the id of', () => {
     assert.equal(
       noteId('Blocked on 3 nodes', '2026-03-01T10:00:00.000Z'),
       'note--99aac017-0fd6-5b05-a929-4e162ebfdb7d',
+    )
+  })
+
+  test('an autonomous system is its number, whatever it is called', () => {
+    assert.equal(
+      autonomousSystemId(64496),
+      'autonomous-system--9ad79ee3-2fde-5015-b0cc-7a96404effca',
     )
   })
 

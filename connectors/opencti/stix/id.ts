@@ -22,6 +22,10 @@ export function addressId(value: string): string {
   return stixId(maybeAddress(value)?.family === 6 ? 'ipv6-addr' : 'ipv4-addr', { value })
 }
 
+export function autonomousSystemId(number: number): string {
+  return stixId('autonomous-system', { number })
+}
+
 export function indicatorId(pattern: string): string {
   return stixId('indicator', { pattern: pattern.trim() })
 }

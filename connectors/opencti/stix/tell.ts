@@ -1,10 +1,11 @@
-/** What Cordon knows of an address as STIX: a sighting, a note, where it is. Never an indicator: nobody shall block by it. */
+/** What Cordon knows of an address as STIX: a sighting, a note, its country and network. Never an indicator: nobody shall block by it. */
 import type { Knowledge, KnownDecision } from '#contract/knowledge.ts'
 import { printable } from '#contract/printable.ts'
 import { printTime } from '#contract/time.ts'
-import { identityId, locationId, noteId, relationshipId, sightingId } from './id.ts'
+import { identityId, noteId, sightingId } from './id.ts'
 import type { StixObject } from './stix-object.ts'
 import { tlpObject, tlpOf } from './tlp.ts'
+import { beginning, where } from './where.ts'
 
 /** Events that were seen between two times; the count is what is new, since the platform adds counts up. */
 export type Seen = { first: number; last: number; count: number }
@@ -17,11 +18,6 @@ export type Subject = {
   markings: readonly string[]
   granted: readonly string[]
 }
-
-const englishCountries = new Intl.DisplayNames(['en'], { type: 'region', fallback: 'none' })
-
-/** Dates of an identity or a place must not change from one bundle to the next. */
-const beginning = '2026-01-01T00:00:00.000Z'
 
 /** Nothing when Cordon knows nothing. The address stands in it as it came, without a word that would change it. */
 export function tell(
@@ -39,7 +35,7 @@ export function tell(
   const told = [
     ...seen.map((span) => sighting(subject.id, author.id, span, carried)),
     ...note(knowledge, subject.id, carried),
-    ...place(knowledge, subject.id, carried),
+    ...where(knowledge, subject.id, carried),
   ]
   if (told.length === 0) return []
   const levels = subject.markings.flatMap((id) => tlpOf(id) ?? [])
@@ -141,32 +137,4 @@ function sentence(decision: KnownDecision): string {
   const by = rule === undefined ? 'by a person' : `by rule ${printable(rule, 80)}`
   const on = nodes === 0 ? '' : `, confirmed by ${nodes} ${nodes === 1 ? 'node' : 'nodes'}`
   return `${printTime(created)}: ${outcome} of ${target} ${by} (${state}${until}${on}; ${id}).`
-}
-
-function place({ place }: Knowledge, about: string, carried: object): StixObject[] {
-  const name = /^[A-Z]{2}$/.test(place.country) ? englishCountries.of(place.country) : undefined
-  if (name === undefined) return []
-  const id = locationId(name, 'Country')
-  const dates = { created: beginning, modified: beginning }
-  const country = {
-    type: 'location',
-    spec_version: '2.1',
-    id,
-    ...dates,
-    name,
-    country: place.country,
-    x_opencti_location_type: 'Country',
-    x_opencti_aliases: [place.country],
-  }
-  const relation = {
-    type: 'relationship',
-    spec_version: '2.1',
-    id: relationshipId('located-at', about, id),
-    ...dates,
-    relationship_type: 'located-at',
-    source_ref: about,
-    target_ref: id,
-    ...carried,
-  }
-  return [country, relation]
 }
