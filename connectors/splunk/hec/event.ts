@@ -25,16 +25,14 @@ export function printEvent(
 /** Indexed fields are flat, and none may be empty. */
 function fieldsOf({ id, action, document, decision }: Result): Record<string, string> {
   const outwards = textAt(document, 'cordon.decision.direction') === 'out'
-  const far = textAt(document, 'destination.ip')
   const target = textAt(document, 'cordon.target') ?? decision?.target
-  const source = textAt(document, 'source.ip') ?? (outwards || far ? undefined : target)
   const named = {
     result_id: id,
     vendor_product: 'Cordon',
     cordon_action: action,
-    action: actionOf(action, document),
-    src: source,
-    dest: far ?? (outwards ? target : undefined),
+    action: actionOf(document),
+    src: textAt(document, 'source.ip') ?? (outwards ? undefined : target),
+    dest: textAt(document, 'destination.ip') ?? (outwards ? target : undefined),
     signature: textAt(document, 'rule.name') ?? decision?.rule,
     user: textAt(document, 'user.name'),
     dvc: textAt(document, 'observer.name'),
@@ -46,9 +44,7 @@ function fieldsOf({ id, action, document, decision }: Result): Record<string, st
 }
 
 /** `blocked`, `allowed` and `teardown` are the words of the data model Network Traffic; it has none for all else. */
-function actionOf(action: string, document: Result['document']): string | undefined {
-  if (action === 'receipt.applied') return 'blocked'
-  if (action === 'receipt.ended') return 'teardown'
+function actionOf(document: Result['document']): string | undefined {
   const types = textsAt(document, 'event.type')
   if (types.includes('denied')) return 'blocked'
   if (types.includes('allowed')) return 'allowed'
