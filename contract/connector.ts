@@ -3,6 +3,7 @@
  * `connectors/<name>/` whose `connector.ts` exports `connector`; adding one edits nothing else.
  */
 import type { z } from 'zod'
+import type { ActiveResponse } from './active-response.ts'
 import type { Alert } from './alert.ts'
 import type { ChannelSettings } from './channel.ts'
 import type { Intelligence } from './intelligence.ts'
@@ -32,6 +33,11 @@ export type Connector<Settings = unknown> = {
    * in this order: alerts first.
    */
   withdrawals?(record: unknown, context: ReadContext<Settings>): Withdrawal[]
+  /**
+   * What another product orders by this record. Pure. Throws a Problem for what cannot be understood and for a record
+   * that names nobody.
+   */
+  order?(record: unknown, context: ReadContext<Settings>): ActiveResponse
   /** Where records can be fetched from without anybody pushing them. */
   sources?(settings: Settings): Source[]
   /** The provider as it is asked with these settings. */

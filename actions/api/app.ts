@@ -7,6 +7,7 @@ import { maybeAddress, widen } from '#contract/address.ts'
 import { nearest, Problem, toProblem } from '#contract/problem.ts'
 import type { Flow } from '../flow/flow.ts'
 import type { Notices } from '../notice/notices.ts'
+import { mountActiveResponses } from './active-responses.ts'
 import { mountAddresses } from './addresses.ts'
 import { mountAlerts } from './alerts.ts'
 import { openAuthentication } from './authenticate.ts'
@@ -35,11 +36,11 @@ import { mountSimulate } from './simulate.ts'
 import { mountSources } from './sources.ts'
 import { mountTokens } from './tokens.ts'
 
-/** Bytes of one request body: 10,000 records of ordinary size, what a node says at most, and what a person orders. */
+/** Bytes of one request body: 10,000 records of ordinary size, what a node says or an active response gives at most, and what a person orders. */
 export const maxBody = 16 * 1_024 * 1_024
 const bodies = [
   { path: /^\/v1\/alerts\//, limit: openBodyLimit(maxBody) },
-  { path: /^\/v1\/(receipts|proof)$/, limit: openBodyLimit(4 * 1_024 * 1_024) },
+  { path: /^\/v1\/(receipts$|proof$|active-responses\/)/, limit: openBodyLimit(4 * 1_024 * 1_024) },
   { path: /^\/v1\/policy\/simulate$/, limit: openBodyLimit(1_024 * 1_024) },
   { path: /^\/v1\/heartbeat$/, limit: openBodyLimit(1_024 * 1_024) },
   { path: /^/, limit: openBodyLimit(64 * 1_024) },
@@ -86,6 +87,7 @@ export function makeApp(flow: Flow & { notices: Notices }): App {
   mountAlerts(app, flow)
   mountDecisions(app, flow)
   mountOrders(app, flow)
+  mountActiveResponses(app, flow)
   mountReview(app, flow)
   mountReviewVerbs(app, flow)
   mountReviewBulk(app, flow)

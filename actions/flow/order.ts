@@ -8,6 +8,7 @@ import type { Policy } from '../decide/policy.ts'
 import { type Decision, insertDecisions } from '../store/decisions.ts'
 import { listNodes } from '../store/nodes.ts'
 import type { Writer } from '../store/store.ts'
+import { type Asked, type Responded, respond } from './active-response.ts'
 import { decisionsOn } from './decisions-on.ts'
 import { type BlockOrder, checkLength, manualDecision } from './manual-decision.ts'
 import { change, type Who } from './order-line.ts'
@@ -35,6 +36,8 @@ export type Orders = {
   lift(id: string, who: Who): Promise<Decision>
   /** Lifts all decisions whose target is this address or lies in it; says what still covers it. */
   liftAddress(target: string, who: Who): Promise<{ lifted: Decision[]; covering: Decision[] }>
+  /** What another product orders by its own rules, in order; each is answered by itself. */
+  respond(asked: Asked, actor: string): Promise<Responded[]>
 }
 
 export function openOrders(parts: OrderParts): Orders {
@@ -74,6 +77,7 @@ export function openOrders(parts: OrderParts): Orders {
         const changes = done.map(({ changed }) => changed)
         return { result: { lifted: done.map(({ after }) => after), covering }, changes }
       }),
+    respond: (asked, actor) => respond({ ...parts, facts: shields(parts) }, asked, actor),
   }
 }
 

@@ -15,6 +15,7 @@ import { judgeSides } from '../suricata/direction.ts'
 import { HomeNets } from '../suricata/home-nets.ts'
 import { suricataSeverity } from '../suricata/severity.ts'
 import { testFiles } from '../test-files.ts'
+import { readOrder } from './active-response.ts'
 import { findSides, findUser } from './attacker.ts'
 import { wazuhSeverity } from './severity.ts'
 
@@ -42,6 +43,7 @@ export const connector: Connector<Settings> = {
   title: 'Wazuh',
   settings: Settings,
   read,
+  order: (record, context) => readOrder(record, (alert) => read(alert, context)),
   sources: ({ files, from }) =>
     files.map((path) => followFile({ key: `wazuh:${path}`, path, from })),
   test: (settings) =>
