@@ -4,8 +4,6 @@ import { Problem } from '#contract/problem.ts'
 import type { Settings } from './settings.ts'
 
 export type Account = {
-  /** Host and port, for people. */
-  place: string
   authorization: string
   /** Below `services`, whatever the app. */
   url(path: string): string
@@ -21,11 +19,9 @@ export function readAccount(settings: Settings): Account {
       remedy: 'use security tls; none is for loopback only',
     })
   const name = host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
-  const place = `${name}:${port}`
-  const base = `${security === 'none' ? 'http' : 'https'}://${place}`
+  const base = `${security === 'none' ? 'http' : 'https'}://${name}:${port}`
   const inApp = app === undefined ? 'services' : `servicesNS/nobody/${app}`
   return {
-    place,
     authorization: authorizationOf(settings),
     url: (path) => `${base}/services/${path}`,
     appUrl: (path) => `${base}/${inApp}/${path}`,

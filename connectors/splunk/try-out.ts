@@ -19,7 +19,7 @@ export async function tryOut(
 ): Promise<Finding[]> {
   const { host, hec_url } = settings
   const findings = [
-    ...(host === undefined ? [] : await trySearchHead(settings, clock, signal)),
+    ...(host === undefined ? [] : await trySearchHead({ settings, clock, signal })),
     ...(hec_url === undefined ? [] : await tryCollector(settings, signal)),
   ]
   if (findings.length === 0)

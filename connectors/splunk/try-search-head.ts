@@ -6,7 +6,7 @@ import { printTime } from '#contract/time.ts'
 import type { Clock } from '../clock.ts'
 import { openFetch } from '../opencti/client/open-fetch.ts'
 import { isObject, textAt, textsAt } from '../read-path.ts'
-import { type Account, readAccount } from './account.ts'
+import { readAccount } from './account.ts'
 import { readStart } from './read-start.ts'
 import { refused } from './refused.ts'
 import type { Settings } from './settings.ts'
@@ -17,40 +17,30 @@ const askMs = 30_000
 /** Characters: a saved search may be long. */
 const longestAnswer = 1_000_000
 
-type Head = { settings: Settings; account: Account; clock: Clock; signal: AbortSignal }
+type Head = { settings: Settings; clock: Clock; signal: AbortSignal }
 
-export async function trySearchHead(
-  settings: Settings,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<Finding[]> {
-  const findings: Finding[] = []
-  const look = async (what: string, found: () => Promise<string>): Promise<boolean> => {
-    const finding = await tried(what, found)
-    findings.push(finding)
-    return 'found' in finding
+export async function trySearchHead(head: Head): Promise<Finding[]> {
+  const { host, port, app, saved_searches, hec_index } = head.settings
+  const server = await tried(`search head ${host}, port ${port}`, () => lookAtServer(head))
+  if ('problem' in server) return [server]
+  const account = await tried('account', () => lookAtAccount(head))
+  if ('problem' in account) return [server, account]
+  const findings: Finding[] = [server, account]
+  if (app !== undefined) findings.push(await tried(`app ${app}`, () => lookAtApp(head, app)))
+  for (const name of saved_searches) {
+    const what = `saved search ${printable(name, 100)}`
+    findings.push(await tried(what, () => lookAtSearch(head, name)))
   }
-  let head: Head | undefined
-  const reached = await look(`search head ${settings.host}, port ${settings.port}`, async () => {
-    head = { settings, account: readAccount(settings), clock, signal }
-    return lookAtServer(head)
-  })
-  if (!reached || head === undefined) return findings
-  const known: Head = head
-  if (!(await look('account', () => lookAtAccount(known)))) return findings
-  const { app, saved_searches, hec_index } = settings
-  if (app !== undefined) await look(`app ${app}`, () => lookAtApp(known, app))
-  for (const name of saved_searches)
-    await look(`saved search ${printable(name, 100)}`, () => lookAtSearch(known, name))
-  if (hec_index !== undefined) await look(`index ${hec_index}`, () => lookAtIndex(known, hec_index))
+  if (hec_index !== undefined)
+    findings.push(await tried(`index ${hec_index}`, () => lookAtIndex(head, hec_index)))
   return findings
 }
 
 /** Whoever it is that asks: an answer of any status is one. */
 async function lookAtServer(head: Head): Promise<string> {
-  const { status, content, json } = await ask(head, head.account.url('server/info'))
+  const { status, content, json } = await ask(head, 'server/info')
   if (!json)
-    throw new Problem('not_found', `what answers at ${head.account.place} is not splunkd`, {
+    throw new Problem('not_found', 'what answers is not the management interface of splunk', {
       remedy: 'set port to that of the management interface, mostly 8089',
     })
   const version = textAt(content, 'version')
@@ -58,8 +48,8 @@ async function lookAtServer(head: Head): Promise<string> {
 }
 
 async function lookAtAccount(head: Head): Promise<string> {
-  const { account, settings, clock } = head
-  const content = await must(head, account.url('authentication/current-context'))
+  const { settings, clock } = head
+  const content = await must(head, 'authentication/current-context')
   const may = textsAt(content, 'capabilities')
   if (may.length > 0 && !may.includes('search'))
     throw new Problem('forbidden', 'the account of splunk may not search', {
@@ -73,7 +63,7 @@ async function lookAtAccount(head: Head): Promise<string> {
 }
 
 async function lookAtApp(head: Head, app: string): Promise<string> {
-  const content = await must(head, head.account.url(`apps/local/${encodeURIComponent(app)}`), {
+  const content = await must(head, `apps/local/${encodeURIComponent(app)}`, {
     message: `splunk shows the account no app ${app}`,
     remedy: 'check app of splunk (its folder, not its title), and who may read it',
   })
@@ -87,8 +77,8 @@ async function lookAtApp(head: Head, app: string): Promise<string> {
 async function lookAtSearch(head: Head, name: string): Promise<string> {
   const { app } = head.settings
   const where = app === undefined ? 'the app that the account begins in' : `app ${app}`
-  const url = head.account.appUrl(`saved/searches/${encodeURIComponent(name)}`)
-  const content = await must(head, url, {
+  const path = `saved/searches/${encodeURIComponent(name)}`
+  const content = await must(head, path, {
     message: `splunk shows the account no saved search of this name in ${where}`,
     remedy: 'check its name, app of splunk, and that the search is shared in the app or globally',
   })
@@ -99,7 +89,7 @@ async function lookAtSearch(head: Head, name: string): Promise<string> {
 
 /** Indexers that stand apart may have an index that the search head does not know. */
 async function lookAtIndex(head: Head, index: string): Promise<string> {
-  const { status } = await ask(head, head.account.url(`data/indexes/${index}`))
+  const { status } = await ask(head, `data/indexes/${index}`)
   return status === 200
     ? 'the search head has it; whether the token may write to it, the first result tells'
     : 'the search head does not know it or does not tell; the first result tells whether indexers do'
@@ -107,10 +97,10 @@ async function lookAtIndex(head: Head, index: string): Promise<string> {
 
 async function must(
   head: Head,
-  url: string,
+  path: string,
   missing?: { message: string; remedy: string },
 ): Promise<unknown> {
-  const { status, content, body } = await ask(head, url)
+  const { status, content, body } = await ask(head, path)
   if (status === 200) return content
   if (status === 404 && missing) throw new Problem('not_found', missing.message, missing)
   throw refused(status, body, head.settings, head.clock.now())
@@ -118,9 +108,11 @@ async function must(
 
 type Answered = { status: number; body: string; json: boolean; content: unknown }
 
-async function ask({ settings, account, signal }: Head, url: string): Promise<Answered> {
-  const answer = await openFetch(settings.ca)(`${url}?output_mode=json`, {
-    headers: { authorization: account.authorization },
+async function ask({ settings, signal }: Head, path: string): Promise<Answered> {
+  const { authorization, url, appUrl } = readAccount(settings)
+  const place = path.startsWith('saved/') ? appUrl(path) : url(path)
+  const answer = await openFetch(settings.ca)(`${place}?output_mode=json`, {
+    headers: { authorization },
     signal: AbortSignal.any([signal, AbortSignal.timeout(askMs)]),
   })
   const body = await readStart(answer, longestAnswer)

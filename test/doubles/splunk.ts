@@ -1,10 +1,11 @@
 /**
- * A Splunk for tests, as far as searches are run over REST: the export of results, row by row.
+ * A Splunk for tests, as far as its management interface is asked: the export of results, row by row, and what there is.
  *
  * Imitated: token and password, the form that is posted, refusal of unknown parameters and of SPL without a command, the
- * time window, previews before the results (also unasked, as old versions do), messages among the rows, the last row's mark.
- * Not imitated: SPL itself (every search gives the events of its window, a search for `fail` an error), namespaces,
- * saved searches, quotas, jobs, HEC.
+ * time window, previews before the results (also unasked, as old versions do), messages among the rows, the last row's mark;
+ * the version, the account, apps, saved searches and indexes, each read by its path.
+ * Not imitated: SPL itself (every search gives the events of its window, a search for `fail` an error), what a namespace
+ * hides, who may read what, quotas, jobs. Event collectors have a double of their own.
  */
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import https from 'node:https'
@@ -17,10 +18,26 @@ export type SplunkWorld = {
   faults: ((response: ServerResponse, rows: string[]) => void)[]
   /** What was asked: the path, and the fields of the form. */
   asked: { path: string; form: Record<string, string> }[]
+  /** What is there to be read, by its path: without `/services/`, and decoded. */
+  things: Record<string, object>
 }
 
 export function splunkWorld(more: Partial<SplunkWorld> = {}): SplunkWorld {
-  return { events: [], authorization: 'Bearer token-1', faults: [], asked: [], ...more }
+  return {
+    events: [],
+    authorization: 'Bearer token-1',
+    faults: [],
+    asked: [],
+    things: thingsOf(),
+    ...more,
+  }
+}
+
+function thingsOf(): SplunkWorld['things'] {
+  return {
+    'server/info': { version: '9.4.1', product_type: 'enterprise' },
+    'authentication/current-context': { username: 'cordon', capabilities: ['search'] },
+  }
 }
 
 export async function startSplunk(
@@ -60,6 +77,7 @@ async function answer(
   const path = request.url ?? ''
   const form = Object.fromEntries(new URLSearchParams(text))
   world.asked.push({ path, form })
+  if (request.method === 'GET') return void tell(world, request, response)
   const wrong = wrongWith(request, path, form)
   if (wrong) return void sayMessage(response, ...wrong)
   if (request.headers.authorization !== world.authorization)
@@ -69,6 +87,19 @@ async function answer(
   if (fault) return fault(response, rows)
   response.writeHead(200, { 'content-type': 'application/json; charset=UTF-8' })
   response.end(rows.map((row) => `${row}\n`).join(''))
+}
+
+/** The version is told to everybody who is let in, as are all other things. */
+function tell(world: SplunkWorld, request: IncomingMessage, response: ServerResponse): void {
+  if (request.headers.authorization !== world.authorization)
+    return void sayMessage(response, 401, 'WARN', 'call not properly authenticated')
+  const url = new URL(request.url ?? '', 'http://splunk')
+  const path = decodeURIComponent(url.pathname).replace(/^\/services\//, '')
+  const content = world.things[path]
+  if (content === undefined || url.search !== '?output_mode=json')
+    return void sayMessage(response, 404, 'ERROR', 'Not Found')
+  response.writeHead(200, { 'content-type': 'application/json; charset=UTF-8' })
+  response.end(JSON.stringify({ links: {}, entry: [{ name: path, content }], messages: [] }))
 }
 
 function wrongWith(

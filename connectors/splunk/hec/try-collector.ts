@@ -11,17 +11,14 @@ export async function tryCollector(
   settings: HecSettings & { ca?: string | undefined },
   signal: AbortSignal,
 ): Promise<Finding[]> {
-  let hec: Hec | undefined
-  const health = await tried('event collector', async () => {
-    hec = openHec(settings)
-    return lookAtHealth(hec, signal)
-  })
-  if (hec === undefined || 'problem' in health) return [health]
-  const opened = hec
-  const token = await tried('token of the event collector', () => lookAtToken(opened, signal))
+  const health = await tried('event collector', () => lookAtHealth(openHec(settings), signal))
+  if ('problem' in health) return [health]
+  const token = await tried('token of the event collector', () =>
+    lookAtToken(openHec(settings), signal),
+  )
   if ('problem' in token || !settings.hec_acknowledge) return [health, token]
   const acknowledges = await tried('indexer acknowledgement', async () => {
-    await askNothing(opened, signal)
+    await askNothing(openHec(settings), signal)
     return 'it is on'
   })
   return [health, token, acknowledges]
