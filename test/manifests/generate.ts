@@ -20,13 +20,16 @@ import { sections } from '../../actions/sections.ts'
 import { ServiceSettings, servicePrefix } from '../../actions/settings.ts'
 import { AgentSettings } from '../../agent/settings.ts'
 import { openTestService } from '../service.ts'
+import { shuffleFiles } from './shuffle.ts'
 
 const root = new URL('../../', import.meta.url)
 
 /** Contents by path from the root of the repository. */
 export async function generate(): Promise<Map<string, string>> {
   const files = new Map<string, string>()
-  files.set('manifests/openapi.json', json(await apiDocument()))
+  const api = await apiDocument()
+  files.set('manifests/openapi.json', json(api))
+  for (const [path, content] of shuffleFiles(api)) files.set(path, content)
   for (const [name, schema] of Object.entries(schemas))
     files.set(`manifests/schemas/${name}.json`, json(toSchema(schema)))
   const readme = readFileSync(new URL('README.md', root), 'utf8')
