@@ -1,4 +1,4 @@
-/** `cordon token`, `journal`, `key`, `epoch` and `connector`: what administrators look at and change. */
+/** `cordon token`, `journal`, `key` and `epoch`: what administrators look at and change. */
 import { z } from 'zod'
 import { printable } from '#contract/printable.ts'
 import { answer, queryOf } from './answer.ts'
@@ -25,20 +25,6 @@ const Verified = z.looseObject({
   from: z.int().optional(),
   broken: z.int().optional(),
 })
-const Connectors = z.looseObject({
-  connectors: z.array(z.looseObject({ name: z.string(), title: z.string(), path: z.string() })),
-  sources: z.array(
-    z.looseObject({
-      connector: z.string(),
-      source: z.string(),
-      state: z.string(),
-      records: z.number(),
-      refused: z.number(),
-      problem: z.string().optional(),
-    }),
-  ),
-})
-
 export const listTokens: Handler = async (asked, io) => {
   const Tokens = z.looseObject({ tokens: z.array(TokenAnswer) })
   const { tokens } = await openClient(io.environment).get('/v1/tokens', Tokens)
@@ -128,26 +114,5 @@ export const beginEpoch: Handler = async (asked, io) => {
   const Epoch = z.looseObject({ epoch: z.int() })
   const { epoch } = await openClient(io.environment).post('/v1/epoch', {}, Epoch)
   answer(asked, io, { epoch }, () => `epoch ${epoch} begins: every node asks for the whole state\n`)
-  return 0
-}
-
-export const listConnectors: Handler = async (asked, io) => {
-  const found = await openClient(io.environment).get('/v1/connectors', Connectors)
-  const rows = found.connectors.map(({ name, title, path }) => [name, title, `POST ${path}`])
-  const sources = found.sources.map(({ source, state, records, refused, problem }) => [
-    source,
-    state,
-    String(records),
-    String(refused),
-    problem ?? '',
-  ])
-  const headings = ['FOLLOWED', 'STATE', 'RECORDS', 'REFUSED', 'PROBLEM']
-  const { connectors } = found
-  answer(asked, io, { connectors, sources: found.sources }, () =>
-    [
-      printColumns(io, ['CONNECTOR', 'PRODUCT', 'TAKES'], rows),
-      ...(sources.length > 0 ? ['\n', printColumns(io, headings, sources)] : []),
-    ].join(''),
-  )
   return 0
 }

@@ -1,4 +1,5 @@
 /** How far a long command is: a bar on a terminal, a line each ten per cent elsewhere, nothing in the first second. */
+import { printDuration } from '#contract/duration.ts'
 import type { Io } from './command.ts'
 
 const silentMs = 1_000
@@ -32,5 +33,27 @@ export function openProgress(io: Io, what: string, total: number | undefined): P
     end: () => {
       if (drawn > 0) io.err('\r\u001b[K')
     },
+  }
+}
+
+/** For one answer of which nobody knows how far it is: how long it takes already on a terminal, one line elsewhere. */
+export async function tellWaiting<Value>(
+  io: Io,
+  what: string,
+  work: Promise<Value>,
+): Promise<Value> {
+  const began = io.now()
+  let told = false
+  const timer = setInterval(() => {
+    const seconds = Math.round((io.now() - began) / 1_000) * 1_000
+    if (io.screen.err) io.err(`\r${what} … ${printDuration(seconds)}`)
+    else if (!told) io.err(`${what} …\n`)
+    told = true
+  }, silentMs)
+  try {
+    return await work
+  } finally {
+    clearInterval(timer)
+    if (told && io.screen.err) io.err('\r\u001b[K')
   }
 }

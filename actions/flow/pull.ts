@@ -1,7 +1,7 @@
 /** Supervises the sources that connectors follow: the cursor moves only after the alerts are stored. */
 import type { Logger } from 'pino'
 import type { Source } from '#contract/connector.ts'
-import { toProblem } from '#contract/problem.ts'
+import { type Problem, type ProblemCode, toProblem } from '#contract/problem.ts'
 import { printTime } from '#contract/time.ts'
 import { putSourceCursor, readSourceCursor } from '../store/cursors.ts'
 import { heldStatements } from '../store/statements.ts'
@@ -22,8 +22,30 @@ export type SourceHealth = {
   state: 'following' | 'failing' | 'away'
   records: number
   refused: number
+  /** Of results: how many are still to be taken, about. */
+  waiting?: number
   last?: string
   problem?: string
+  /** Of the problem: what to branch on, and what to do about it. */
+  code?: ProblemCode
+  remedy?: string
+}
+
+export function ail(
+  line: SourceHealth,
+  state: 'failing' | 'away' | 'following',
+  problem: Problem,
+): void {
+  heal(line)
+  const { message, code, remedy } = problem
+  Object.assign(line, { state, problem: message, code }, remedy !== undefined && { remedy })
+}
+
+/** What was wrong is over. */
+export function heal(line: SourceHealth): void {
+  delete line.problem
+  delete line.code
+  delete line.remedy
 }
 
 export type PullParts = {
@@ -82,7 +104,7 @@ async function pull(
       }
     } catch (error) {
       const problem = toProblem(error)
-      Object.assign(health, { state: 'failing', problem: problem.message })
+      ail(health, 'failing', problem)
       parts.log.warn({ source: source.key, err: problem }, 'a source fails and is tried again')
       await parts.pause(Math.max(pauseMs, Math.min(problem.retryMs ?? 0, longestAskedMs)), stop)
       pauseMs = Math.min(pauseMs * 2, longestPauseMs)
@@ -108,7 +130,7 @@ async function take(
   health.records += page.records.length
   health.refused += refused.length
   health.state = 'following'
-  delete health.problem
+  heal(health)
   if (page.records.length > 0) health.last = printTime(now)
 }
 

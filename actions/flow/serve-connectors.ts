@@ -8,7 +8,7 @@ import { forgetCursors, putSourceCursor, readSourceCursor } from '../store/curso
 import type { Store } from '../store/store.ts'
 import { confirmedBlocks } from './confirmed-blocks.ts'
 import { knowledgeOf } from './knowledge.ts'
-import type { SourceHealth } from './pull.ts'
+import { ail, heal, type SourceHealth } from './pull.ts'
 import type { RunningConnector } from './receive.ts'
 
 const firstPauseMs = 1_000
@@ -83,13 +83,13 @@ async function supervise(
   const report = (work: Worked) => {
     pauseMs = firstPauseMs
     line.state = 'following'
-    if (work === 'ready') delete line.problem
+    if (work === 'ready') heal(line)
     else tally(parts, line, work)
   }
   while (!stop.aborted) {
     const problem = await ending(server, stop, report)
     if (stop.aborted) return
-    Object.assign(line, { state: 'away', problem: problem.message })
+    ail(line, 'away', problem)
     parts.log.warn(
       { source: server.key, err: problem },
       'a connector cannot serve and starts again',
@@ -103,11 +103,11 @@ function tally(parts: ServeParts, line: SourceHealth, work: 'done' | Problem): v
   line.last = printTime(parts.now())
   line.records++
   if (work === 'done') {
-    delete line.problem
+    heal(line)
     return
   }
   line.refused++
-  line.problem = work.message
+  ail(line, line.state, work)
   parts.log.warn({ source: line.source, err: work }, 'a connector could not answer')
 }
 

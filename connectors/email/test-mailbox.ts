@@ -41,7 +41,10 @@ const how = {
   none: 'greets in plain text',
 } as const
 
-/** A user that is set is tried also where the server does not offer to log in. */
+/**
+ * A user that is set is tried also where the server does not offer to log in. When the test has to end nobody waits any
+ * more; the library then ends its connection by the time limit of the settings.
+ */
 async function openSession(settings: Settings, signal: AbortSignal): Promise<void> {
   const { server } = complete(settings)
   const transport = createTransport({ ...server, forceAuth: 'auth' in server })

@@ -77,15 +77,15 @@ export function temporaryFolder(): { path: string; remove(): void } {
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) }
 }
 
-/** A real service on a free port of loopback, and commands that are typed to it with its admin token. */
-export async function openService() {
+/** A real service on a free port of loopback, and commands that are typed to it with its admin token; `sections` are the settings of connectors. */
+export async function openService(sections: Record<string, Record<string, unknown>> = {}) {
   const folder = temporaryFolder()
   const service: Service = await startService(
     ServiceSettings.parse({ listen: '127.0.0.1:0', data_dir: folder.path }),
     {
       log: pino({ level: 'silent' }),
       environment: {},
-      connectorSections: {},
+      connectorSections: sections,
       now: Date.now,
       random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
     },

@@ -3,7 +3,8 @@
  *
  * Imitated: bearer token, 401 for an unknown stream, 410 once it is stopped, start from Last-Event-ID, `recover` with its
  * replay of the database (and 500 without a start), `connected`, heartbeats, a trimmed history, CRLF, frames cut anywhere,
- * connections that are cut, ended or left silent, and the one GraphQL question by which held objects are compared.
+ * connections that are cut, ended or left silent, the one GraphQL question by which held objects are compared, and those by
+ * which somebody asks who he is and what this is.
  * Not imitated: the stream's own filter, rights and markings, the options listen-delete, no-dependencies and
  * with-inferences (they are only recorded), heartbeats by themselves, back-pressure on the platform's side.
  */
@@ -18,7 +19,9 @@ export type Stix = { id: string; type: string; [key: string]: unknown }
 export type StreamDouble = {
   url: string
   requests: { url: URL; headers: IncomingMessage['headers'] }[]
-  /** The filters of each GraphQL question. */
+  /** Of the token's user. */
+  capabilities: string[]
+  /** The filters of each GraphQL question about objects. */
   asked: unknown[]
   /** What the stream keeps, oldest first. */
   history: Sent[]
@@ -68,6 +71,7 @@ export async function openStreamDouble(): Promise<StreamDouble> {
   const double: StreamDouble = {
     url: `http://127.0.0.1:${port}/base`,
     requests: [],
+    capabilities: ['TAXIIAPI'],
     asked: [],
     history: [],
     first: undefined,
@@ -192,14 +196,30 @@ async function answerQuestion(
 ): Promise<void> {
   let text = ''
   for await (const chunk of request.setEncoding('utf8')) text += chunk
-  const { variables } = JSON.parse(text)
+  const { query, variables } = JSON.parse(text)
+  response.writeHead(200, { 'content-type': 'application/json' })
+  if (!variables.filters) {
+    const known = request.headers.authorization === `Bearer ${token}`
+    return void response.end(JSON.stringify(known ? aboutItself(double, query) : strangers))
+  }
   double.asked.push(variables.filters)
   const wanted: string[] = variables.filters.filters[0].values
   const edges = double.database
     .filter(({ object }) => idsOf(object).some((id) => wanted.includes(id)))
     .map(({ object }) => ({ node: { standard_id: object.id, toStix: JSON.stringify(object) } }))
-  response.writeHead(200, { 'content-type': 'application/json' })
   response.end(JSON.stringify({ data: { stixCoreObjects: { edges } } }))
+}
+
+/** Who asks, and which platform this is. */
+function aboutItself({ capabilities }: StreamDouble, query: string): object {
+  const me = { name: 'Cordon', capabilities: capabilities.map((name) => ({ name })) }
+  const probe = { about: { version: '6.9.17' }, input: null, connector: null }
+  return { data: query.includes('CordonMe') ? { me } : probe }
+}
+
+const strangers = {
+  data: null,
+  errors: [{ message: 'You must be logged in.', extensions: { code: 'AUTH_REQUIRED' } }],
 }
 
 function idsOf(object: Stix): string[] {

@@ -72,6 +72,11 @@ export type World = {
   /** Before every queue's name, as the platform's option does. */
   prefix: string
   connectors: Map<string, { state: string | null; input: Record<string, unknown> }>
+  /** Whether the platform has heard of its connectors lately. */
+  alive: boolean
+  /** Of the token's user; undefined confidence: it may create nothing. They are told, and not imitated. */
+  capabilities: string[]
+  confidence: number | undefined
   /** Called for each registration: the platform declares the queues then. */
   declare(id: string): Promise<void>
   /** What was written, in order. */
@@ -100,6 +105,9 @@ export function emptyWorld(): World {
     },
     prefix: '',
     connectors: new Map(),
+    alive: true,
+    capabilities: ['KNOWLEDGE_KNUPDATE', 'CONNECTORAPI', 'TAXIIAPI'],
+    confidence: 100,
     declare: async () => {},
     works: [],
     bundles: [],
@@ -250,6 +258,14 @@ function root(world: World, draft: string) {
     return id
   }
   return {
+    me: {
+      name: 'Cordon',
+      capabilities: world.capabilities.map((name) => ({ name })),
+      effective_confidence_level:
+        world.confidence === undefined ? null : { max_confidence: world.confidence },
+    },
+    connector: ({ id }: { id: string }) =>
+      world.connectors.has(id) ? { active: world.alive, config: config(world, id) } : null,
     about: { version: world.jwks === undefined ? '6.9.17' : '7.260817.0' },
     stixCyberObservables: (args: { filters?: Filters }) => matching(world.observables, args),
     indicators: (args: { filters?: Filters }) => matching(world.indicators, args),

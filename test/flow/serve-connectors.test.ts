@@ -22,7 +22,7 @@ describe('a part that serves', () => {
     const { health, reported } = await stage(t, async (stop, report) => {
       report('ready')
       report('done')
-      report(new Problem('invalid_input', 'no such thing'))
+      report(new Problem('invalid_input', 'no such thing', { remedy: 'ask for another' }))
       await until(stop)
     })
     await reported(3)
@@ -35,6 +35,8 @@ describe('a part that serves', () => {
         refused: 1,
         last: '2026-03-01T00:00:00.000Z',
         problem: 'no such thing',
+        code: 'invalid_input',
+        remedy: 'ask for another',
       },
     ])
   })

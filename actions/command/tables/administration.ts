@@ -5,11 +5,20 @@ import { length, limit } from './words.ts'
 export const administration: readonly Command[] = [
   {
     words: ['connector', 'list'],
-    summary: 'List the connectors and the sources that are followed',
+    summary: 'List the connectors and how each part of them fares',
     arguments: [],
     options: [],
     example: 'connector list',
-    load: async () => (await import('../administration.ts')).listConnectors,
+    load: async () => (await import('../connector.ts')).listConnectors,
+  },
+  {
+    words: ['connector', 'test'],
+    summary: 'Try a connector: addresses, keys, rights and files that its settings name',
+    arguments: [{ name: 'name', description: 'connector that runs, as "connector list" shows it' }],
+    options: [],
+    example: 'connector test wazuh',
+    more: 'Changes nothing and sends nobody anything; a provider of intelligence is asked once. Exit code 1 when something does not work.',
+    load: async () => (await import('../connector.ts')).testConnector,
   },
   {
     words: ['source', 'list'],
