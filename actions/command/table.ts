@@ -6,6 +6,7 @@ import { administration } from './tables/administration.ts'
 import { agent } from './tables/agent.ts'
 import { alerts } from './tables/alert.ts'
 import { decisions } from './tables/decision.ts'
+import { manifests } from './tables/manifest.ts'
 import { nodes } from './tables/node.ts'
 import { notices } from './tables/notice.ts'
 import { policies } from './tables/policy.ts'
@@ -24,5 +25,6 @@ export const table: readonly Command[] = [
   ...proposals,
   ...administration,
   ...notices,
+  ...manifests,
   ...about,
 ]

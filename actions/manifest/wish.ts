@@ -1,0 +1,140 @@
+/** What the chosen parts of a manifest want to stand where, with every value filled in. Pure. */
+import { posix } from 'node:path'
+import { Problem } from '#contract/problem.ts'
+import {
+  type FileEntry,
+  type FragmentEntry,
+  type PartEntry,
+  pathsOf,
+  type TokenEntry,
+} from './manifest-file.ts'
+import type { Manifest } from './read-manifests.ts'
+import { kindOf, namesIn, render, type Values } from './render.ts'
+
+export type FileWish = {
+  kind: 'file'
+  part: string
+  path: string
+  content: Buffer
+  mode: number
+  owner: string | undefined
+  group: string | undefined
+  keep: boolean
+}
+
+export type BlockWish = {
+  kind: 'block'
+  part: string
+  path: string
+  /** Says whose block it is; no two of one file have the same. */
+  mark: string
+  comment: FragmentEntry['comment']
+  content: Buffer
+  before: string | undefined
+}
+
+export type Wish = FileWish | BlockWish
+
+/** Throws `setting_invalid` for a value that makes a path lead elsewhere. */
+export function wishesOf(manifest: Manifest, parts: readonly string[], values: Values): Wish[] {
+  const wishes = parts.flatMap((name) => {
+    const part = manifest.file.parts[name]
+    return part === undefined ? [] : wishesOfPart(manifest, name, part, values)
+  })
+  refuseDouble(wishes)
+  return wishes
+}
+
+/** The settings that these parts use. */
+export function namesUsed({ file, sources }: Manifest, parts: readonly string[]): Set<string> {
+  const chosen = parts.flatMap((name) => file.parts[name] ?? [])
+  const texts = chosen.flatMap((part) => [
+    ...pathsOf(part),
+    ...part.next,
+    (part.token ?? file.token)?.file ?? '',
+    ...[...part.files, ...part.fragments].flatMap(({ from, template }) =>
+      template ? (sources.get(from)?.toString() ?? '') : [],
+    ),
+  ])
+  return new Set(texts.flatMap(namesIn))
+}
+
+/** What a person does next, and the commands that make the tokens. */
+export function nextOf(manifest: Manifest, parts: readonly string[], values: Values): string[] {
+  const chosen = parts.flatMap((name) => manifest.file.parts[name] ?? [])
+  const tokens = chosen.flatMap((part) => part.token ?? manifest.file.token ?? [])
+  const commands = tokens.map((token) => tokenCommand(manifest.host, token, values))
+  const next = chosen.flatMap((part) => part.next.map((step) => render(step, 'plain', values)))
+  return [...new Set([...commands, ...next])]
+}
+
+function wishesOfPart(
+  { host, sources }: Manifest,
+  part: string,
+  { files, fragments }: PartEntry,
+  values: Values,
+): Wish[] {
+  const contentOf = (
+    entry: FileEntry | FragmentEntry,
+    kind = entry.escape ?? kindOf(entry.from),
+  ) => {
+    const content = sources.get(entry.from) ?? Buffer.alloc(0)
+    return entry.template ? Buffer.from(render(content.toString(), kind, values)) : content
+  }
+  return [
+    ...files.map((entry) => ({
+      kind: 'file' as const,
+      part,
+      path: readPath(entry.to, values),
+      content: contentOf(entry),
+      mode: Number.parseInt(entry.mode, 8),
+      owner: entry.owner,
+      group: entry.group,
+      keep: entry.keep,
+    })),
+    ...fragments.map((entry) => ({
+      kind: 'block' as const,
+      part,
+      path: readPath(entry.into, values),
+      mark: `${host} ${part} ${entry.from}`,
+      comment: entry.comment,
+      content: contentOf(entry, entry.escape ?? (entry.comment === 'xml' ? 'xml' : 'plain')),
+      before: entry.before,
+    })),
+  ]
+}
+
+/** Below the root, with a slash in front. */
+function readPath(path: string, values: Values): string {
+  const filled = render(path, 'plain', values)
+  const strays = filled.split('/').some((step) => step === '.' || step === '..')
+  const relative = path.startsWith('{{') && !filled.startsWith('/')
+  if (strays || relative || filled.endsWith('/'))
+    throw new Problem('setting_invalid', `${path} becomes ${filled}, which is no path of a file`, {
+      remedy: 'give the settings in it an absolute path without "." and ".."',
+    })
+  return posix.normalize(`/${filled}`)
+}
+
+function refuseDouble(wishes: readonly Wish[]): void {
+  const files = wishes.filter(({ kind }) => kind === 'file').map(({ path }) => path)
+  const double = files.find((path) => wishes.filter((wish) => wish.path === path).length > 1)
+  if (double === undefined) return
+  throw new Problem('setting_invalid', `two files would be written to ${double}`, {
+    remedy: 'give the settings that stand in their paths other values',
+  })
+}
+
+/** The secret goes from one program to the other: it is in no history of a shell and in no list of processes. */
+function tokenCommand(host: string, token: TokenEntry, values: Values): string {
+  const { scopes, file, mode, owner, group } = token
+  const create = `cordon token create ${host} ${scopes.map((scope) => `--scope ${scope}`).join(' ')}`
+  if (file === undefined) return create
+  const path = quote(render(file, 'plain', values))
+  const owners = `${owner === undefined ? '' : ` -o ${owner}`}${group === undefined ? '' : ` -g ${group}`}`
+  return `${create} | sudo install -D -m ${mode}${owners} /dev/stdin ${path}`
+}
+
+function quote(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
+}
