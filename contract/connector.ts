@@ -155,18 +155,10 @@ export type Cordon = {
   now(): number
   /** Throws `address_invalid`. */
   knowledge(address: string): Promise<Knowledge>
-  /**
-   * What was ordered to be blocked since, and confirmed by a kernel; from now on without a cursor. Two minutes late, so
-   * that nodes have answered. The same cursor again when there is nothing more.
-   */
-  confirmedBlocks(cursor: string | undefined): Promise<ConfirmedBlocks>
   /** What the connector keeps over restarts, a short text under a name of its own, for 90 days after it was last given. */
   recall(name: string): Promise<string | undefined>
   remember(name: string, text: string): Promise<void>
 }
-
-/** Canonical addresses, each once. */
-export type ConfirmedBlocks = { targets: readonly string[]; cursor: string }
 
 /** One ordered stream of records with a place to go on from. */
 export type Source = {

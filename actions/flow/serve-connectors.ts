@@ -6,7 +6,6 @@ import { printTime } from '#contract/time.ts'
 import type { FactSources } from '../facts/sources.ts'
 import { forgetCursors, putSourceCursor, readSourceCursor } from '../store/cursors.ts'
 import type { Store } from '../store/store.ts'
-import { confirmedBlocks } from './confirmed-blocks.ts'
 import { knowledgeOf } from './knowledge.ts'
 import { ail, heal, type SourceHealth } from './pull.ts'
 import type { RunningConnector } from './receive.ts'
@@ -15,8 +14,6 @@ const firstPauseMs = 1_000
 const longestPauseMs = 60_000
 const keptMs = 90 * 24 * 3_600_000
 const tidyEveryMs = 24 * 3_600_000
-/** Of the journal, at once. */
-const mostLines = 500
 
 export type ServeParts = {
   store: Store
@@ -61,7 +58,6 @@ function cordonFor({ store, sources, now }: ServeParts, connector: string): Cord
   return {
     now,
     knowledge: (address) => knowledgeOf({ store, sources, now: now() }, address),
-    confirmedBlocks: (cursor) => confirmedBlocks(store.read, cursor, mostLines, now()),
     recall: (key) => readSourceCursor(store.read, name(key)),
     remember: (key, text) =>
       store.write(async (tx) => {

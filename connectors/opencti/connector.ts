@@ -1,6 +1,7 @@
 /** OpenCTI: asked about addresses; and asks us about its own, which are answered with what Cordon saw and did. */
 import type { Connector } from '#contract/connector.ts'
 import { serveEnrichment } from './enrich/serve.ts'
+import { openSightings } from './enrich/sightings.ts'
 import { openLookup } from './lookup/lookup.ts'
 import { Settings } from './settings.ts'
 import { testPlatform } from './test-platform.ts'
@@ -10,6 +11,7 @@ export const connector: Connector<Settings> = {
   title: 'OpenCTI',
   settings: Settings,
   lookup: (settings) => openLookup(settings, Date.now),
+  sinks: openSightings,
   test: testPlatform,
   serve: (settings, cordon) => serveEnrichment(settings, cordon),
 }

@@ -9,8 +9,6 @@ import type { SourceHealth } from '../../actions/flow/pull.ts'
 import { serveConnectors } from '../../actions/flow/serve-connectors.ts'
 import { insertAlerts } from '../../actions/store/alerts.ts'
 import { type Decision, insertDecisions } from '../../actions/store/decisions.ts'
-import { appendJournal } from '../../actions/store/journal.ts'
-import { putReceipts } from '../../actions/store/receipts.ts'
 import { openSqlite } from '../../actions/store/sqlite.ts'
 import { openStore } from '../../actions/store/store.ts'
 import { noSources } from '../no-sources.ts'
@@ -109,36 +107,6 @@ describe('a part that serves', () => {
     assert.equal(network.alerts.length, 2, 'whoever is counted with the network that is blocked')
     await assert.rejects(cordon().knowledge('nobody'), { code: 'address_invalid' })
   })
-
-  test('is told of blocks once nodes have had time to confirm them, and of each once', async (t) => {
-    const { cordon, store, clock } = await stage(t, until)
-    const { cursor } = await cordon().confirmedBlocks(undefined)
-    await store.write(async (tx) => {
-      await insertDecisions(tx, [
-        decision('1', '203.0.113.7', {}),
-        decision('2', '203.0.113.8', {}),
-        decision('3', '203.0.113.9', {}),
-      ])
-      const line = (n: string, action: string) => ({
-        at: now,
-        actor: 'policy',
-        action,
-        subject: `d-${n.padStart(16, '0')}`,
-      })
-      await appendJournal(tx, [
-        line('1', 'decision.issue'),
-        line('2', 'decision.approve'),
-        line('3', 'decision.wait'),
-      ])
-      await putReceipts(tx, 'web-01', [receipt('1', 'applied'), receipt('2', 'failed')])
-      await putReceipts(tx, 'web-02', [receipt('1', 'applied'), receipt('3', 'applied')])
-    })
-    assert.deepEqual(await cordon().confirmedBlocks(cursor), { targets: [], cursor })
-    clock.now += 120_000
-    const settled = await cordon().confirmedBlocks(cursor)
-    assert.deepEqual(settled.targets, ['203.0.113.7'])
-    assert.deepEqual((await cordon().confirmedBlocks(settled.cursor)).targets, [])
-  })
 })
 
 /** Resolves when stopped. */
@@ -207,11 +175,6 @@ async function stage(t: TestContext, run: Server['run']) {
       return given
     },
   }
-}
-
-function receipt(n: string, status: 'applied' | 'failed') {
-  const decision = `d-${n.padStart(16, '0')}`
-  return { decision, audience: 'all', epoch: 1, seq: 1, status, at: now }
 }
 
 function decision(n: string, target: string, more: Partial<Decision>): Decision {

@@ -9,8 +9,9 @@ import { fileURLToPath } from 'node:url'
 import { openClient } from '../../connectors/opencti/client/client.ts'
 import { readPlatform } from '../../connectors/opencti/client/platform-settings.ts'
 import { answerJob } from '../../connectors/opencti/enrich/answer-job.ts'
+import { atWork } from '../../connectors/opencti/enrich/at-work.ts'
 import { registerEnrichment } from '../../connectors/opencti/enrich/register.ts'
-import { tellConfirmed } from '../../connectors/opencti/enrich/write-back.ts'
+import { openSightings } from '../../connectors/opencti/enrich/sightings.ts'
 import { openLookup } from '../../connectors/opencti/lookup/lookup.ts'
 import { Settings } from '../../connectors/opencti/settings.ts'
 import type { Bundle } from '../../connectors/opencti/stix/stix-object.ts'
@@ -19,6 +20,7 @@ import { Capture, captureOf, startReplay } from '../doubles/opencti-replay.ts'
 import {
   alertsAt,
   block,
+  confirmed,
   connectorId,
   cordonThatKnows,
   entity,
@@ -59,15 +61,16 @@ const conversations: Record<string, Conversation> = {
     await answerJob(parts, playbookJob(entity(attacker)), signal)
     return sent
   },
-  'write-back': async (url) => {
+  sightings: async (url) => {
     const { parts, sent } = answering(url)
-    const { cordon } = parts
-    cordon.confirmedBlocks = async (cursor) => ({
-      targets: cursor === '7' ? [] : [attacker],
-      cursor: '7',
+    const settings = Settings.parse({
+      id: connectorId,
+      sightings: true,
+      sightings_tlp: 'TLP:GREEN',
     })
-    const more = { id: connectorId, marking: 'TLP:GREEN' as const }
-    await tellConfirmed({ ...parts, ...more }, AbortSignal.timeout(5_000))
+    atWork.set(settings, { ...parts, id: connectorId })
+    const [sink] = openSightings(settings)
+    await sink?.take([confirmed('1', attacker)], AbortSignal.timeout(5_000))
     return sent
   },
 }

@@ -2,6 +2,7 @@
 import type { Cordon } from '#contract/connector.ts'
 import type { Knowledge, KnownAlert, KnownDecision } from '#contract/knowledge.ts'
 import { Problem } from '#contract/problem.ts'
+import type { Result } from '#contract/result.ts'
 import { addressId } from '../../connectors/opencti/stix/id.ts'
 
 export const now = Date.parse('2026-03-10T00:00:00.000Z')
@@ -29,11 +30,28 @@ export function cordonThatKnows(known: Map<string, Told>): Cordon & { kept: Map<
         ...known.get(address),
       }
     },
-    confirmedBlocks: async (cursor) => ({ targets: [], cursor: cursor ?? '0' }),
     recall: async (name) => kept.get(name),
     remember: async (name, text) => {
       kept.set(name, text)
     },
+  }
+}
+
+/** What a sink is given when a node has confirmed the block of a decision. */
+export function confirmed(decision: string, target: string, node = 'web-01'): Result {
+  return {
+    id: `${node}-${decision}`.padEnd(43, 'x'),
+    at: now,
+    action: 'receipt.applied',
+    decision: {
+      id: `d-${decision.padStart(16, '0')}`,
+      state: 'applied',
+      outcome: 'block',
+      target,
+      reasons: [],
+    },
+    alerts: [],
+    document: {},
   }
 }
 

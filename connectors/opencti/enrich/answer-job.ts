@@ -1,6 +1,6 @@
 /** One job from received to answered. A second delivery of the same job writes the same objects again, which adds nothing. */
 import type { Cordon } from '#contract/connector.ts'
-import { Problem, type ProblemCode, toProblem } from '#contract/problem.ts'
+import { Problem } from '#contract/problem.ts'
 import type { AskOptions, Client } from '../client/client.ts'
 import { playbookStep } from '../client/questions/playbook-step.ts'
 import { workProcessed, workReceived } from '../client/questions/work.ts'
@@ -10,6 +10,7 @@ import type { Tlp } from '../stix/tlp.ts'
 import { aboveCeiling } from './ceiling.ts'
 import { type Job, type Playbook, readJob } from './job.ts'
 import { newlySeen } from './newly-seen.ts'
+import { unlessPassing } from './passing.ts'
 
 export type AnswerParts = {
   client: Client
@@ -113,22 +114,4 @@ async function processed(
   const inError = said instanceof Problem
   const message = inError ? `${said.message}${said.remedy ? ` (${said.remedy})` : ''}` : said
   await client.ask(workProcessed, { id: work, message, inError }, options)
-}
-
-/** These pass, or somebody mends them; what is none of them would fail for ever. */
-const passing: readonly ProblemCode[] = [
-  'service_unreachable',
-  'untrusted_service',
-  'rate_limited',
-  'overloaded',
-  'unauthenticated',
-  'token_expired',
-  'forbidden',
-  'store_unavailable',
-]
-
-function unlessPassing(error: unknown): Problem {
-  const problem = toProblem(error)
-  if (passing.includes(problem.code)) throw problem
-  return problem
 }

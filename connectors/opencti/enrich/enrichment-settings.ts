@@ -33,9 +33,12 @@ export const enrichmentShape = {
     description: 'the system that signs what is written, and where attackers were seen',
   }),
   sightings: Switch.default(false).meta({
-    description: 'tell of every confirmed block by itself, as sightings of what led to it',
+    description:
+      'tell of every confirmed block by itself, as sightings of what led to it; needs id',
   }),
-  sightings_every: Duration.prefault('1m').meta({ description: 'how often those are gathered' }),
+  sightings_every: Duration.refine((ms) => ms <= 300_000, 'expected at most 5m')
+    .prefault('1m')
+    .meta({ description: 'how long those are gathered, 5m at most; many go at once' }),
   sightings_tlp: Level.prefault('TLP:AMBER').meta({
     description: 'how an address is marked that the platform does not know yet',
   }),

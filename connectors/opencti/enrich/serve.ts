@@ -3,19 +3,18 @@ import type { Cordon, Server, Worked } from '#contract/connector.ts'
 import { Problem } from '#contract/problem.ts'
 import { type Client, openClient } from '../client/client.ts'
 import { readPlatform } from '../client/platform-settings.ts'
+import { keepAlive, pingEveryMs } from '../client/presence.ts'
 import { pushBundle } from '../client/questions/push-bundle.ts'
 import type { Registration } from '../client/questions/register.ts'
 import type { Settings } from '../settings.ts'
 import type { Bundle } from '../stix/stix-object.ts'
 import { answerJob } from './answer-job.ts'
+import { atWork, type Sent } from './at-work.ts'
 import { type Broker, openBroker } from './broker.ts'
 import { takeCallbacks } from './callback.ts'
 import { callerOf, readKeys } from './caller.ts'
-import type { Job } from './job.ts'
-import { keepAlive, registerEnrichment } from './register.ts'
-import { writeBack } from './write-back.ts'
+import { registerEnrichment } from './register.ts'
 
-const pingEveryMs = 40_000
 /** Anybody may name a key that nobody has, so that new ones are looked for no more often. */
 const newKeysEveryMs = 300_000
 
@@ -38,7 +37,7 @@ export function serveEnrichment(
 
 /** Whatever ends one of its parts ends them all: the next start registers anew, which makes queues that are gone. */
 async function run(parts: Parts, stop: AbortSignal, report: (work: Worked) => void): Promise<void> {
-  const { id, settings, everyMs } = parts
+  const { id, settings, cordon, everyMs } = parts
   const platform = readPlatform('opencti', settings)
   const client = openClient(platform)
   const registration = await registerEnrichment(client, id, settings, stop)
@@ -47,21 +46,19 @@ async function run(parts: Parts, stop: AbortSignal, report: (work: Worked) => vo
   const broker = await brokerFor(settings, registration)
   const opened = { client, registration, broker, token: platform.token }
   const running = [
-    keepAlive(client, id, everyMs, until),
+    keepAlive(client, { id, everyMs }, until),
     takeJobs(parts, opened, until, report),
-    ...(settings.sightings ? [tellOfBlocks(parts, opened, until, report)] : []),
   ]
+  atWork.set(settings, { id, client, cordon, send: sender(id, opened) })
   try {
     await Promise.race([Promise.all(running), ...(broker ? [broker.lost] : [])])
   } finally {
+    atWork.delete(settings)
     ending.abort()
     await Promise.allSettled(running)
     await broker?.close()
   }
 }
-
-/** What of a job goes with its answer. */
-type Sent = Pick<Job, 'work'> & Partial<Pick<Job, 'applicant' | 'draft'>>
 
 type Opened = {
   client: Client
@@ -100,18 +97,6 @@ async function takeJobs(
     return standing === 'known'
   }
   await Promise.race([takeCallbacks({ settings, allowed, job }, until, ready), stale])
-}
-
-function tellOfBlocks(
-  { id, settings, cordon }: Parts,
-  opened: Opened,
-  until: AbortSignal,
-  report: (work: Worked) => void,
-): Promise<void> {
-  const { author, max_tlp: ceiling, sightings_tlp: marking, sightings_every: everyMs } = settings
-  const parts = { id, client: opened.client, cordon, author, ceiling, marking }
-  const send = sender(id, opened)
-  return writeBack({ ...parts, send }, everyMs, until, () => report('done'))
 }
 
 /** The whole bundle at once: the platform's workers take it apart and count what they expect. */
