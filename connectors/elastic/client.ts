@@ -1,10 +1,9 @@
 /** The vendor's client, as far as it is needed here: points in time and searches, each answer checked. */
-import type { ClientOptions, estypes } from '@elastic/elasticsearch'
+import type { estypes } from '@elastic/elasticsearch'
 import { z } from 'zod'
-import { isLoopback } from '#contract/address.ts'
 import { Problem } from '#contract/problem.ts'
 import { isObject } from '../read-path.ts'
-import { pinnedAuthority } from './pinned-authority.ts'
+import { connect } from './connect.ts'
 import type { Query } from './query.ts'
 import { refused } from './refused.ts'
 import type { Settings } from './settings.ts'
@@ -47,11 +46,8 @@ const Answer = z.object({
   hits: z.object({ hits: z.array(z.custom<Hit>(isHit)) }),
 })
 
-/** The client is loaded here: a quarter of a second and 40 MB that only those pay who use it. */
 export async function openElastic(settings: Settings, stop: AbortSignal): Promise<Elastic> {
-  const options = await clientOptions(settings)
-  const { Client } = await import('@elastic/elasticsearch')
-  const client = new Client(options)
+  const client = await connect(settings)
   const limits = { signal: stop, requestTimeout: settings.timeout }
   return {
     openPit: async (index) => {
@@ -122,50 +118,4 @@ function isHit(hit: unknown): boolean {
   return (
     isObject(hit) && typeof hit._id === 'string' && isObject(hit._source) && Array.isArray(hit.sort)
   )
-}
-
-/** Throws `setting_invalid` for what would send the key in the clear, or is contradictory. */
-async function clientOptions(settings: Settings): Promise<ClientOptions> {
-  const { nodes, timeout } = settings
-  for (const node of nodes) {
-    const { protocol, hostname, username } = new URL(node)
-    if (username !== '')
-      throw invalid('an address of elastic holds a user', 'use user and password')
-    if (protocol !== 'https:' && !isLoopback(hostname) && !settings.allow_http)
-      throw invalid(
-        'an address of elastic would send the key in the clear',
-        'use https, or set CORDON_ELASTIC_ALLOW_HTTP=true where nobody else is on the wire',
-      )
-  }
-  const auth = authOf(settings)
-  const ca = await authorityOf(settings)
-  return {
-    nodes: [...nodes],
-    auth,
-    requestTimeout: timeout,
-    // Another node is tried at once; everything else is tried again by who follows.
-    maxRetries: nodes.length - 1,
-    ...(ca === undefined ? {} : { tls: { ca } }),
-  }
-}
-
-async function authorityOf(settings: Settings): Promise<string | undefined> {
-  const { nodes, ca, ca_fingerprint: fingerprint, timeout } = settings
-  const node = nodes.find((one) => one.startsWith('https:'))
-  if (ca !== undefined || fingerprint === undefined || node === undefined) return ca
-  return pinnedAuthority(node, fingerprint, timeout)
-}
-
-function authOf({ api_key, user, password }: Settings): NonNullable<ClientOptions['auth']> {
-  if (api_key !== undefined && user === undefined) return { apiKey: api_key }
-  if (api_key === undefined && user !== undefined && password !== undefined)
-    return { username: user, password }
-  throw invalid(
-    'elastic needs an API key, or a user with a password',
-    'set CORDON_ELASTIC_API_KEY_FILE, or CORDON_ELASTIC_USER and CORDON_ELASTIC_PASSWORD_FILE',
-  )
-}
-
-function invalid(message: string, remedy: string): Problem {
-  return new Problem('setting_invalid', message, { remedy })
 }

@@ -11,8 +11,17 @@ type Trouble = {
   retryMs?: number
 }
 
+/** What a person has to do when it is not allowed, or not there. */
+export type Hints = { verb: string; forbidden: string; unknown: string }
+
+const reading: Hints = {
+  verb: 'read',
+  forbidden: 'give the key read and view_index_metadata on .alerts-security.alerts-*',
+  unknown: 'check spaces of elastic; the alerts of a space exist from its first detection rule on',
+}
+
 /** `conflict` is the one code that is not for people: the point in time is gone and another one is opened. */
-export function refused(what: string, error: unknown): Problem {
+export function refused(what: string, error: unknown, hints: Hints = reading): Problem {
   const trouble = readTrouble(error)
   const { status, type } = trouble
   if (status === undefined) return unheard(trouble)
@@ -23,13 +32,14 @@ export function refused(what: string, error: unknown): Problem {
       remedy: 'check api_key of elastic: it may have expired, or been made for another cluster',
     })
   if (status === 403)
-    return new Problem('forbidden', `elasticsearch does not allow to read ${what}`, {
-      remedy: 'give the key read and view_index_metadata on .alerts-security.alerts-*',
+    return new Problem('forbidden', `elasticsearch does not allow to ${hints.verb} ${what}`, {
+      remedy: hints.forbidden,
     })
   if (status === 404)
-    return new Problem('not_found', `elasticsearch knows no ${what}`, {
-      remedy:
-        'check spaces of elastic; the alerts of a space exist from its first detection rule on',
+    return new Problem('not_found', `elasticsearch knows no ${what}`, { remedy: hints.unknown })
+  if (status === 413)
+    return new Problem('too_large', 'elasticsearch takes no body of this size', {
+      remedy: 'raise http.max_content_length, or the limit of the proxy in front of it',
     })
   if (status === 429)
     return new Problem('rate_limited', 'elasticsearch has too much to do', {

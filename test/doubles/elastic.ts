@@ -1,17 +1,19 @@
 /**
- * An Elasticsearch for tests, as far as alerts are asked of it: points in time, searches in them, the product header.
+ * An Elasticsearch for tests, as far as alerts are asked of it and results are written to it: points in time, searches in
+ * them, bulk requests, the product header. What writes stands in elastic-writes.ts.
  *
  * Imitated: API key and password, content types of the client's version 9, one alias a space, a point in time that shows what
  * was there when it was opened and has a new name with each answer, `search_after` in the order asked for with
  * `_shard_doc` behind it, the queries `bool`, `range`, `terms` and `exists` over flat and nested fields, refusal of every
  * other body, TLS.
  * Not imitated: mappings, analysis, scores, shards and replicas, refresh, rights by index, remote clusters, limits of
- * memory and of open points in time, everything that writes.
+ * memory and of open points in time.
  */
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import https from 'node:https'
 import { z } from 'zod'
 import { valuesAt } from '../../connectors/read-path.ts'
+import { answerWrite, type Written, written } from './elastic-writes.ts'
 
 export type Stored = { _index: string; _id: string; _source: Record<string, unknown> }
 export type Fault = {
@@ -26,10 +28,13 @@ export type ElasticWorld = {
   authorization: string
   /** Each is used once, by the first request that it is for. */
   faults: Fault[]
+  /** As faults, but the request is done and only its answer never comes. */
+  lost: RegExp[]
   /** What was asked, in order, as `METHOD /path`. */
   asked: string[]
   /** What is open, with what it shows. */
   pits: Map<string, Stored[]>
+  written: Written
 }
 
 export function elasticWorld(more: Partial<ElasticWorld> = {}): ElasticWorld {
@@ -38,8 +43,10 @@ export function elasticWorld(more: Partial<ElasticWorld> = {}): ElasticWorld {
     spaces: ['default'],
     authorization: 'ApiKey a2V5OnNlY3JldA==',
     faults: [],
+    lost: [],
     asked: [],
     pits: new Map(),
+    written: written(),
     ...more,
   }
 }
@@ -92,17 +99,21 @@ async function answer(
   world.asked.push(line)
   const fault = world.faults.findIndex(({ on }) => on.test(line))
   if (fault >= 0) return world.faults.splice(fault, 1)[0]?.answer(response, world)
+  loseAnswer(world.lost, line, response)
   if (request.headers.authorization !== world.authorization)
     return sayError(response, 401, 'security_exception')
   const kind = 'application/vnd.elasticsearch+json; compatible-with=9'
   if (!request.headers.accept?.includes(kind))
     return sayError(response, 406, 'media_type_exception')
-  if (text !== '' && request.headers['content-type'] !== kind)
+  const lines = line.endsWith('/_bulk')
+  const sent = lines ? kind.replace('+json', '+x-ndjson') : kind
+  if (text !== '' && request.headers['content-type'] !== sent)
     return sayError(response, 415, 'media_type_exception')
   const open = /^POST \/\.alerts-security\.alerts-([\w-]+)\/_pit$/.exec(line)
   if (open) return openPit(world, response, open[1] ?? '', searchParams)
   if (line === 'POST /_search') return search(world, response, text)
   if (line === 'DELETE /_pit') return closePit(world, response, text)
+  if (answerWrite({ world, line, text, response, query: searchParams })) return
   sayError(response, 400, 'no_such_request_exception')
 }
 
@@ -223,6 +234,14 @@ function matches(source: unknown, query: Record<string, unknown>): boolean {
 
 function valuesOf(source: unknown, field: string): unknown[] {
   return valuesAt(source, field).flat()
+}
+
+/** The connection breaks where the answer would be. */
+export function loseAnswer(lost: RegExp[], line: string, response: ServerResponse): void {
+  const at = lost.findIndex((on) => on.test(line))
+  if (at < 0) return
+  lost.splice(at, 1)
+  Object.assign(response, { writeHead: () => response, end: () => response.destroy() })
 }
 
 async function textOf(request: IncomingMessage): Promise<string> {
