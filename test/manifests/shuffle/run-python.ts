@@ -1,17 +1,17 @@
 /** Runs a program in Python 3 while the service that it calls goes on in this process. */
 import { execFile, spawnSync } from 'node:child_process'
 
-const python = process.env.CORDON_TEST_PYTHON ?? 'python3'
-const shown = spawnSync(python, ['--version'], { encoding: 'utf8' })
+export const pythonName = process.env.CORDON_TEST_PYTHON ?? 'python3'
+const shown = spawnSync(pythonName, ['--version'], { encoding: 'utf8' })
 
 /** Why a test of a script in Python cannot run here, or false. */
-export const noPython = shown.status === 0 ? false : `there is no ${python} here`
+export const noPython = shown.status === 0 ? false : `there is no ${pythonName} here`
 
 /** Why what needs this package cannot run here, or false; CORDON_TEST_PYTHON may name an interpreter that has it. */
 export function noPackage(name: string): string | false {
   if (noPython) return noPython
-  const { status } = spawnSync(python, ['-c', `import ${name}`], { encoding: 'utf8' })
-  return status === 0 ? false : `${python} has no package ${name}`
+  const { status } = spawnSync(pythonName, ['-c', `import ${name}`], { encoding: 'utf8' })
+  return status === 0 ? false : `${pythonName} has no package ${name}`
 }
 
 export type Ran = { code: number; stdout: string; stderr: string }
@@ -24,7 +24,7 @@ export function runPython(
   const { PATH = '', HOME = '' } = process.env
   const env = { PATH, HOME, PYTHONPATH: path, PYTHONDONTWRITEBYTECODE: '1', PYTHONUTF8: '1' }
   return new Promise((done) => {
-    const child = execFile(python, args, { env, timeout: 20_000 }, (error, stdout, stderr) => {
+    const child = execFile(pythonName, args, { env, timeout: 20_000 }, (error, stdout, stderr) => {
       const code = typeof error?.code === 'number' ? error.code : error ? 1 : 0
       done({ code, stdout, stderr })
     })
