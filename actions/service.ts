@@ -22,8 +22,11 @@ import { listen, reachableHost, readListen } from './listen.ts'
 import { loadConnectors } from './load-connectors.ts'
 import { openNotices } from './notice/notices.ts'
 import { openChannels } from './notice/open-channels.ts'
+import { placeName as placeOfChannel } from './notice/place.ts'
 import { ownAddresses } from './own-addresses.ts'
 import { defaultPolicyFile, openPolicy } from './policy-in-force.ts'
+import { placeName as placeOfSink } from './results/place.ts'
+import { keepsWords, openSinks, startResults } from './results/sinks.ts'
 import { readSections, type Sections } from './sections.ts'
 import { openServiceSources } from './service-sources.ts'
 import type { ServiceSettings } from './settings.ts'
@@ -87,6 +90,8 @@ export async function startService(settings: ServiceSettings, deps: ServiceDeps)
         ...[...own(), ...said.sheltered().map(({ address }) => address)].map(readAddress),
       ],
     })
+    const channels = openChannels(connectors)
+    const sinks = openSinks(connectors)
     const flow = openFlow({
       store,
       keys,
@@ -101,6 +106,11 @@ export async function startService(settings: ServiceSettings, deps: ServiceDeps)
       said,
       enforced: enforcedLists(lists, now),
       retention: sections.retention,
+      journalReaders: [
+        ...[...channels.keys()].map(placeOfChannel),
+        ...sinks.map(({ sink }) => placeOfSink(sink.key)),
+      ],
+      keepsWords: keepsWords(sinks),
       pause: pauseUnlessStopped,
     })
     // What fails is tried again by the clock.
@@ -110,7 +120,7 @@ export async function startService(settings: ServiceSettings, deps: ServiceDeps)
     )
     const notices = await openNotices({
       store,
-      channels: openChannels(connectors),
+      channels,
       issuer: keys.issuer,
       now,
       random,
@@ -119,6 +129,12 @@ export async function startService(settings: ServiceSettings, deps: ServiceDeps)
       answersFor: flow.links.answersFor,
     })
     store.onCommit(notices.wake)
+    const results = await startResults(
+      { store, issuer: keys.issuer, log, now, pause: pauseUnlessStopped },
+      sinks,
+      flow.followed,
+    )
+    store.onCommit(results.wake)
     await journalPolicy(flow)
     const adminToken = await makeWayIn(store, random, now(), deps.newAdminToken ?? false)
     const listening = await listen(makeApp({ ...flow, notices }), where, certificate)
@@ -128,7 +144,7 @@ export async function startService(settings: ServiceSettings, deps: ServiceDeps)
     const parts = { store, recorder: flow.recorder, log, now, pause: pauseUnlessStopped }
     const following = followSources(parts, connectors.values(), flow.followed)
     const serving = serveConnectors(
-      { store, sources, log, now, pause: pauseUnlessStopped },
+      { store, sources, orders: flow.orders, log, now, pause: pauseUnlessStopped },
       connectors.values(),
       flow.followed,
     )
@@ -139,6 +155,7 @@ export async function startService(settings: ServiceSettings, deps: ServiceDeps)
       await serving.stop()
       await flow.asking.stop()
       await notices.stop()
+      await results.stop()
       await sources.close()
       flow.hub.close()
       await listening.close()

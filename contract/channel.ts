@@ -28,6 +28,7 @@ export const channelShape = {
       'key.*',
       'epoch.*',
       'notice.dead',
+      'result.refused',
     ])
     .meta({ description: 'what is told, by the names that the journal uses; `*` is any' }),
   min_urgency: Urgency.default('low').meta({

@@ -15,7 +15,7 @@ export type Result = {
   action: string
   /** What it is about, as it stands when the result is given, which may be later than `at`. */
   decision?: ResultDecision
-  /** Of this connector's own alerts those that it is about, oldest first, a hundred at most. */
+  /** Of this connector's own alerts those that it is about, oldest first, a hundred at most; none unless the sink asks. */
   alerts: readonly Alert[]
   /** In the Elastic Common Schema 8.17, with `cordon.*` for what has no field there. Holds no secret. */
   document: Readonly<Record<string, unknown>>
@@ -45,6 +45,8 @@ export type Sink = {
   wants(action: string): boolean
   /** So many at once at most. */
   most: number
+  /** Asks for the `alerts` of each result, which costs a look into the store. */
+  withAlerts?: boolean
   /**
    * Takes them all, oldest first, before it resolves. What was taken before, as after a crash, is given again with the
    * same ids. Resolves to those that can never be taken, each with why: they are reported and passed over. Throws a

@@ -83,6 +83,8 @@ export type TestServiceOptions = {
   channels?: Parameters<typeof openNotices>[0]['channels']
   now?: number
   policy?: string
+  /** Whether confirmations are kept word by word, for results. */
+  keepsWords?: boolean
   /** A directory to go on in, whose keys and database are kept; without it a new one, removed at the end. */
   dir?: string
   /** Instead of the database file in the directory. */
@@ -125,6 +127,8 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
     sources: options.sources ?? noSources,
     ...(options.enforced && { enforced: options.enforced }),
     retention: RetentionSettings.parse({}),
+    journalReaders: [],
+    keepsWords: options.keepsWords ?? false,
     pause: async () => {},
     reachable: () => ({ url: 'http://127.0.0.1:8055', tls: undefined }),
   })

@@ -69,7 +69,7 @@ export function mountRetention(app: App, flow: Flow): void {
       },
     },
     handle: async () => {
-      const due = await wouldRetain(flow.store, settings, flow.now())
+      const due = await wouldRetain(flow.store, settings, flow.now(), flow.journalReaders)
       const { bytes, free } = await readSpace(flow.store.read)
       return { kept: printKept(settings), due, bytes, free_bytes: free }
     },
@@ -89,7 +89,11 @@ export function mountRetention(app: App, flow: Flow): void {
       example: { success: true, gone: rowsExample, more: false },
     },
     handle: ({ caller: { actor } }) =>
-      retain(flow.store, settings, flow.now(), { limit: rowsOfRequest, actor }),
+      retain(flow.store, settings, flow.now(), {
+        limit: rowsOfRequest,
+        actor,
+        readers: flow.journalReaders,
+      }),
   })
 }
 

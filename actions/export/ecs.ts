@@ -12,14 +12,11 @@
  * of [event.sequence, @timestamp in epoch milliseconds, cordon.actor, event.action, cordon.subject, cordon.before or
  * null, cordon.after or null, cordon.prev].
  */
-import { isHost, maybeAddress } from '#contract/address.ts'
 import { printable } from '#contract/printable.ts'
 import { printTime } from '#contract/time.ts'
-import type { Decision } from '../store/decisions.ts'
+import { decisionFields, type EcsDocument, isHostText, sideOf, who } from './ecs-parts.ts'
 import type { Entry } from './entry.ts'
 import { kindOf, outcomeOf, saidBy } from './meaning.ts'
-
-export type EcsDocument = { readonly [field: string]: unknown }
 
 export function toEcs(entry: Entry, organization?: string): EcsDocument {
   const { line, decision } = entry
@@ -65,46 +62,4 @@ function messageOf(entry: Entry): string {
   const about = target === undefined || target === line.subject ? '' : ` on ${target}`
   const why = reason === undefined ? '' : ` (${reason})`
   return printable(`${line.actor}: ${line.action} of ${line.subject}${about}${why}`, 1_000)
-}
-
-/** A part of the service itself (`policy`, `clock`, `service`) is no user. */
-function who(actor: string, target: string | undefined): EcsDocument {
-  const [, kind, name] = /^(token|node)\/(.*)$/s.exec(actor) ?? []
-  const related = {
-    ...(isHostText(target) && { ip: [target] }),
-    ...(kind === 'token' && { user: [name] }),
-  }
-  return {
-    ...(kind === 'token' && { user: { name } }),
-    ...(kind === 'node' && {
-      observer: { name, type: 'firewall', vendor: 'Cordon', product: 'Cordon agent' },
-    }),
-    ...(Object.keys(related).length > 0 && { related }),
-  }
-}
-
-function isHostText(target: string | undefined): boolean {
-  const address = target === undefined ? undefined : maybeAddress(target)
-  return address !== undefined && isHost(address)
-}
-
-function sideOf(decision: Decision | undefined): 'source' | 'destination' {
-  return decision?.direction === 'out' ? 'destination' : 'source'
-}
-
-function decisionFields(decision: Decision): EcsDocument {
-  const { id, state, outcome, origin, direction, audience, alerts } = decision
-  return {
-    id,
-    state,
-    outcome,
-    origin,
-    audience,
-    alerts,
-    created: printTime(decision.created),
-    ...(direction !== null && { direction }),
-    ...(decision.notAfter !== null && { not_after: printTime(decision.notAfter) }),
-    ...(decision.ended !== null && { ended: printTime(decision.ended) }),
-    ...(decision.endReason !== null && { end_reason: decision.endReason }),
-  }
 }

@@ -57,6 +57,7 @@ const failures: readonly string[] = [
   'places.silent',
   'provider.silent',
   'notice.dead',
+  'result.refused',
 ]
 
 const Said = z

@@ -4,24 +4,34 @@ import type { FeedReceipt, Heartbeat, Receipt } from '#contract/receipt.ts'
 import { audiencesById, markApplied } from '../store/decisions.ts'
 import { appendJournal, type JournalEntry } from '../store/journal.ts'
 import { findNode, findNodeIdentity, putHeartbeat } from '../store/nodes.ts'
+import { putReceiptWords } from '../store/receipt-words.ts'
 import { answeredBefore, putReceipts } from '../store/receipts.ts'
 import type { Store, Writer } from '../store/store.ts'
 
 /**
  * Takes what the node may speak of and returns it; the rest is left out, since a node that lies must not say for others.
- * Refusals and failures go into the journal too: they are what somebody will ask about.
+ * Refusals and failures go into the journal too: they are what somebody will ask about. The other words are kept for sinks
+ * that want them.
  */
 export function acknowledge(
   store: Store,
   node: string,
   receipts: readonly Receipt[],
   now: number,
+  keepsWords: boolean,
 ): Promise<Receipt[]> {
   return store.note(async (tx) => {
     const taken = await ofThisNode(tx, node, receipts)
     const applied = taken.filter(({ status }) => status === 'applied')
     const unwell = taken.filter(({ status }) => status === 'refused' || status === 'failed')
     await putReceipts(tx, node, taken)
+    if (keepsWords)
+      await putReceiptWords(
+        tx,
+        node,
+        taken.filter((receipt) => !unwell.includes(receipt)),
+        now,
+      )
     await markApplied(
       tx,
       applied.map((receipt) => receipt.decision),

@@ -56,6 +56,10 @@ export type FlowParts = {
   /** Lists that nodes enforce as a whole; without it none are. */
   enforced?(): readonly EnforcedList[]
   retention: RetentionSettings
+  /** Under which names those keep their places who follow the journal. */
+  journalReaders: readonly string[]
+  /** Whether what nodes confirm is kept word by word, for a sink that wants it. */
+  keepsWords: boolean
   pause(ms: number, stop: AbortSignal): Promise<void>
   reachable: EnrolParts['reachable']
 }
@@ -118,7 +122,7 @@ export function openFlow(parts: FlowParts): Flow {
     asking,
     counts,
     acknowledge: async (node, receipts) => {
-      const taken = await acknowledge(store, node, receipts, now())
+      const taken = await acknowledge(store, node, receipts, now(), parts.keepsWords)
       for (const { status } of taken) counts.add('receipts', status)
       confirmations.hear(node, taken)
     },
@@ -133,7 +137,9 @@ export function openFlow(parts: FlowParts): Flow {
         every(5_000, parts.log, () => feeds.look()),
         every(15_000, parts.log, () => watch.look(now())),
         every(3_600_000, parts.log, () => prune(store, now())),
-        every(3_600_000, parts.log, () => retain(store, parts.retention, now())),
+        every(3_600_000, parts.log, () =>
+          retain(store, parts.retention, now(), { readers: parts.journalReaders }),
+        ),
       ]
       return () => timers.forEach(clearInterval)
     },

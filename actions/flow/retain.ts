@@ -6,6 +6,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { historyWindowMs } from '../decide/facts.ts'
 import type { RetentionSettings } from '../retention-settings.ts'
 import { appendJournal } from '../store/journal.ts'
+import { readByAll } from '../store/journal-readers.ts'
 import {
   announcePrune,
   journalOfAge,
@@ -47,6 +48,8 @@ export type RetainOptions = {
   limit?: number
   /** Who let it be done; the clock unless somebody else is named. */
   actor?: string
+  /** Under which names those keep their places who follow the journal: no line goes that one of them has not read. */
+  readers?: readonly string[]
 }
 
 /**
@@ -57,11 +60,11 @@ export async function retain(
   store: Store,
   settings: RetentionSettings,
   now: number,
-  { limit = Number.POSITIVE_INFINITY, actor = 'clock' }: RetainOptions = {},
+  { limit = Number.POSITIVE_INFINITY, actor = 'clock', readers = [] }: RetainOptions = {},
 ): Promise<{ gone: Retained; more: boolean }> {
   // Without waiting for the disk: what is forgotten with the machine is let go again.
   const step: Round['step'] = (job) => store.note((tx) => job(tx, tx))
-  const done = await work(store, settings, { now, actor, limit }, step)
+  const done = await work(store, settings, { now, actor, limit, readers }, step)
   const { journal: _, ...rows } = done.gone
   if (Object.values(rows).some((n) => n > 0)) {
     const line = { at: now, actor, action: 'retention.run', subject: 'retention', after: rows }
@@ -75,13 +78,14 @@ export async function wouldRetain(
   store: Store,
   settings: RetentionSettings,
   now: number,
+  readers: readonly string[] = [],
 ): Promise<Retained> {
   const step: Round['step'] = (job) => job(store.read, undefined)
   const limit = Number.POSITIVE_INFINITY
-  return (await work(store, settings, { now, actor: '', limit }, step)).gone
+  return (await work(store, settings, { now, actor: '', limit, readers }, step)).gone
 }
 
-type Asked = { now: number; actor: string; limit: number }
+type Asked = { now: number; actor: string; limit: number; readers: readonly string[] }
 
 type Round = Asked & {
   read: Reader
@@ -181,7 +185,9 @@ async function retainIntelligence(round: Round, before: number): Promise<void> {
 async function retainJournal(round: Round, before: number): Promise<void> {
   const day = Math.floor(before / dayMs) * dayMs
   if (round.full() || !(await journalOfAge(round.read, day))) return
-  const target = await journalOfAge(round.read, Math.min(day, await oldestStanding(round.read)))
+  const upto = await readByAll(round.read, round.readers)
+  const oldest = await oldestStanding(round.read)
+  const target = await journalOfAge(round.read, Math.min(day, oldest), upto)
   if (!target) return
   const said = await round.step(async (_, tx) => {
     if (tx) await announcePrune(tx, target, round)

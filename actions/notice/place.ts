@@ -37,14 +37,15 @@ export async function putPlace(
   place: Place,
   now: number,
 ): Promise<void> {
-  await putSourceCursor(tx, keyOf(channel), JSON.stringify(place), now)
+  await putSourceCursor(tx, placeName(channel), JSON.stringify(place), now)
 }
 
 async function readPlace(db: Reader, channel: string): Promise<Place | undefined> {
-  const text = await readSourceCursor(db, keyOf(channel))
+  const text = await readSourceCursor(db, placeName(channel))
   return text === undefined ? undefined : Place.parse(JSON.parse(text))
 }
 
-function keyOf(channel: string): string {
+/** Under which the place of a channel is kept. */
+export function placeName(channel: string): string {
   return `notice/${channel}`
 }

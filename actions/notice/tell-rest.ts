@@ -139,9 +139,24 @@ export function tellAdministration(told: Told): Words | undefined {
           `Send again: ${command(`notice resend ${subject}`)}`,
         ],
       }
+    case 'result.refused':
+      return {
+        title: `${subject} refused results for good`,
+        lines: [
+          `${numberIn(after, 'refused')} of ${numberIn(after, 'of')} in one batch; the others were taken.`,
+          `Why: ${textIn(after, 'problem') ?? 'not known'}`,
+          'They are in the journal still, from which they can be exported.',
+          `See: ${command('connector list')}`,
+        ],
+      }
     default:
       return undefined
   }
+}
+
+function numberIn(fields: Fields, name: string): string {
+  const value = fields[name]
+  return typeof value === 'number' ? String(value) : 'some'
 }
 
 /** The event by its own name, with the fields that the journal holds. */

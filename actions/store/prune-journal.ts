@@ -9,8 +9,12 @@ type Line = Pick<JournalLine, 'seq' | 'at' | 'hash'>
 
 export type PruneTarget = { through: number; hash: string; lines: number }
 
-/** The last line of those before the first that is of this time or later; undefined when there is none. */
-export async function journalOfAge(db: Reader, before: number): Promise<PruneTarget | undefined> {
+/** The last line of those before the first that is of this time or later, or after line `upto`; undefined when there is none. */
+export async function journalOfAge(
+  db: Reader,
+  before: number,
+  upto = Number.POSITIVE_INFINITY,
+): Promise<PruneTarget | undefined> {
   let target: Line | undefined
   let lines = 0
   for (;;) {
@@ -21,7 +25,7 @@ export async function journalOfAge(db: Reader, before: number): Promise<PruneTar
       .orderBy('seq')
       .limit(stepRows)
       .execute()
-    const young = page.findIndex(({ at }) => at >= before)
+    const young = page.findIndex(({ at, seq }) => at >= before || seq > upto)
     const old = young < 0 ? page : page.slice(0, young)
     target = old.at(-1) ?? target
     lines += old.length

@@ -4,6 +4,7 @@ import { type Dialect, Kysely, sql, type Transaction } from 'kysely'
 import { Migrator } from 'kysely/migration'
 import * as first from './migrations/0001.ts'
 import * as second from './migrations/0002.ts'
+import * as third from './migrations/0003.ts'
 import type { Tables } from './tables.ts'
 
 export type Reader = Kysely<Tables>
@@ -140,7 +141,7 @@ async function undo(tx: Writer, cause: unknown): Promise<void> {
 async function migrate(db: Kysely<Tables>): Promise<void> {
   const migrator = new Migrator({
     db,
-    provider: { getMigrations: async () => ({ '0001': first, '0002': second }) },
+    provider: { getMigrations: async () => ({ '0001': first, '0002': second, '0003': third }) },
   })
   const { error } = await migrator.migrateToLatest()
   if (error) throw error

@@ -1,5 +1,6 @@
 /** The tables as Kysely sees them. Times are epoch milliseconds; JSON columns are text, read in one place each. */
 
+import type { Generated } from 'kysely'
 import type { ReceiptStatus } from '#contract/receipt.ts'
 import type { Outcome } from '../decide/verdict.ts'
 import type { DecisionState, EndReason, Origin } from './decisions.ts'
@@ -77,6 +78,20 @@ export type Tables = {
     node: string
     status: ReceiptStatus
     at: number
+    code: string | null
+    detail: string | null
+    audience: string
+    epoch: number
+    seq: number
+  }
+  receipt_words: {
+    number: Generated<number>
+    decision: string
+    node: string
+    status: ReceiptStatus
+    /** When the node says it was, and when it was heard. */
+    at: number
+    heard: number
     code: string | null
     detail: string | null
     audience: string

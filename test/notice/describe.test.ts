@@ -246,7 +246,14 @@ test('what is only counted is one notice that says what and where to read on', (
 
 test('by the defaults a person is told what waits for him or is wrong, and not of every block', () => {
   const defaults = settingsOf({ events: undefined })
-  const told = ['decision.wait', 'receipt.failed', 'node.degraded', 'policy.change', 'key.rotate']
+  const told = [
+    'decision.wait',
+    'receipt.failed',
+    'node.degraded',
+    'policy.change',
+    'key.rotate',
+    'result.refused',
+  ]
   for (const event of told) assert.equal(wants(defaults, event), true, event)
   for (const event of ['decision.issue', 'decision.expire', 'receipt.refused', 'notice.more'])
     assert.equal(wants(defaults, event), false, event)
@@ -285,7 +292,7 @@ test('any line that a journal can hold is a notice that the contract allows', ()
         'expire',
       ].map((verb) => `decision.${verb}`),
       ...['receipt.refused', 'receipt.failed', 'node.enrol', 'node.degraded', 'policy.change'],
-      ...['key.rotate', 'epoch.begin', 'token.create', 'notice.dead'],
+      ...['key.rotate', 'epoch.begin', 'token.create', 'notice.dead', 'result.refused'],
     ),
     fc.stringMatching(/^[a-z]{1,20}\.[a-z_]{1,20}$/),
   )

@@ -1,5 +1,4 @@
 /** Notices on a held clock: a journal, channels that do what a test says, and time that passes when it is told to. */
-import { setImmediate as turn } from 'node:timers/promises'
 import pino from 'pino'
 import { z } from 'zod'
 import { type ChannelSettings, channelShape } from '#contract/channel.ts'
@@ -10,6 +9,7 @@ import type { Decision } from '../../actions/store/decisions.ts'
 import { appendJournal, type JournalEntry } from '../../actions/store/journal.ts'
 import { openSqlite } from '../../actions/store/sqlite.ts'
 import { openStore, type Store } from '../../actions/store/store.ts'
+import { holdTime } from '../held-time.ts'
 
 /** 2026-03-01T03:00:00Z */
 export const start = Date.UTC(2026, 2, 1, 3, 0, 0)
@@ -89,42 +89,8 @@ export async function openStage(): Promise<Stage> {
   const store = await openStore(openSqlite(':memory:'))
   const clock = { now: start }
   const logged: string[] = []
-  /** Timers do not hear of a clock that is set. */
-  let elapsed = 0
-  const sleepers = new Set<{ due: number; wake: () => void }>()
+  const { pause, pass } = holdTime(clock)
   const opened: Notices[] = []
-
-  const pause = (ms: number, stop: AbortSignal) =>
-    new Promise<void>((done) => {
-      const sleeper = {
-        due: elapsed + Math.max(0, ms),
-        wake: () => {
-          sleepers.delete(sleeper)
-          stop.removeEventListener('abort', sleeper.wake)
-          done()
-        },
-      }
-      if (stop.aborted) return done()
-      sleepers.add(sleeper)
-      stop.addEventListener('abort', sleeper.wake)
-    })
-
-  const run = (to: number) => {
-    clock.now += Math.max(0, to - elapsed)
-    elapsed = Math.max(to, elapsed)
-  }
-  const pass = async (ms: number) => {
-    const end = elapsed + ms
-    await quiet()
-    for (;;) {
-      const next = [...sleepers].sort((a, b) => a.due - b.due)[0]
-      if (!next || next.due > end) break
-      run(next.due)
-      next.wake()
-      await quiet()
-    }
-    run(end)
-  }
 
   return {
     store,
@@ -165,9 +131,4 @@ export async function openStage(): Promise<Stage> {
       await store.close()
     },
   }
-}
-
-/** Nothing here waits for anything but its turn. */
-async function quiet(): Promise<void> {
-  for (let i = 0; i < 40; i++) await turn()
 }

@@ -1,0 +1,130 @@
+/** One sink: given what happened, in order, until it has taken it, however long that takes; its place moves only then. */
+import type { Logger } from 'pino'
+import { toProblem } from '#contract/problem.ts'
+import type { Refusal, Result, Sink } from '#contract/result.ts'
+import { printTime } from '#contract/time.ts'
+import type { SourceHealth } from '../flow/pull.ts'
+import { type Pause, tryFor } from '../flow/try-for.ts'
+import type { Alarm } from '../notice/alarm.ts'
+import { appendJournal, type JournalEntry } from '../store/journal.ts'
+import type { Store } from '../store/store.ts'
+import { type Batch, nextBatch } from './batch.ts'
+import { endOf, type Place, putPlace } from './place.ts'
+
+/** Looked at so often also when nobody says that something happened. */
+const slowMs = 30_000
+/** So much of no interest may be passed over again after a restart. */
+const keepEvery = 1_000
+const firstPauseMs = 1_000
+const longestPauseMs = 60_000
+/** Longer than this nobody is left alone, whatever he asks for. */
+const longestAskedMs = 600_000
+/** Sinks have their own, shorter limits; this is for one that hangs all the same. */
+const longestTryMs = 10 * 60_000
+/** Refusals that are told one by one in the journal; the rest is counted. */
+const mostTold = 20
+
+export type FollowParts = {
+  store: Store
+  issuer: string
+  log: Logger
+  now(): number
+  pause: Pause
+}
+
+export type Following = {
+  connector: string
+  sink: Sink
+  /** Where it begins. */
+  place: Place
+  health: SourceHealth
+  alarm: Alarm
+  /** Called when the place has moved. */
+  moved(place: Place): void
+}
+
+/** Resolves when stopped. */
+export async function followResults(
+  parts: FollowParts,
+  following: Following,
+  stop: AbortSignal,
+): Promise<void> {
+  const { store, log, now, pause } = parts
+  const { sink, health, alarm } = following
+  let pauseMs = firstPauseMs
+  let at = { place: following.place, kept: following.place }
+  while (!stop.aborted)
+    try {
+      const batch = await nextBatch({ ...parts, ...following, db: store.read }, at.place)
+      await step(parts, following, batch, stop)
+      const { place, results } = batch
+      const keep = results.length === 0 && place.seq - at.kept.seq >= keepEvery
+      if (keep) await store.note((tx) => putPlace(tx, sink.key, place, now()))
+      at = { place, kept: keep || results.length > 0 ? place : at.kept }
+      if (results.length > 0) pauseMs = firstPauseMs
+      following.moved(place)
+      const end = await endOf(store.read)
+      health.waiting = Math.max(0, end.seq - place.seq)
+      if (results.length < sink.most && end.seq === place.seq) await alarm.rest(slowMs, stop)
+    } catch (error) {
+      if (stop.aborted) return
+      const problem = toProblem(error)
+      Object.assign(health, { state: 'away', problem: problem.message })
+      log.warn({ sink: sink.key, err: problem }, 'results were not taken and are given again')
+      const asked = Math.min(problem.retryMs ?? 0, longestAskedMs)
+      await pause(Math.max(pauseMs, asked), stop)
+      pauseMs = Math.min(pauseMs * 2, longestPauseMs)
+    }
+}
+
+/** The place behind the batch is kept once the sink has taken it. */
+async function step(
+  { store, now, log, pause }: FollowParts,
+  { sink, health }: Following,
+  { results, place }: Batch,
+  stop: AbortSignal,
+): Promise<void> {
+  if (results.length === 0) return
+  const give = async (signal: AbortSignal) => sink.take(results, signal)
+  const refused = await tryFor(longestTryMs, give, pause, stop)
+  const lines = refusalLines(sink.key, results, refused, now())
+  await store.write(async (tx) => {
+    await appendJournal(tx, lines)
+    await putPlace(tx, sink.key, place, now())
+  })
+  for (const { id, problem } of refused)
+    log.warn({ sink: sink.key, result: id, err: problem }, 'a result can never be taken')
+  Object.assign(health, { state: 'following', last: printTime(now()) })
+  health.records += results.length
+  health.refused += refused.length
+  const [first] = refused
+  if (first) health.problem = first.problem.message
+  else delete health.problem
+}
+
+/** One line a batch. What is said of a refusal and refused again is not said once more, which would never end. */
+function refusalLines(
+  sink: string,
+  results: readonly Result[],
+  refused: readonly Refusal[],
+  at: number,
+): JournalEntry[] {
+  const byId = new Map(results.map((result) => [result.id, result]))
+  const told = refused.flatMap(({ id, problem }) => {
+    const result = byId.get(id)
+    if (!result || result.action === refusedAction) return []
+    const { action, decision } = result
+    return [{ id, action, decision: decision?.id, code: problem.code, problem: problem.message }]
+  })
+  const [first] = told
+  if (!first) return []
+  const after = {
+    refused: told.length,
+    of: results.length,
+    problem: first.problem,
+    results: told.slice(0, mostTold),
+  }
+  return [{ at, actor: 'service', action: refusedAction, subject: sink, after }]
+}
+
+const refusedAction = 'result.refused'
