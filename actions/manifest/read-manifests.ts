@@ -71,7 +71,7 @@ function readYaml(host: string, path: string): ManifestFile {
   throw wrong(host, `${issue?.path.join('.') || 'it'}: ${issue?.message}`, read.error)
 }
 
-/** Whole folders taken apart, in an order that does not hang on the disk. */
+/** Whole folders taken apart, in an order that does not hang on the disk; what Python leaves behind when it is run is not ours. */
 function parts(file: ManifestFile, place: string): ManifestFile {
   const apart = (part: PartEntry) => ({
     ...part,
@@ -87,6 +87,7 @@ function below(entry: FileEntry, place: string): FileEntry[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((found) => !found.isDirectory())
     .map((found) => relative(folder, join(found.parentPath, found.name)))
+    .filter((name) => !name.split('/').includes('__pycache__'))
     .sort()
     .map((name) => ({ ...entry, from: entry.from + name, to: entry.to + name }))
 }

@@ -41,8 +41,7 @@ export function wishesOf(manifest: Manifest, parts: readonly string[], values: V
     const part = manifest.file.parts[name]
     return part === undefined ? [] : wishesOfPart(manifest, name, part, values)
   })
-  refuseDouble(wishes)
-  return wishes
+  return withoutTwins(wishes)
 }
 
 /** The settings that these parts use. */
@@ -116,11 +115,28 @@ function readPath(path: string, values: Values): string {
   return posix.normalize(`/${filled}`)
 }
 
-function refuseDouble(wishes: readonly Wish[]): void {
-  const files = wishes.filter(({ kind }) => kind === 'file').map(({ path }) => path)
-  const double = files.find((path) => wishes.filter((wish) => wish.path === path).length > 1)
-  if (double === undefined) return
-  throw new Problem('setting_invalid', `two files would be written to ${double}`, {
+/** Two parts may want the same file, as on a machine that is both; two different ones at one place cannot be. */
+function withoutTwins(wishes: readonly Wish[]): Wish[] {
+  const byPath = Map.groupBy(wishes, ({ path }) => path)
+  return [...byPath.values()].flatMap((group) => {
+    const [first, ...others] = group
+    if (first?.kind !== 'file') {
+      if (others.some(({ kind }) => kind === 'file')) throw twice(others[0])
+      return group
+    }
+    if (others.some((other) => !isTwin(first, other))) throw twice(first)
+    return [first]
+  })
+}
+
+function isTwin(one: FileWish, other: Wish): boolean {
+  if (other.kind !== 'file' || !one.content.equals(other.content)) return false
+  const { mode, owner, group } = one
+  return mode === other.mode && owner === other.owner && group === other.group
+}
+
+function twice(wish: Wish | undefined): Problem {
+  return new Problem('setting_invalid', `two different files would be written to ${wish?.path}`, {
     remedy: 'give the settings that stand in their paths other values',
   })
 }
