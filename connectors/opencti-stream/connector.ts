@@ -3,6 +3,7 @@ import type { Connector } from '#contract/connector.ts'
 import { isBlank } from '../read-record.ts'
 import { readEvent } from './event.ts'
 import { followStream } from './follow.ts'
+import { servePresence } from './presence.ts'
 import { alertsOf } from './said.ts'
 import { Settings } from './settings.ts'
 import { withdrawalsOf } from './taken-back.ts'
@@ -24,5 +25,6 @@ export const connector: Connector<Settings> = {
   },
   sources: (settings) =>
     settings.stream === undefined && settings.url === undefined ? [] : [followStream(settings)],
+  serve: (settings) => servePresence(settings),
   test: testStream,
 }

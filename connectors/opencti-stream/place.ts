@@ -11,11 +11,18 @@ const Place = z.strictObject({
   id: z.string().regex(eventId),
   /** Until this time the platform's database is replayed, if the id is older. */
   recover: z.string().optional(),
+  /** What begins to hold later, with the time in epoch milliseconds; see later.ts. */
+  later: z.array(z.tuple([z.string(), z.int()])).optional(),
 })
 export type Place = z.output<typeof Place>
 
-export function printPlace({ id, recover }: Omit<Place, 'version'>): string {
-  return JSON.stringify({ version: 1, id, ...(recover !== undefined && { recover }) })
+export function printPlace({ id, recover, later = [] }: Omit<Place, 'version'>): string {
+  return JSON.stringify({
+    version: 1,
+    id,
+    ...(recover !== undefined && { recover }),
+    ...(later.length > 0 && { later }),
+  })
 }
 
 /** Throws `unsupported`. */

@@ -6,7 +6,7 @@ import { type Client, type Question, question } from '../opencti/client/client.t
 import { readIntel } from './object.ts'
 
 /** Objects of one question; also the unit in which an answer is judged. */
-const atOnce = 100
+export const atOnce = 100
 
 /** When not one of so many is there, it is more likely that the user may not see them than that all are gone. */
 const suspicious = 20
@@ -25,7 +25,10 @@ type Filters = {
   filterGroups: []
 }
 
-/** The filter `ids` finds an object by each id that it has or had. */
+/**
+ * The filter `ids` finds an object by each id that it has or had: by its own, by the standard one and by those that were
+ * replaced. It takes no other key beside it, and `or` only.
+ */
 export const listObjects: Question<
   { filters: Filters; first: number },
   z.output<typeof Answer>
@@ -61,7 +64,8 @@ export async function* reconcile(
     }
 }
 
-async function lookUp(
+/** The same for at most `atOnce` objects. */
+export async function lookUp(
   client: Client,
   statements: readonly string[],
   id: string,
@@ -116,10 +120,9 @@ function toRecord(id: string, event: 'update' | 'delete', object: Stix): unknown
 function hidden(count: number): Problem {
   return new Problem(
     'forbidden',
-    `the platform shows none of ${count} objects that blocks stand on`,
+    `the platform shows none of ${count} objects that it was asked for`,
     {
-      remedy:
-        "check what the token's user may see; the blocks stay until their end, and are not lifted for this",
+      remedy: "check what the token's user may see; blocks that stand on them stay until their end",
     },
   )
 }

@@ -23,6 +23,11 @@ function authorId(author: string): string {
 
 export const Settings = z.strictObject({
   ...platformShape,
+  id: z.uuid().optional().meta({
+    description:
+      'UUID under which the platform shows the connector, the same for ever; it is followed without too',
+  }),
+  name: z.string().min(2).default('Cordon blocks').meta({ description: 'how it is shown there' }),
   stream: z
     .uuid({ error: 'expected the id of a live stream; "live" and the raw stream are refused' })
     .optional()

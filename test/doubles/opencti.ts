@@ -3,7 +3,7 @@
  * wrong field, argument or type fails as it would there.
  *
  * Imitated: the bearer token, errors with status 200, the limit on aliases, the ban of `__schema`, exact filters on one
- * key, registration with its queue names, ping with state, works, bundles, playbook steps, drafts as a header.
+ * key, registration with its queue names, ping with state and its reset, works, bundles, playbook steps, drafts as a header.
  * Not imitated: rights and markings of users, other filters and their groups, order, paging, scores that decay by
  * themselves, workers, what becomes of a bundle.
  */
@@ -52,6 +52,9 @@ export type Exchange = {
   answer: unknown
 }
 
+/** `reset`: somebody reset its state there, and it was not told of it yet. */
+type Registered = { state: string | null; input: Record<string, unknown>; reset?: boolean }
+
 export type World = {
   token: string
   /** The public keys of a platform of the 7.x line, as JSON; undefined for one of 6.9. */
@@ -71,7 +74,7 @@ export type World = {
   }
   /** Before every queue's name, as the platform's option does. */
   prefix: string
-  connectors: Map<string, { state: string | null; input: Record<string, unknown> }>
+  connectors: Map<string, Registered>
   /** Whether the platform has heard of its connectors lately. */
   alive: boolean
   /** Of the token's user; undefined confidence: it may create nothing. They are told, and not imitated. */
@@ -273,8 +276,8 @@ function root(world: World, draft: string) {
       world.markings.find((marking) => marking.id === id || marking.standard_id === id),
     registerConnector: async ({ input }: { input: Record<string, unknown> & { id: string } }) => {
       const { id } = input
-      const state = world.connectors.get(id)?.state ?? null
-      world.connectors.set(id, { state, input })
+      const { state = null, reset = false } = world.connectors.get(id) ?? {}
+      world.connectors.set(id, { state, input, reset })
       await world.declare(id)
       return {
         id,
@@ -286,8 +289,9 @@ function root(world: World, draft: string) {
     },
     pingConnector: ({ id, state }: { id: string; state: string }) => {
       const known = connectorOf(id)
-      known.state = state
-      return { id, connector_state: state }
+      if (known.reset) known.reset = false
+      else known.state = state
+      return { id, connector_state: known.state }
     },
     workAdd: ({ connectorId, friendlyName }: { connectorId: string; friendlyName: string }) => {
       connectorOf(connectorId)

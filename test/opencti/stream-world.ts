@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto'
 import type { TestContext } from 'node:test'
 import type { Held } from '#contract/connector.ts'
 import { type Problem, toProblem } from '#contract/problem.ts'
-import { connector } from '../../connectors/opencti-stream/connector.ts'
+import { followStream } from '../../connectors/opencti-stream/follow.ts'
+import { Settings } from '../../connectors/opencti-stream/settings.ts'
 import {
   extension,
   openStreamDouble,
@@ -96,7 +97,7 @@ export const modified = (at: number) => ({
 })
 
 export function settingsFor({ url }: StreamDouble, more: Record<string, unknown> = {}) {
-  return connector.settings.parse({ url, token, stream: streamId, ...more })
+  return Settings.parse({ url, token, stream: streamId, ...more })
 }
 
 export async function openDouble(t: TestContext): Promise<StreamDouble> {
@@ -117,11 +118,16 @@ export type Reader = {
 
 /** Follows as the service does, without its pauses: begins anew after a problem from the last cursor. */
 export function startReader(
-  settings: ReturnType<typeof settingsFor>,
-  { cursor, held, mostProblems = 20 }: { cursor?: string; held?: Held; mostProblems?: number } = {},
+  settings: Settings,
+  {
+    cursor,
+    held,
+    now = Date.now,
+    mostProblems = 20,
+  }: { cursor?: string; held?: Held; now?: () => number; mostProblems?: number } = {},
 ): Reader {
   const stop = new AbortController()
-  const [source] = connector.sources?.(settings) ?? []
+  const source = followStream(settings, now)
   const waiting: { holds: () => boolean; done: () => void }[] = []
   const reader = { records: [] as unknown[], problems: [] as Problem[], cursors: [] as string[] }
   const look = () => {
@@ -129,7 +135,7 @@ export function startReader(
   }
   const run = async () => {
     let from = cursor
-    while (source && !stop.signal.aborted && reader.problems.length < mostProblems)
+    while (!stop.signal.aborted && reader.problems.length < mostProblems)
       try {
         for await (const page of source.follow(from, stop.signal, held)) {
           reader.records.push(...page.records)

@@ -29,8 +29,8 @@ export type Alive = {
   everyMs: number
   /** What the platform keeps of its state, as text; `null` for none. */
   state?(): string
-  /** What the platform keeps now: an empty text when somebody reset it there. */
-  heard?(state: string | null | undefined): void
+  /** What the platform keeps now, and what it was given: an empty text for one that was not means a reset there. */
+  heard?(state: string | null | undefined, given: string): void
 }
 
 /** Until stopped. Rejects when the platform does not know the connector any more, or its token. */
@@ -43,9 +43,10 @@ export async function keepAlive(
     await pause(everyMs, undefined, { signal: stop }).catch(() => {})
     if (stop.aborted) return
     try {
-      const variables = { id, state: state(), connectorInfo: idle }
+      const given = state()
+      const variables = { id, state: given, connectorInfo: idle }
       const { pingConnector } = await client.ask(ping, variables, { signal: stop })
-      heard?.(pingConnector?.connector_state)
+      heard?.(pingConnector?.connector_state, given)
     } catch (error) {
       const { code } = toProblem(error)
       // One that is missed does no harm.
