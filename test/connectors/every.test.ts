@@ -27,7 +27,8 @@ for (const name of names)
     })
 
     test('is for something', () => {
-      assert.ok(connector.read ?? connector.lookup ?? connector.publisher ?? connector.serve)
+      const { read, lookup, publisher, sinks, serve } = connector
+      assert.ok(read ?? lookup ?? publisher ?? sinks ?? serve)
     })
 
     if (!connector.read) return
