@@ -33,7 +33,7 @@ export async function loadConnectors(
     if (running.has(name)) continue
     const connector = await importConnector(name)
     const settings = readConnectorSettings(connector, environment, sections[name] ?? {})
-    running.set(name, { connector, settings })
+    running.set(name, { connector, settings, listeners: new Set() })
   }
   return running
 }

@@ -158,6 +158,14 @@ export type Cordon = {
   /** What the connector keeps over restarts, a short text under a name of its own, for 90 days after it was last given. */
   recall(name: string): Promise<string | undefined>
   remember(name: string, text: string): Promise<void>
+  /**
+   * Answers a question for somebody of whom the connector has made sure; the journal calls him `<connector>/<by>`. Throws what
+   * he is to be told: `conflict` when it waits no more, `not_found`, `protected_target`, and `forbidden` where only people
+   * with tokens of their own may answer.
+   */
+  answer(decision: string, verb: 'approve' | 'decline', by: string, reason: string): Promise<void>
+  /** Calls back after each record that was pushed to this connector, whatever was in it. Returns the way to stop that. */
+  onPush(listener: () => void): () => void
 }
 
 /** One ordered stream of records with a place to go on from. */

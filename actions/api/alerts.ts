@@ -92,6 +92,7 @@ export function mountAlerts(app: App, flow: Flow): void {
           remedy: 'send them in several requests',
         })
       const items = await receive(flow.recorder, running, records, flow.now())
+      for (const listen of running.listeners ?? []) listen()
       const count = (status: string) => items.filter((item) => item.status === status).length
       return {
         stored: count('stored'),

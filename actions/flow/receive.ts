@@ -14,7 +14,12 @@ export const maxRecords = 10_000
 const maxRecordSize = 1_048_576
 
 /** A connector with the settings that it runs with. */
-export type RunningConnector = { connector: Connector; settings: unknown }
+export type RunningConnector = {
+  connector: Connector
+  settings: unknown
+  /** Called after each push to it. */
+  listeners?: Set<() => void>
+}
 
 export type ItemAnswer =
   | {

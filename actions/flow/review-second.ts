@@ -23,7 +23,8 @@ export function needsTwo(target: string, { review }: Policy): boolean {
 
 /**
  * The terms to which both agree, or the first one's word, which changes nothing yet. Throws `conflict` for the second
- * word of the same person or for other terms, and `forbidden` for a link, which is nobody by name.
+ * word of the same person or for other terms, and `forbidden` for whoever has no token: a link is nobody by name, and a
+ * person's account elsewhere may be the same person's as a token.
  */
 export async function agree(
   tx: Writer,
@@ -33,7 +34,7 @@ export async function agree(
   who: Who,
   now: number,
 ): Promise<Terms | Held> {
-  if (!who.actor.startsWith('token/')) throw nobodyByName(decision)
+  if (!who.actor.startsWith('token/')) throw nobodyByName(decision, who)
   const first = await findApproval(tx, decision.id)
   if (first?.verb !== verb || !(await isStillTrusted(tx, first, now)))
     return keepFirst(tx, decision, verb, wished, who, now)
@@ -83,8 +84,9 @@ function otherTerms({ id }: Decision, first: Approval): Problem {
   })
 }
 
-function nobodyByName({ id, target }: Decision): Problem {
-  return new Problem('forbidden', `${target} needs two people by name, and a link is nobody`, {
+function nobodyByName({ id, target }: Decision, { actor }: Who): Problem {
+  const why = actor.startsWith('link/') ? 'a link is nobody' : `${actor} has no token here`
+  return new Problem('forbidden', `${target} needs two people by name, and ${why}`, {
     remedy: `each with a token of their own: cordon review approve ${id} --reason "..."`,
   })
 }

@@ -7,6 +7,7 @@ import type { FactSources } from '../facts/sources.ts'
 import { forgetCursors, putSourceCursor, readSourceCursor } from '../store/cursors.ts'
 import type { Store } from '../store/store.ts'
 import { knowledgeOf } from './knowledge.ts'
+import type { Orders } from './order.ts'
 import { ail, heal, type SourceHealth } from './pull.ts'
 import type { RunningConnector } from './receive.ts'
 
@@ -18,6 +19,7 @@ const tidyEveryMs = 24 * 3_600_000
 export type ServeParts = {
   store: Store
   sources: FactSources
+  orders: Pick<Orders, 'approve' | 'decline'>
   log: Logger
   now(): number
   /** Resolves after the time or when stopped. */
@@ -32,8 +34,9 @@ export function serveConnectors(
 ): { stop(): Promise<void> } {
   const stop = new AbortController()
   const running: Promise<void>[] = []
-  for (const { connector, settings } of connectors)
-    for (const server of connector.serve?.(settings, cordonFor(parts, connector.name)) ?? []) {
+  for (const one of connectors) {
+    const { connector, settings } = one
+    for (const server of connector.serve?.(settings, cordonFor(parts, one)) ?? []) {
       const line: SourceHealth = {
         connector: connector.name,
         source: server.key,
@@ -44,6 +47,7 @@ export function serveConnectors(
       health.push(line)
       running.push(supervise(parts, server, line, stop.signal))
     }
+  }
   return {
     stop: async () => {
       stop.abort()
@@ -52,9 +56,12 @@ export function serveConnectors(
   }
 }
 
-function cordonFor({ store, sources, now }: ServeParts, connector: string): Cordon {
+function cordonFor(
+  { store, sources, orders, now }: ServeParts,
+  { connector, listeners }: RunningConnector,
+): Cordon {
   let tidyAt = now()
-  const name = (key: string) => `${connector}:kept:${key}`
+  const name = (key: string) => `${connector.name}:kept:${key}`
   return {
     now,
     knowledge: (address) => knowledgeOf({ store, sources, now: now() }, address),
@@ -66,6 +73,14 @@ function cordonFor({ store, sources, now }: ServeParts, connector: string): Cord
         tidyAt = now() + tidyEveryMs
         await forgetCursors(tx, name(''), now() - keptMs)
       }),
+    answer: async (decision, verb, by, reason) => {
+      const who = { actor: `${connector.name}/${by}`, reason }
+      await (verb === 'approve' ? orders.approve(decision, {}, who) : orders.decline(decision, who))
+    },
+    onPush: (listener) => {
+      listeners?.add(listener)
+      return () => void listeners?.delete(listener)
+    },
   }
 }
 

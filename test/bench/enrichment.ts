@@ -18,6 +18,11 @@ import { type Figure, percentile, rounded } from './figure.ts'
 const jobs = 200
 const alertsEach = 20
 
+/** Who enriches answers no question. */
+async function noAnswer(): Promise<never> {
+  throw new Error('nobody is asked here')
+}
+
 export async function measureEnrichment(): Promise<Figure[]> {
   const missing = rabbitMissing() || schemaMissing()
   if (missing) {
@@ -35,6 +40,7 @@ export async function measureEnrichment(): Promise<Figure[]> {
   const parts = {
     store,
     sources: noSources,
+    orders: { approve: noAnswer, decline: noAnswer },
     log: pino({ level: 'silent' }),
     now: Date.now,
     pause: async () => {},

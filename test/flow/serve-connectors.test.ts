@@ -81,6 +81,29 @@ describe('a part that serves', () => {
     )
   })
 
+  test('answers a question in the name of somebody, whom the journal knows by connector', async (t) => {
+    const { cordon, answers } = await stage(t, until)
+    const id = 'd-4x7k2m9qz1hb0wfa'
+    await cordon().answer(id, 'approve', 'anna@example.test', 'known bad')
+    await cordon().answer(id, 'decline', 'anna@example.test', 'our scanner')
+    const actor = 'example/anna@example.test'
+    assert.deepEqual(answers, [
+      { verb: 'approve', decision: id, who: { actor, reason: 'known bad' } },
+      { verb: 'decline', decision: id, who: { actor, reason: 'our scanner' } },
+    ])
+  })
+
+  test('hears of each push until it stops to listen', async (t) => {
+    const { cordon, push } = await stage(t, until)
+    let heard = 0
+    const quiet = cordon().onPush(() => heard++)
+    push()
+    push()
+    quiet()
+    push()
+    assert.equal(heard, 2)
+  })
+
   test('is told what stands on an address and what was seen of exactly this one', async (t) => {
     const { cordon, store } = await stage(t, until)
     await store.write(async (tx) => {
@@ -157,8 +180,18 @@ async function stage(t: TestContext, run: Server['run']) {
   }
   const clock = { now }
   const log = pino({ level: 'silent' })
-  const parts = { store, sources: noSources, log, now: () => clock.now, pause }
-  const serving = serveConnectors(parts, [{ connector, settings: {} }], health)
+  const answers: unknown[] = []
+  const taken = (verb: string) => async (id: string, who: unknown) => {
+    answers.push({ verb, decision: id, who })
+    return decision('9', '203.0.113.9', {})
+  }
+  const orders = {
+    approve: (id: string, _: unknown, who: unknown) => taken('approve')(id, who),
+    decline: taken('decline'),
+  }
+  const parts = { store, sources: noSources, orders, log, now: () => clock.now, pause }
+  const listeners = new Set<() => void>()
+  const serving = serveConnectors(parts, [{ connector, settings: {}, listeners }], health)
   t.after(async () => {
     await serving.stop()
     await store.close()
@@ -168,6 +201,10 @@ async function stage(t: TestContext, run: Server['run']) {
     clock,
     health,
     pauses,
+    answers,
+    push: () => {
+      for (const listen of listeners) listen()
+    },
     paused: (count: number) => reach(() => pauses.length, count),
     reported: (count: number) => reach(() => reports, count),
     cordon: () => {

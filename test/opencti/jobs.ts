@@ -34,6 +34,10 @@ export function cordonThatKnows(known: Map<string, Told>): Cordon & { kept: Map<
     remember: async (name, text) => {
       kept.set(name, text)
     },
+    answer: async () => {
+      throw new Problem('unsupported', 'nobody answers here')
+    },
+    onPush: () => () => {},
   }
 }
 
