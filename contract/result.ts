@@ -31,6 +31,8 @@ export type ResultDecision = {
   rule?: string
   /** Epoch milliseconds. */
   notAfter?: number
+  /** How it ended. */
+  ended?: 'expired' | 'lifted'
   /** Who ended or answered it, such as `token/alice` or `clock`. */
   actor?: string
   /** Sentences for a person, most telling first. */

@@ -87,8 +87,10 @@ describe('an alert is marked with what was decided of it', () => {
     ['a watch', { state: 'noted', outcome: 'watch' }, 'cordon:watched'],
     ['what is ignored', { state: 'noted', outcome: 'ignore' }, 'cordon:ignored'],
     ['a no', { state: 'declined', outcome: 'review', actor: 'token/alice' }, 'cordon:declined'],
-    ['a lift', { state: 'ended', actor: 'token/alice' }, 'cordon:lifted'],
-    ['an end', { state: 'ended', actor: 'clock' }, 'cordon:expired'],
+    ['a lift', { state: 'ended', ended: 'lifted', actor: 'token/alice' }, 'cordon:lifted'],
+    ['an end', { state: 'ended', ended: 'expired', actor: 'token/alice' }, 'cordon:expired'],
+    ['a lift that nobody calls so', { state: 'ended' }, 'cordon:lifted'],
+    ['an end that nobody calls so', { state: 'ended', notAfter: start }, 'cordon:expired'],
   ] as const)
     test(`${what} tags it ${tag} and leaves its status alone`, async () => {
       await give(await sinkOf(), resultAbout([first], 1, { decision: decision(about) }))
@@ -206,7 +208,10 @@ describe('an alert is marked with what was decided of it', () => {
       await give(await sinkOf(), resultAbout([first, second]))
       const [comment, ...more] = holding.comments
       assert.deepEqual(more, [])
-      assert.match(comment?.comment ?? '', /203\.0\.113\.7 is blocked until 2026-07-01T11:00/)
+      assert.match(
+        comment?.comment ?? '',
+        /issue of 203\.0\.113\.7, now blocked until 2026-07-01T11:00/,
+      )
       assert.match(comment?.comment ?? '', /seen 12 times/)
       assert.match(comment?.comment ?? '', /d-4x7k2m9qz1hb0wfa/)
     })

@@ -20,6 +20,7 @@ import { sections } from '../../actions/sections.ts'
 import { ServiceSettings, servicePrefix } from '../../actions/settings.ts'
 import { AgentSettings } from '../../agent/settings.ts'
 import { openTestService } from '../service.ts'
+import { elasticFiles } from './elastic.ts'
 import { shuffleFiles } from './shuffle.ts'
 import { xsoarFiles } from './xsoar.ts'
 
@@ -30,7 +31,8 @@ export async function generate(): Promise<Map<string, string>> {
   const files = new Map<string, string>()
   const api = await apiDocument()
   files.set('manifests/openapi.json', json(api))
-  for (const [path, content] of [...shuffleFiles(api), ...xsoarFiles()]) files.set(path, content)
+  for (const [path, content] of [...elasticFiles(), ...shuffleFiles(api), ...xsoarFiles()])
+    files.set(path, content)
   for (const [name, schema] of Object.entries(schemas))
     files.set(`manifests/schemas/${name}.json`, json(toSchema(schema)))
   const readme = readFileSync(new URL('README.md', root), 'utf8')

@@ -50,7 +50,7 @@ function dueOf(told: readonly Told[]): Map<string, Due> {
   for (const { result, decision, alerts } of told)
     for (const alert of alerts) {
       const results = [...(due.get(alert.uuid)?.results ?? []), result.id]
-      due.set(alert.uuid, { alert, outcome: outcomeOf(decision), results })
+      due.set(alert.uuid, { alert, outcome: outcomeOf(result, decision), results })
     }
   return due
 }

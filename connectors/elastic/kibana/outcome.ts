@@ -5,11 +5,13 @@ import { printTime } from '#contract/time.ts'
 import type { AlertOutcome } from '../settings.ts'
 
 /** As the decision stands when the result is given: several results of one batch say the same. */
-export function outcomeOf({ state, outcome, actor }: ResultDecision): AlertOutcome {
+export function outcomeOf({ action, at }: Result, decision: ResultDecision): AlertOutcome {
+  const { state, outcome, notAfter } = decision
   if (state === 'waiting' || state === 'declined') return state
   if (state === 'issued' || state === 'applied') return 'blocked'
-  if (state === 'ended') return actor === 'clock' ? 'expired' : 'lifted'
-  return outcome === 'ignore' ? 'ignored' : 'watched'
+  if (state === 'noted') return outcome === 'ignore' ? 'ignored' : 'watched'
+  const ranOut = action === 'decision.expire' || (notAfter !== undefined && notAfter <= at)
+  return decision.ended ?? (ranOut ? 'expired' : 'lifted')
 }
 
 export const tagOf = (outcome: AlertOutcome): string => `cordon:${outcome}`
@@ -20,10 +22,12 @@ export const markerOf = ({ id }: Pick<Result, 'id'>): string => `cordon-result:$
 /** Markdown. What an attacker may have chosen is shown as it is written, never as a link or a picture. */
 export function commentOf(result: Result, decision: ResultDecision): string {
   const { target, notAfter, reasons, rule, actor, id } = decision
-  const until = notAfter === undefined ? '' : ` until ${printTime(notAfter)}`
-  const whom = target === undefined ? '' : ` ${plain(target)}`
+  const outcome = outcomeOf(result, decision)
+  const until =
+    outcome === 'blocked' && notAfter !== undefined ? ` until ${printTime(notAfter)}` : ''
+  const whom = target === undefined ? '' : ` of ${plain(target)}`
   return [
-    `**Cordon** ${plain(result.action)}:${whom} is ${outcomeOf(decision)}${until}`,
+    `**Cordon** ${plain(result.action)}${whom}, now ${outcome}${until}`,
     ...reasons.slice(0, mostReasons).map((reason) => `- ${plain(reason)}`),
     [
       `Decision ${plain(id)}`,

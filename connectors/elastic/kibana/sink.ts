@@ -24,6 +24,7 @@ export function alertsSink(settings: Settings): Sink {
     key: 'elastic/alerts',
     wants: (action) => isWanted(action, settings.alert_actions),
     most,
+    withAlerts: true,
     take: async (results, signal) => {
       opened ??= openKibana(settings)
       const kibana = await opened.catch((error: unknown) => {

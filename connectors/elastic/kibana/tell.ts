@@ -47,8 +47,8 @@ export async function tell(
 }
 
 /** A block, or a question: for what is only watched, nobody opens a case. */
-function deservesCase({ decision }: Told): boolean {
-  return isDecisionId(decision.id) && ['blocked', 'waiting'].includes(outcomeOf(decision))
+function deservesCase({ result, decision }: Told): boolean {
+  return isDecisionId(decision.id) && ['blocked', 'waiting'].includes(outcomeOf(result, decision))
 }
 
 async function ownCase({ kibana, space, signal }: Place, told: Told): Promise<string> {
