@@ -227,11 +227,11 @@ describe('the app in Shuffle', () => {
         }
       })
       test('blocks an address, finds it, and lifts it', async () => {
-        const order = { target: '192.0.2.30', reason: 'seen twice', length: '1h' }
+        const order = { target: '192.0.2.30', reason: 'seen twice' }
         const blocked = await perform('block_address', order)
         assert.deepEqual([blocked.success, blocked.status, blocked.state], [true, 201, 'issued'])
         const found = await perform('lookup_address', { address: '192.0.2.30' })
-        assert.match(found.message, /ordered to be blocked.*04:00:00/)
+        assert.match(found.message, /ordered to be blocked.*T07:00:00/)
         assert.match((await perform('list_blocked', { state: 'issued' })).text, /192\.0\.2\.30/)
         const lifted = await perform('lift_address', { target: '192.0.2.30', reason: 'mistake' })
         assert.equal(lifted.message, '1 lifted, nothing else covers it')

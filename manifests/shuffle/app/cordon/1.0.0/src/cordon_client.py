@@ -8,6 +8,7 @@ import ssl
 from urllib import error, parse, request
 
 TIMEOUT_S = 10
+USUAL_LENGTH = "4h"
 LARGEST_ANSWER = 16 * 1024 * 1024
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 TOKEN = re.compile(r"[\w.~+/=-]+", re.ASCII)
@@ -31,10 +32,8 @@ class Cordon:
         self.token = (token or "").strip()
         self.certificate = (certificate or "").strip()
 
-    def block(self, target, length="", reason=""):
-        order = {"target": target, "reason": reason}
-        if length:
-            order["for"] = length
+    def block(self, target, length, reason):
+        order = {"target": target, "for": length or USUAL_LENGTH, "reason": reason}
         return self.call("POST", "/v1/decisions", body=order)
 
     def lift(self, target, reason):
