@@ -1,7 +1,7 @@
 /** Imports the connectors that the settings name; the only place where the service meets them. */
 import { readdirSync } from 'node:fs'
 import { z } from 'zod'
-import type { Connector } from '#contract/connector.ts'
+import type { Connector, OtherNames } from '#contract/connector.ts'
 import { nearest, Problem } from '#contract/problem.ts'
 import { type Environment, readSettings } from '#contract/settings.ts'
 import type { RunningConnector } from './flow/receive.ts'
@@ -22,17 +22,21 @@ export function connectorNames(): string[] {
     .sort()
 }
 
-/** `sections` are the parts of the settings file by connector name. Throws `setting_*`. */
+/**
+ * `sections` are the parts of the settings file by connector name; `warn` hears what of another program's environment is
+ * not heeded. Throws `setting_*`.
+ */
 export async function loadConnectors(
   names: readonly string[],
   sections: Readonly<Record<string, Record<string, unknown>>>,
   environment: Environment,
+  warn: (text: string) => void = (text) => process.emitWarning(text),
 ): Promise<Map<string, RunningConnector>> {
   const running = new Map<string, RunningConnector>()
   for (const name of [...names, ...Object.keys(sections)]) {
     if (running.has(name)) continue
     const connector = await importConnector(name)
-    const settings = readConnectorSettings(connector, environment, sections[name] ?? {})
+    const settings = readConnectorSettings(connector, environment, sections[name] ?? {}, warn)
     running.set(name, { connector, settings, listeners: new Set() })
   }
   return running
@@ -86,17 +90,23 @@ function readConnectorSettings(
   connector: Connector,
   environment: Environment,
   section: Record<string, unknown>,
+  warn: (text: string) => void,
 ) {
   if (!(connector.settings instanceof z.ZodObject))
     throw new Problem('internal', `the settings of connector ${connector.name} are no object`)
-  const given = { ...fromOtherNames(connector, environment), ...section }
+  const { given: others, warnings } = fromOtherNames(connector, environment)
+  for (const warning of warnings) warn(`${connector.name}: ${warning}`)
+  const given = { ...others, ...section }
   return readSettings(connector.settings, connectorPrefix(connector.name), environment, given)
 }
 
-function fromOtherNames({ environment: names = {} }: Connector, environment: Environment) {
-  return Object.fromEntries(
-    Object.entries(names)
-      .map(([key, name]) => [key, environment[name]] as const)
-      .filter(([, value]) => value !== undefined && value !== ''),
-  )
+function fromOtherNames(
+  { environment: names = {} }: Connector,
+  environment: Environment,
+): OtherNames {
+  if (typeof names === 'function') return names(environment)
+  const found = Object.entries(names)
+    .map(([key, name]) => [key, environment[name]] as const)
+    .filter(([, value]) => value !== undefined && value !== '')
+  return { given: Object.fromEntries(found), warnings: [] }
 }

@@ -11,6 +11,7 @@ import type { Knowledge } from './knowledge.ts'
 import type { Notice } from './notice.ts'
 import type { Problem } from './problem.ts'
 import type { Sink } from './result.ts'
+import type { Environment } from './settings.ts'
 import type { Withdrawal } from './withdrawal.ts'
 
 export type Connector<Settings = unknown> = {
@@ -19,8 +20,11 @@ export type Connector<Settings = unknown> = {
   title: string
   /** Strict object; every field has a default or is optional, so that `{}` parses. */
   settings: z.ZodType<Settings>
-  /** By setting: names of the environment of another program that are understood where the setting is given nowhere. */
-  environment?: Readonly<Record<string, string>>
+  /**
+   * By setting: names of the environment of another program that are understood where the setting is given nowhere. Or
+   * what that environment says of the settings, where its words are others. Throws `setting_invalid`.
+   */
+  environment?: Readonly<Record<string, string>> | ((environment: Environment) => OtherNames)
   /**
    * One vendor record to alerts. Pure. A record is parsed JSON (pushed) or one line of text (followed).
    * A well-formed record that is no alert gives []. Several attackers give one alert each.
@@ -53,6 +57,12 @@ export type Connector<Settings = unknown> = {
   test?(settings: Settings, signal: AbortSignal): Promise<Finding[]>
   /** What runs as long as the service does, such as a part that answers questions; none without settings for it. */
   serve?(settings: Settings, cordon: Cordon): Server[]
+}
+
+/** Settings by their own names, and what of the other program's environment is not heeded here, for a person. */
+export type OtherNames = {
+  given: Readonly<Record<string, unknown>>
+  warnings: readonly string[]
 }
 
 /** One thing that was tried: what it is, and what was found or what is wrong. */

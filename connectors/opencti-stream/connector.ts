@@ -1,6 +1,7 @@
 /** The live stream of an OpenCTI platform: its indicators become alerts, and what it takes back is lifted. */
 import type { Connector } from '#contract/connector.ts'
 import { isBlank } from '../read-record.ts'
+import { environment } from './environment.ts'
 import { readEvent } from './event.ts'
 import { followStream } from './follow.ts'
 import { servePresence } from './presence.ts'
@@ -13,6 +14,7 @@ export const connector: Connector<Settings> = {
   name: 'opencti-stream',
   title: 'OpenCTI live stream',
   settings: Settings,
+  environment,
   read(record, { settings, now }) {
     if (isBlank(record)) return []
     const event = readEvent(record)

@@ -2,6 +2,7 @@
 import type { Connector } from '#contract/connector.ts'
 import { serveEnrichment } from './enrich/serve.ts'
 import { openSightings } from './enrich/sightings.ts'
+import { environment } from './environment.ts'
 import { openLookup } from './lookup/lookup.ts'
 import { Settings } from './settings.ts'
 import { testPlatform } from './test-platform.ts'
@@ -10,6 +11,7 @@ export const connector: Connector<Settings> = {
   name: 'opencti',
   title: 'OpenCTI',
   settings: Settings,
+  environment,
   lookup: (settings) => openLookup(settings, Date.now),
   sinks: openSightings,
   test: testPlatform,

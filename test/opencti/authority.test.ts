@@ -19,6 +19,8 @@ test('is believed with its authority, and only with that', async () => {
   const response = await openFetch(pair.cert)(url)
   assert.equal(await response.text(), '{"data":{}}')
   await assert.rejects(openFetch(undefined)(url), { code: 'untrusted_service' })
+  const unverified = await openFetch(undefined, false)(url)
+  assert.equal(unverified.status, 200, 'but for who does not want to know')
   server.closeAllConnections()
   server.close()
 })

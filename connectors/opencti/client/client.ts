@@ -47,7 +47,7 @@ export function question<Variables extends object, Result>(
 }
 
 export function openClient(platform: Platform): Client {
-  const fetch = openFetch(platform.ca)
+  const fetch = openFetch(platform.ca, platform.verify)
   const headers = platformHeaders(platform)
   return {
     base: platform.base,

@@ -37,6 +37,10 @@ export const platformShape = {
   ca: z.string().optional().meta({
     description: 'PEM of an own authority that is trusted instead of the public ones',
   }),
+  ssl_verify: Switch.default(true).meta({
+    description:
+      'false: whoever stands in between may read the token and say anything; better give ca',
+  }),
   allow_http: Switch.default(false).meta({
     description:
       'plain HTTP also beyond loopback, such as inside one Docker network: the token is readable there',
@@ -53,6 +57,8 @@ export type Platform = {
   base: string
   token: string
   ca: string | undefined
+  /** Whether it has to prove who it is. */
+  verify: boolean
   headers: Readonly<Record<string, string>>
   timeoutMs: number
 }
@@ -83,6 +89,7 @@ export function readPlatform(connector: string, settings: PlatformSettings): Pla
     base: url.replace(/\/+$/, ''),
     token,
     ca: settings.ca,
+    verify: settings.ssl_verify,
     headers: settings.custom_headers,
     timeoutMs: settings.timeout,
   }

@@ -1,7 +1,7 @@
 /** How the connector serves the platform as an internal enrichment connector. */
 import { z } from 'zod'
 import { Duration } from '#contract/duration.ts'
-import { Switch } from '#contract/settings.ts'
+import { listOf, Switch } from '#contract/settings.ts'
 import { readTlp } from '../stix/tlp.ts'
 
 const Level = z.string().transform((text, context) => {
@@ -16,12 +16,18 @@ const Level = z.string().transform((text, context) => {
 
 const Listen = z.string().regex(/^(\[[0-9a-f:]+\]|[^\s:]+):\d{1,5}$/, 'expected host:port')
 
+/** What can be enriched here, in the platform's words. */
+export const scopes = ['IPv4-Addr', 'IPv6-Addr'] as const
+
 export const enrichmentShape = {
   id: z.uuid().optional().meta({
     description:
       'UUID of the connector on the platform, the same for ever; without it nothing is enriched',
   }),
   name: z.string().min(2).default('Cordon').meta({ description: 'how the platform shows it' }),
+  scope: listOf(z.enum(scopes))
+    .prefault([...scopes])
+    .meta({ description: 'of which addresses it is asked' }),
   auto: Switch.default(false).meta({
     description: 'enrich every new address by itself, not only when a person asks',
   }),

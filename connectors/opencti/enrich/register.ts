@@ -14,7 +14,7 @@ export function registerEnrichment(
     id,
     name: settings.name,
     type: 'INTERNAL_ENRICHMENT',
-    scope: ['IPv4-Addr', 'IPv6-Addr'],
+    scope: settings.scope,
     auto: settings.auto,
     auto_update: false,
     enrichment_resolution: 'none',

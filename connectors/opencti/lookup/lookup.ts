@@ -39,7 +39,9 @@ export function openLookup(settings: Settings, now: () => number): Lookup {
   const read = (found: About, address: string) => judge(found, address, bounds, now())
   return {
     ...rest,
-    ...(platform.ca === undefined ? {} : { fetch: openFetch(platform.ca) }),
+    ...(platform.ca === undefined && platform.verify
+      ? {}
+      : { fetch: openFetch(platform.ca, platform.verify) }),
     request: (address) => request(platform, [address]),
     read: (answer, address) => read(readData(answer, About), address),
     many: {
