@@ -21,6 +21,7 @@ export function readRow(given: Row, settings: Settings, now: number): Alert[] {
   const { row } = given
   // What we wrote back would come back as an attack.
   if (/^cordon(:|$)/.test(rowText(row, 'sourcetype') ?? '')) return []
+  if (rowText(row, 'vendor_product') === 'Cordon') return []
   const fields = [...(given.field === undefined ? [] : [given.field]), ...settings.attacker_fields]
   const { attackers, victim, host, port } = findSides(row, fields, settings.home_nets)
   const rule = ruleOf(given)

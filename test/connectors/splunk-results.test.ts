@@ -148,9 +148,15 @@ describe('an event', () => {
 
   test('that a search finds again makes no alert', async () => {
     const splunk = await load('splunk')
-    const row = { sourcetype: 'cordon:result', src: '203.0.113.7', signature: 'severe' }
     const context = { settings: Settings.parse({}), now }
-    assert.deepEqual(splunk.read?.({ result: row, search_name: 'all blocks' }, context), [])
+    const read = (row: object) =>
+      splunk.read?.(
+        { result: { src: '203.0.113.7', ...row }, search_name: 'all blocks' },
+        context,
+      ) ?? []
+    assert.deepEqual(read({ sourcetype: 'cordon:result' }), [])
+    assert.deepEqual(read({ vendor_product: 'Cordon' }), [])
+    assert.equal(read({ sourcetype: 'linux_secure', vendor_product: 'OpenSSH' }).length, 1)
     assert.equal(Settings.safeParse({ hec_sourcetype: 'firewall' }).success, false)
   })
 })
@@ -200,6 +206,15 @@ describe('results are taken', () => {
     assert.deepEqual(taken(), [])
     world.acknowledgement = true
     assert.deepEqual(await take(results(2)), [])
+  })
+
+  test('at most once more when somebody turns acknowledgement off later, however often it is tried', async () => {
+    const { take } = await open()
+    await take([result(1)])
+    world.acknowledgement = false
+    for (let tries = 0; tries < 4; tries++)
+      assert.equal((await problemOf(take([result(2)]))).code, 'setting_invalid')
+    assert.deepEqual(taken(), [1, 2])
   })
 
   test('of the wished kinds only', async () => {

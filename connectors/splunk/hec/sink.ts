@@ -21,7 +21,8 @@ export function openHecSink(
   clock: Clock,
 ): Sink {
   const hec = openHec(settings)
-  let acknowledges = !settings.hec_acknowledge
+  // Whether the last batch was acknowledged, so that this one will be.
+  let sure = false
   return {
     key: 'splunk/hec',
     wants: (action) => wantsAction(settings.hec_actions, action),
@@ -29,11 +30,12 @@ export function openHecSink(
     async take(results, stop) {
       const sending = { hec, settings, clock, stop }
       // Asked before the first event: found out after it, the event would be there again at every try.
-      if (!acknowledges) await askNothing(hec, stop)
-      acknowledges = true
+      if (settings.hec_acknowledge && !sure) await askNothing(hec, stop)
+      sure = false
       const events = results.map((result) => eventOf(result, settings, host))
       const { refusals, acks } = await sendAll(sending, events)
       await untilIndexed(sending, acks)
+      sure = true
       return refusals
     },
   }
