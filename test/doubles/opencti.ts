@@ -3,7 +3,7 @@
  * wrong field, argument or type fails as it would there.
  *
  * Imitated: the bearer token, errors with status 200, the limit on aliases, the ban of `__schema`, exact filters on one
- * key, registration with its queue names, ping with state and its reset, works, bundles, playbook steps, drafts as a header.
+ * key and on all ids, registration with its queue names, ping with state and its reset, works, bundles, playbook steps, drafts as a header.
  * Not imitated: rights and markings of users, other filters and their groups, order, paging, scores that decay by
  * themselves, workers, what becomes of a bundle.
  */
@@ -231,10 +231,16 @@ function matching(entities: readonly Entity[], { filters = undefined }: { filter
   const nodes = entities.filter((entity) =>
     (filters?.filters ?? []).every(({ key, values, operator = 'eq' }) => {
       if (operator !== 'eq') throw new Refused('UNSUPPORTED_ERROR', `no operator ${operator} here`)
-      return key.some((name) => values.includes(entity[name]))
+      return key.some((name) => valuesOf(entity, name).some((value) => values.includes(value)))
     }),
   )
   return connection(nodes)
+}
+
+/** The key `ids` means every id that an object has or had; it stands alone. */
+function valuesOf(entity: Entity, key: string): unknown[] {
+  if (key !== 'ids') return [entity[key]]
+  return [entity.id, entity.standard_id, entity.x_opencti_stix_ids].flat()
 }
 
 export function connection(nodes: readonly unknown[]) {
@@ -272,6 +278,8 @@ function root(world: World, draft: string) {
     about: { version: world.jwks === undefined ? '6.9.17' : '7.260817.0' },
     stixCyberObservables: (args: { filters?: Filters }) => matching(world.observables, args),
     indicators: (args: { filters?: Filters }) => matching(world.indicators, args),
+    stixCoreObjects: (args: { filters?: Filters }) =>
+      matching([...world.observables, ...world.indicators], args),
     markingDefinition: ({ id }: { id: string }) =>
       world.markings.find((marking) => marking.id === id || marking.standard_id === id),
     registerConnector: async ({ input }: { input: Record<string, unknown> & { id: string } }) => {

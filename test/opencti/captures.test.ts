@@ -8,6 +8,7 @@ import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { openClient } from '../../connectors/opencti/client/client.ts'
 import { readPlatform } from '../../connectors/opencti/client/platform-settings.ts'
+import { keepAlive, register } from '../../connectors/opencti/client/presence.ts'
 import { answerJob } from '../../connectors/opencti/enrich/answer-job.ts'
 import { atWork } from '../../connectors/opencti/enrich/at-work.ts'
 import { registerEnrichment } from '../../connectors/opencti/enrich/register.ts'
@@ -15,6 +16,7 @@ import { openSightings } from '../../connectors/opencti/enrich/sightings.ts'
 import { openLookup } from '../../connectors/opencti/lookup/lookup.ts'
 import { Settings } from '../../connectors/opencti/settings.ts'
 import type { Bundle } from '../../connectors/opencti/stix/stix-object.ts'
+import { lookUp } from '../../connectors/opencti-stream/reconcile.ts'
 import { emptyWorld, schemaMissing, startOpenCti, userId, type World } from '../doubles/opencti.ts'
 import { Capture, captureOf, startReplay } from '../doubles/opencti-replay.ts'
 import {
@@ -61,6 +63,29 @@ const conversations: Record<string, Conversation> = {
     await answerJob(parts, playbookJob(entity(attacker)), signal)
     return sent
   },
+  presence: async (url) => {
+    const { client } = answering(url).parts
+    const stop = new AbortController()
+    const input = { ...stream, listen_callback_uri: null }
+    const { connector_state, connector_user_id } = await register(client, input, stop.signal)
+    const heard: unknown[] = []
+    const alive = {
+      id: connectorId,
+      everyMs: 1,
+      state: () => '{"start_from":"1772359200900-0"}',
+      heard: (state: unknown) => {
+        heard.push(state)
+        stop.abort()
+      },
+    }
+    await keepAlive(client, alive, stop.signal)
+    return [connector_state, connector_user_id, ...heard]
+  },
+  held: async (url) => {
+    const { client } = answering(url).parts
+    const held = ['indicator--1', 'indicator--was-2', 'indicator--3']
+    return lookUp(client, held, '1772359200900-0', AbortSignal.timeout(5_000))
+  },
   sightings: async (url) => {
     const { parts, sent } = answering(url)
     const settings = Settings.parse({
@@ -74,6 +99,18 @@ const conversations: Record<string, Conversation> = {
     return sent
   },
 }
+
+const stream = {
+  id: connectorId,
+  name: 'Cordon blocks',
+  type: 'STREAM',
+  scope: ['indicator'],
+  auto: false,
+  auto_update: false,
+  enrichment_resolution: 'none',
+  only_contextual: false,
+  playbook_compatible: false,
+} as const
 
 for (const [name, converse] of Object.entries(conversations))
   describe(`the conversation "${name}"`, () => {
@@ -119,12 +156,29 @@ function answering(url: string) {
   return { parts, sent }
 }
 
+/** Held by the platform under its id, or under another one by now. */
+function stixed(id: string, earlier: string[], host: string) {
+  const pattern = `[ipv4-addr:value = '${host}']`
+  const extensions = {
+    'extension-definition--ea279b3e-5c71-4632-ac08-831c66a786ba': { stix_ids: earlier },
+  }
+  return indicator(id, pattern, {
+    standard_id: id,
+    x_opencti_stix_ids: earlier,
+    toStix: JSON.stringify({ id, type: 'indicator', pattern, extensions }),
+  })
+}
+
 function furnished(): World {
   const found = indicator('i-1', `[ipv4-addr:value = '${attacker}']`)
   return {
     ...emptyWorld(),
     observables: [observable(attacker), observable('2001:DB8::1', { x_opencti_score: 45 })],
-    indicators: [found],
+    indicators: [
+      found,
+      stixed('indicator--1', [], '198.51.100.1'),
+      stixed('indicator--2', ['indicator--was-2'], '198.51.100.2'),
+    ],
     connectors: new Map([[connectorId, { state: null, input: {} }]]),
   }
 }
