@@ -3,16 +3,28 @@ import assert from 'node:assert/strict'
 import { existsSync, lstatSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { parse } from 'yaml'
 import { openDisk } from '../../actions/manifest/disk.ts'
 import { carryOut, isDone, prepareInstall, prepareRemove } from '../../actions/manifest/install.ts'
-import { isAbsolute, pathsOf } from '../../actions/manifest/manifest-file.ts'
+import { isAbsolute, ManifestFile, pathsOf } from '../../actions/manifest/manifest-file.ts'
 import { placeOf } from '../../actions/manifest/place.ts'
-import { hostNames, type Manifest, readManifest } from '../../actions/manifest/read-manifests.ts'
+import {
+  hostNames,
+  type Manifest,
+  manifestsFolder,
+  readManifest,
+} from '../../actions/manifest/read-manifests.ts'
 import { namesIn, render, type Values } from '../../actions/manifest/render.ts'
 import { namesUsed } from '../../actions/manifest/wish.ts'
 import { type Files, snapshot, temporary, who, writeTree } from './tree.ts'
 
 const longestReadme = 80
+
+test('the example in manifests/README.md is a manifest', () => {
+  const text = readFileSync(join(manifestsFolder, 'README.md'), 'utf8')
+  const [, example = ''] = /```yaml\n([\s\S]*?)```/.exec(text) ?? []
+  assert.equal(ManifestFile.parse(parse(example)).title, 'Wazuh')
+})
 
 for (const host of hostNames())
   describe(`manifests/${host}`, () => {

@@ -21,6 +21,7 @@ import { ServiceSettings, servicePrefix } from '../../actions/settings.ts'
 import { AgentSettings } from '../../agent/settings.ts'
 import { openTestService } from '../service.ts'
 import { elasticFiles } from './elastic.ts'
+import { hostsTable } from './hosts.ts'
 import { shuffleFiles } from './shuffle.ts'
 import { xsoarFiles } from './xsoar.ts'
 
@@ -37,6 +38,8 @@ export async function generate(): Promise<Map<string, string>> {
     files.set(`manifests/schemas/${name}.json`, json(toSchema(schema)))
   const readme = readFileSync(new URL('README.md', root), 'utf8')
   files.set('README.md', fillIn(readme, 'settings', await settingsTables()))
+  const hosts = readFileSync(new URL('manifests/README.md', root), 'utf8')
+  files.set('manifests/README.md', fillIn(hosts, 'hosts', hostsTable()))
   files.set('COMMANDS.md', `# Commands\n\n${printReference(table).trim()}\n`)
   return files
 }
@@ -108,7 +111,7 @@ function fillIn(text: string, name: string, content: string): string {
   const [begin, end] = [`<!-- ${name} -->`, `<!-- /${name} -->`]
   const from = text.indexOf(begin)
   const to = text.indexOf(end)
-  if (from < 0 || to < from) throw new Error(`README.md has no place for ${name}`)
+  if (from < 0 || to < from) throw new Error(`a README has no place for ${name}`)
   return `${text.slice(0, from + begin.length)}\n${content.trim()}\n${text.slice(to)}`
 }
 

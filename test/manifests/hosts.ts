@@ -1,0 +1,15 @@
+/** The table of hosts in manifests/README.md, from each manifest.yaml. */
+import { isForMachine } from '../../actions/manifest/choose.ts'
+import { hostNames, readManifest } from '../../actions/manifest/read-manifests.ts'
+
+export function hostsTable(): string {
+  const rows = hostNames().map((host) => {
+    const { title, versions, parts } = readManifest(host).file
+    const told = Object.entries(parts).map(([name, part]) => {
+      const where = isForMachine(part) ? '' : ', to import'
+      return `\`${name}\` (${part.description}${where})`
+    })
+    return `| [\`${host}\`](${host}/README.md) | ${title} | ${versions} | ${told.join('; ')} |`
+  })
+  return ['| host | product | versions | parts |', '| --- | --- | --- | --- |', ...rows].join('\n')
+}
