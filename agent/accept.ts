@@ -1,5 +1,5 @@
 /** What a signed statement changes in what is wished, and which answers it is owed. Touches no kernel. */
-import { type BlockAction, DecisionId, readAction } from '#contract/action.ts'
+import { DecisionId, readAction, type StandingAction } from '#contract/action.ts'
 import { type Address, readAddress } from '#contract/address.ts'
 import { type EnvelopeClaims, envelopeHash } from '#contract/envelope.ts'
 import { toProblem } from '#contract/problem.ts'
@@ -31,8 +31,8 @@ export function acceptEnvelope(on: AcceptOn, claims: EnvelopeClaims, jws: string
 function acceptAction(on: AcceptOn, entry: unknown, place: Place): void {
   try {
     const action = readAction(entry)
-    if (action.action === 'block') acceptBlock(on, action, place)
-    else drop(on, { ...place, decision: action.decision, status: 'ended' })
+    if (action.action === 'lift') drop(on, { ...place, decision: action.decision, status: 'ended' })
+    else acceptOrder(on, action, place)
   } catch (error) {
     const decision = decisionOf(entry)
     if (decision) drop(on, refused({ ...place, decision }, toProblem(error)))
@@ -40,16 +40,16 @@ function acceptAction(on: AcceptOn, entry: unknown, place: Place): void {
 }
 
 /** Whatever a newer action says, the claim of the older one on the same decision is over, and its room is free. */
-function acceptBlock(on: AcceptOn, block: BlockAction, place: Place): void {
-  const older = on.wished.remove(place.audience, block.decision, on.differences.note)
-  const target = readAddress(block.target)
-  const rare = on.wished.rareWith(target, block.direction)
-  const answer = judge(on, block, target, place, { claims: on.wished.committed, rare })
+function acceptOrder(on: AcceptOn, order: StandingAction, place: Place): void {
+  const older = on.wished.remove(place.audience, order.decision, on.differences.note)
+  const target = readAddress(order.target)
+  const rare = on.wished.rareWith(target, order.direction)
+  const answer = judge(on, order, target, place, { claims: on.wished.committed, rare })
   if (answer.status === 'applied') {
-    const claim = claimOf(block, place.audience)
+    const claim = claimOf(order, place.audience)
     on.wished.add(claim, target, on.differences.note)
     on.record.put(claim)
-  } else if (older) on.record.drop(place.audience, block.decision)
+  } else if (older) on.record.drop(place.audience, order.decision)
   on.differences.owe(answer)
 }
 
@@ -114,10 +114,10 @@ export function gather(on: AcceptOn, row: ReadRow, place: Place, into: Gathered)
     if (row.decision) into.answers.push(refused({ ...place, decision: row.decision }, row.refused))
     return
   }
-  const { block, target } = row
+  const { order, target } = row
   // What there is room for shows only when the state is taken; but no more than that shall pile up here.
-  const answer = judge(on, block, target, place, { claims: into.claims.length, rare: 0 })
-  if (answer.status === 'applied') into.claims.push(claimOf(block, place.audience))
+  const answer = judge(on, order, target, place, { claims: into.claims.length, rare: 0 })
+  if (answer.status === 'applied') into.claims.push(claimOf(order, place.audience))
   else into.answers.push(answer)
 }
 
@@ -157,17 +157,17 @@ export function* acceptLoad(on: AcceptOn, load: Load): Generator<void> {
   on.record.loaded()
 }
 
-/** What this node will answer to a block once the kernel has done its part. */
+/** What this node will answer to an order once the kernel has done its part. */
 function judge(
   on: AcceptOn,
-  block: BlockAction,
+  order: StandingAction,
   target: Address,
   place: Place,
   inForce: InForce,
 ): Answer {
-  const answer = { ...place, decision: block.decision }
-  if (block.not_after <= on.now()) return { ...answer, status: 'ended' }
-  const problem = refusal(block, target, on.here(), on.ceilings, inForce)
+  const answer = { ...place, decision: order.decision }
+  if (order.not_after <= on.now()) return { ...answer, status: 'ended' }
+  const problem = refusal(order, target, on.here(), on.ceilings, inForce)
   return problem ? refused(answer, problem) : { ...answer, status: 'applied' }
 }
 
@@ -176,8 +176,8 @@ function placeOf(on: AcceptOn, audience: string): Place {
   return { audience, epoch, seq }
 }
 
-function claimOf(block: BlockAction, audience: string): Claim {
-  const { decision, target, direction, not_after: end } = block
+function claimOf(order: StandingAction, audience: string): Claim {
+  const { decision, target, direction, not_after: end } = order
   return { audience, decision, target, direction, end }
 }
 

@@ -1,5 +1,5 @@
 /** What a node never blocks, whoever signed: a stolen signing key must not be able to cut it off. Pure. */
-import type { BlockAction } from '#contract/action.ts'
+import type { StandingAction } from '#contract/action.ts'
 import { type Address, addressScope, isHost, overlaps, readAddress } from '#contract/address.ts'
 import { printable } from '#contract/printable.ts'
 import { Problem } from '#contract/problem.ts'
@@ -47,7 +47,7 @@ export type Ceilings = Pick<AgentSettings, 'max_blocks' | 'ipv4_prefix' | 'ipv6_
 
 /** Why this node will not do that, or undefined when it will. */
 export function refusal(
-  action: BlockAction,
+  action: StandingAction,
   target: Address,
   here: readonly Protected[],
   ceilings: Ceilings,
@@ -62,7 +62,11 @@ export function refusal(
 }
 
 /** The sets match addresses only: a block that was meant for one port must not become one for all. */
-function inexpressible(action: BlockAction): Problem | undefined {
+function inexpressible(action: StandingAction): Problem | undefined {
+  if (action.action !== 'block' || action.direction === 'forward' || action.response === 'reject')
+    return new Problem('unsupported', `this node cannot ${action.action} what is asked`, {
+      remedy: 'block the address as a whole',
+    })
   const scope = (['interface', 'protocol', 'ports'] as const).filter(
     (key) => action[key] !== undefined,
   )

@@ -4,8 +4,11 @@ import { maybeAddress } from './address.ts'
 import { Problem } from './problem.ts'
 import { EpochMs } from './time.ts'
 
-/** `in` drops what comes from the target, `out` what goes to it, wherever on the node it passes. */
-export const Direction = z.enum(['in', 'out', 'both']).meta({ id: 'Direction' })
+/**
+ * Seen from the node: `in` is what comes from the target, `out` what goes to it, wherever on the node it passes; `both` is
+ * the two together; `forward` is what passes through the node for others, from the target or to it.
+ */
+export const Direction = z.enum(['in', 'out', 'both', 'forward']).meta({ id: 'Direction' })
 export type Direction = z.infer<typeof Direction>
 
 const decisionId = /^d-[0-9a-hjkmnp-tv-z]{16}$/
@@ -24,24 +27,94 @@ const CanonicalAddress = z
   .string()
   .refine((text) => maybeAddress(text)?.text === text, 'not a canonical address')
 
-const Block = z.strictObject({
-  action: z.literal('block'),
+/** As the kernel names it; a trailing * stands for any ending. Characters as Linux allows them, 15 at most. */
+export const InterfaceName = z
+  .string()
+  .regex(
+    /^[^\s/:*"'\\]{1,15}$|^[^\s/:*"'\\]{1,14}\*$/,
+    'expected an interface such as eth0, or ppp*',
+  )
+  .meta({ example: 'eth0' })
+
+/** Those that have ports. */
+export const portProtocols = ['tcp', 'udp', 'sctp', 'dccp', 'udplite'] as const
+const otherProtocols = [
+  'icmp',
+  'icmpv6',
+  'esp',
+  'ah',
+  'gre',
+  'igmp',
+  'ipip',
+  'ospf',
+  'vrrp',
+] as const
+
+/** By its name in nftables. */
+export const Protocol = z.enum([...portProtocols, ...otherProtocols]).meta({ id: 'Protocol' })
+export type Protocol = z.infer<typeof Protocol>
+
+/** One port or a range, both ends included. */
+export const PortRange = z
+  .string()
+  .regex(
+    /^(0|[1-9]\d{0,4})(-(0|[1-9]\d{0,4}))?$/,
+    'expected a port such as 443, or a range such as 8000-8100',
+  )
+  .refine((text) => {
+    const [low = 0, high = low] = text.split('-').map(Number)
+    return low <= high && high <= 65_535
+  }, 'a range goes from its lower port to its higher one, 65535 at most')
+  .meta({ example: '8000-8100' })
+
+/** Ranges of one action at most. */
+export const mostPorts = 15
+
+/**
+ * What of the traffic of a target is meant; what is absent does not narrow it. A node that cannot express it refuses the
+ * action, never widens or narrows it. An interface is the one by which traffic comes for `in`, by which it leaves for `out`
+ * and either for `forward`. Ports are those of the node's side for `in` and `forward` from the target, and of the target's
+ * side for `out` and `forward` to it: always the destination of what is stopped.
+ */
+const scopeShape = {
+  direction: Direction,
+  interface: InterfaceName.optional(),
+  protocol: Protocol.optional(),
+  ports: z.array(PortRange).min(1).max(mostPorts).optional(),
+}
+
+/** How often: packets of the target as a whole, whether host or network, in any `per`, `burst` of them at once. */
+export const Rate = z
+  .strictObject({
+    packets: z.int().min(1).max(1_000_000),
+    per: z.enum(['second', 'minute', 'hour']),
+    burst: z.int().min(1).max(65_535),
+  })
+  .meta({ id: 'Rate', example: { packets: 20, per: 'second', burst: 40 } })
+export type Rate = z.infer<typeof Rate>
+
+const standingShape = {
   decision: DecisionId,
   target: CanonicalAddress,
-  direction: Direction,
-  /** Narrows the block to one interface. A node that cannot express that refuses the action. */
-  interface: z.string().min(1).max(15).optional(),
-  protocol: z.string().min(1).max(20).optional(),
-  /** Single ports or ranges such as `8000-8100`. */
-  ports: z
-    .array(z.string().regex(/^\d{1,5}(-\d{1,5})?$/))
-    .min(1)
-    .optional(),
+  ...scopeShape,
   issued: EpochMs,
-  /** Every block ends. A newer action on the same decision replaces this end, also by a sooner one. */
+  /** All of them end. A newer action on the same decision replaces this end, also by a sooner one. */
   not_after: EpochMs,
   reason: z.string().max(longestReason),
+}
+
+/** Nothing of it passes; `reject` tells the sender so, which costs an answer for each packet. */
+const Block = z.strictObject({
+  action: z.literal('block'),
+  ...standingShape,
+  response: z.enum(['drop', 'reject']).optional(),
 })
+
+/** It passes although other decisions or lists block it. What else filters on the node has its own say still. */
+const Allow = z.strictObject({ action: z.literal('allow'), ...standingShape })
+
+/** What is above the rate is dropped. */
+const Limit = z.strictObject({ action: z.literal('limit'), ...standingShape, rate: Rate })
 
 const Lift = z.strictObject({
   action: z.literal('lift'),
@@ -51,10 +124,26 @@ const Lift = z.strictObject({
   reason: z.string().max(longestReason),
 })
 
-export const Action = z.discriminatedUnion('action', [Block, Lift])
+export const Action = z
+  .discriminatedUnion('action', [Block, Allow, Limit, Lift])
+  .refine((action) => action.action === 'lift' || portsFit(action), {
+    path: ['ports'],
+    message: 'only tcp, udp, sctp, dccp and udplite have ports',
+  })
 export type Action = z.infer<typeof Action>
 export type BlockAction = z.infer<typeof Block>
+export type AllowAction = z.infer<typeof Allow>
+export type LimitAction = z.infer<typeof Limit>
 export type LiftAction = z.infer<typeof Lift>
+/** What stands until its end or until it is lifted. */
+export type StandingAction = BlockAction | AllowAction | LimitAction
+
+/** What of a target's traffic is meant. */
+export type Scope = Pick<StandingAction, 'direction' | 'interface' | 'protocol' | 'ports'>
+
+function portsFit({ ports, protocol }: Pick<StandingAction, 'ports' | 'protocol'>): boolean {
+  return ports === undefined || portProtocols.some((one) => one === protocol)
+}
 
 /**
  * One entry of an envelope. Throws `unsupported` for a kind or a field this version does not know: such an

@@ -1,10 +1,10 @@
-/** A block as one row of a chunk: an array, which is a third of the size of the object. */
-import { type BlockAction, isDecisionId, longestReason, readAction } from './action.ts'
+/** What stands until its end as one row of a chunk: an array, which is a third of the size of the object. */
+import { isDecisionId, longestReason, readAction, type StandingAction } from './action.ts'
 import { type Address, maybeAddress, readAddress } from './address.ts'
 import { Problem, toProblem } from './problem.ts'
 import { latestMs } from './time.ts'
 
-type Row = [...Plain, Scope?]
+type Row = [...Plain, More?]
 type Plain = [
   decision: string,
   target: string,
@@ -13,18 +13,20 @@ type Plain = [
   not_after: number,
   reason: string,
 ]
-type Scope = Pick<BlockAction, 'interface' | 'protocol' | 'ports'>
+/** What a plain block has not: another action, a narrower scope, a rate. */
+type More = { readonly [name: string]: unknown }
 
-/** A block with its target as it was parsed to be checked, or why there is none and whose it would have been. */
+/** An action with its target as it was parsed to be checked, or why there is none and whose it would have been. */
 export type ReadRow =
-  | { block: BlockAction; target: Address }
+  | { order: StandingAction; target: Address }
   | { decision: string | undefined; refused: Problem }
 
-export function printRow(block: BlockAction): Row {
-  const { decision, target, direction, issued, not_after, reason, ...rest } = block
-  const { action: _, ...scope } = rest
+export function printRow(order: StandingAction): Row {
+  const { decision, target, direction, issued, not_after, reason, ...rest } = order
+  const { action, ...scope } = rest
+  const more = action === 'block' ? scope : { action, ...scope }
   const row: Plain = [decision, target, direction, issued, not_after, reason]
-  return Object.keys(scope).length === 0 ? row : [...row, scope]
+  return Object.keys(more).length === 0 ? row : [...row, more]
 }
 
 /** Never throws. */
@@ -32,9 +34,10 @@ export function readRow(row: unknown): ReadRow {
   try {
     const plain = readPlain(row)
     if (plain) return plain
-    const block = readAction(entryOf(row))
-    if (block.action !== 'block') throw new Problem('unsupported', 'a snapshot holds blocks only')
-    return { block, target: readAddress(block.target) }
+    const order = readAction(entryOf(row))
+    if (order.action === 'lift')
+      throw new Problem('unsupported', 'a snapshot holds what stands, and no lift')
+    return { order, target: readAddress(order.target) }
   } catch (error) {
     return { decision: decisionOf(row), refused: toProblem(error) }
   }
@@ -55,7 +58,7 @@ function readPlain(row: unknown): ReadRow | undefined {
   const target = maybeAddress(text)
   if (target?.text !== text) return undefined
   return {
-    block: { action: 'block', decision, target: text, direction, issued, not_after, reason },
+    order: { action: 'block', decision, target: text, direction, issued, not_after, reason },
     target,
   }
 }
@@ -64,14 +67,14 @@ function isEpochMs(value: unknown): value is number {
   return Number.isSafeInteger(value) && typeof value === 'number' && value >= 0 && value <= latestMs
 }
 
-/** What the row does not name cannot be overwritten by its scope; what is left over makes it unsupported. */
+/** What the row names cannot be named again by what comes after it; what is left over makes it unsupported. */
 function entryOf(row: unknown): unknown {
   if (!Array.isArray(row)) return row
-  const [decision, target, direction, issued, not_after, reason, scope, ...more]: unknown[] = row
-  const given = typeof scope === 'object' && scope !== null ? scope : {}
-  const plain = { action: 'block', decision, target, direction, issued, not_after, reason }
+  const [decision, target, direction, issued, not_after, reason, rest, ...more]: unknown[] = row
+  const given = typeof rest === 'object' && rest !== null ? rest : {}
+  const plain = { decision, target, direction, issued, not_after, reason }
   const twice = Object.keys(given).some((key) => key in plain)
-  return { ...given, ...plain, ...(more.length > 0 || twice ? { more } : {}) }
+  return { action: 'block', ...given, ...plain, ...(more.length > 0 || twice ? { more } : {}) }
 }
 
 function decisionOf(row: unknown): string | undefined {

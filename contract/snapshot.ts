@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import type { BlockAction } from './action.ts'
+import type { StandingAction } from './action.ts'
 import { Audience } from './audience.ts'
 import { Problem } from './problem.ts'
 import { printRow, type ReadRow, readRow } from './row.ts'
@@ -28,8 +28,8 @@ export const SnapshotClaims = z.strictObject({
 })
 export type SnapshotClaims = z.infer<typeof SnapshotClaims>
 
-export function printChunk(blocks: readonly BlockAction[]): string {
-  return JSON.stringify(blocks.map(printRow))
+export function printChunk(orders: readonly StandingAction[]): string {
+  return JSON.stringify(orders.map(printRow))
 }
 
 /**

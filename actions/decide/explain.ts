@@ -94,7 +94,9 @@ function headline({ outcome, would, order }: Verdict): string {
 function decided(outcome: Outcome, order: Order | undefined): string {
   if (order === undefined) return outcome
   const { target, lengthMs, audience, direction } = order
-  const way = { in: 'coming in', out: 'going out', both: 'both ways' }[direction]
+  const way = { in: 'coming in', out: 'going out', both: 'both ways', forward: 'passing through' }[
+    direction
+  ]
   const what = outcome === 'review' ? 'ask a person whether to block' : outcome
   return `${what} ${target} for ${printDuration(lengthMs)}, ${way}, on ${audience.join(', ')}`
 }

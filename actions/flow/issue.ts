@@ -1,5 +1,10 @@
 /** Turns orders into signed envelopes, one for each audience, within the transaction that recorded the decisions. */
-import { type Action, type BlockAction, longestReason } from '#contract/action.ts'
+import {
+  type Action,
+  type BlockAction,
+  longestReason,
+  type StandingAction,
+} from '#contract/action.ts'
 import {
   type EnvelopeClaims,
   envelopeHash,
@@ -39,7 +44,7 @@ export async function issue(
       audience,
       lifted.map(({ decision }) => decision),
     )
-    await putClaims(tx, audience, actions.filter(isBlock))
+    await putClaims(tx, audience, actions.filter(isStanding))
     let head = await readHead(tx, audience)
     for (let i = 0; i < actions.length; i += maxActions) {
       const envelope = seal(keys, head, actions.slice(i, i + maxActions), now)
@@ -104,6 +109,6 @@ function byAudience(orders: readonly Addressed[]): Map<string, Action[]> {
   return grouped
 }
 
-function isBlock(action: Action): action is BlockAction {
-  return action.action === 'block'
+function isStanding(action: Action): action is StandingAction {
+  return action.action !== 'lift'
 }

@@ -1,6 +1,6 @@
 /** What the nodes are to enforce: signed envelopes in sequence, and the wished state that they add up to. */
 import type { Selectable } from 'kysely'
-import type { BlockAction } from '#contract/action.ts'
+import type { StandingAction } from '#contract/action.ts'
 import { noPrevious } from '#contract/envelope.ts'
 import { prepared, preparedList, type Slots } from './prepared.ts'
 import type { Reader, Writer } from './store.ts'
@@ -117,11 +117,11 @@ export async function pruneEnvelopes(tx: Writer, before: number, limit: number):
 export async function putClaims(
   tx: Writer,
   audience: string,
-  blocks: readonly BlockAction[],
+  orders: readonly StandingAction[],
 ): Promise<void> {
   await insertClaims(
     tx,
-    blocks.map((block) => toClaim(audience, block)),
+    orders.map((order) => toClaim(audience, order)),
   )
 }
 
@@ -159,24 +159,24 @@ export async function claimsOf(
   db: Reader | Writer,
   audience: string,
   now: number,
-): Promise<BlockAction[]> {
+): Promise<StandingAction[]> {
   const rows = await db
     .selectFrom('claims')
     .select('action')
     .where('audience', '=', audience)
     .where('not_after', '>', now)
     .execute()
-  return rows.map((row) => JSON.parse(row.action) as BlockAction)
+  return rows.map((row) => JSON.parse(row.action) as StandingAction)
 }
 
 type Claim = Selectable<Tables['claims']>
 
-function toClaim(audience: string, block: BlockAction): Claim {
+function toClaim(audience: string, order: StandingAction): Claim {
   return {
     audience,
-    decision: block.decision,
-    target: block.target,
-    not_after: block.not_after,
-    action: JSON.stringify(block),
+    decision: order.decision,
+    target: order.target,
+    not_after: order.not_after,
+    action: JSON.stringify(order),
   }
 }

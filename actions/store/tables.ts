@@ -61,7 +61,7 @@ export type Tables = {
     decision: string
     target: string
     not_after: number
-    /** The BlockAction. */
+    /** The StandingAction. */
     action: string
   }
   heads: { audience: string; epoch: number; seq: number; hash: string }

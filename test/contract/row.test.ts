@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { type BlockAction, readAction } from '#contract/action.ts'
+import { type BlockAction, readAction, type StandingAction } from '#contract/action.ts'
 import { maybeAddress } from '#contract/address.ts'
 import { printRow, readRow } from '#contract/row.ts'
 import { chunkDigest, readChunk } from '#contract/snapshot.ts'
@@ -50,24 +50,31 @@ test('a row is taken exactly when the schema of an action takes what stands in i
       const [decision, target, direction, issued, not_after, reason] = given
       const entry = { action: 'block', decision, target, direction, issued, not_after, reason }
       const read = readRow(given)
-      assert.deepEqual('block' in read ? read.block : 'refused', schemaSays(entry))
-      if ('block' in read) assert.deepEqual(read.target, maybeAddress(read.block.target))
+      assert.deepEqual('order' in read ? read.order : 'refused', schemaSays(entry))
+      if ('order' in read) assert.deepEqual(read.target, maybeAddress(read.order.target))
     }),
     { numRuns: 2_000 },
   )
 })
 
-test('what is printed reads back, also with a narrower scope', () => {
-  for (const block of [known, { ...known, ports: ['22', '8000-8100'], protocol: 'tcp' }]) {
-    const read = readRow(JSON.parse(JSON.stringify(printRow(block))))
-    assert.deepEqual('block' in read && read.block, block)
+test('what is printed reads back, also with a narrower scope, an exception or a rate', () => {
+  const { action: _, ...rest } = known
+  const orders: StandingAction[] = [
+    known,
+    { ...known, ports: ['22', '8000-8100'], protocol: 'tcp', response: 'reject' },
+    { ...rest, action: 'allow', interface: 'ppp*' },
+    { ...rest, action: 'limit', rate: { packets: 5, per: 'second', burst: 10 } },
+  ]
+  for (const order of orders) {
+    const read = readRow(JSON.parse(JSON.stringify(printRow(order))))
+    assert.deepEqual('order' in read && read.order, order)
   }
 })
 
 test('what this version does not know is refused row by row, with the decision where it can be told', () => {
   const row = printRow(known)
   const rows = [
-    ['d-0000000000000001', '203.0.113.8', 'forward', 1, 2, 'a direction of a newer version'],
+    ['d-0000000000000001', '203.0.113.8', 'sideways', 1, 2, 'a direction of a newer version'],
     [...row, { speed: 10 }],
     [...row, { target: '203.0.113.9' }],
     [...row, {}, 'more'],
@@ -80,7 +87,7 @@ test('what this version does not know is refused row by row, with the decision w
   const text = JSON.stringify(rows)
   const read = [...readChunk(text, chunkDigest(text))]
   assert.deepEqual(
-    read.map((one) => ('block' in one ? one.block.target : `${one.refused.code} ${one.decision}`)),
+    read.map((one) => ('order' in one ? one.order.target : `${one.refused.code} ${one.decision}`)),
     [
       'unsupported d-0000000000000001',
       ...Array.from({ length: 4 }, () => `unsupported ${known.decision}`),

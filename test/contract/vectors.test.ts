@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { z } from 'zod'
-import { type BlockAction, readAction } from '#contract/action.ts'
+import { readAction, type StandingAction } from '#contract/action.ts'
 import { readAddress } from '#contract/address.ts'
 import { EnvelopeClaims, envelopeHash, type TokenType, tokenType } from '#contract/envelope.ts'
 import { printFeedChunk, readFeedChunk } from '#contract/feed.ts'
@@ -223,6 +223,6 @@ function unsigned(jws: string): string {
   return jws.split('.').slice(0, 2).join('.')
 }
 
-function blocksIn(chunk: string, digest: string): BlockAction[] {
-  return [...readChunk(chunk, digest)].flatMap((row) => ('block' in row ? [row.block] : []))
+function blocksIn(chunk: string, digest: string): StandingAction[] {
+  return [...readChunk(chunk, digest)].flatMap((row) => ('order' in row ? [row.order] : []))
 }

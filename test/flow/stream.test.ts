@@ -497,7 +497,7 @@ async function wholeState(service: TestService, token: string) {
   )
   const blocks = texts.flatMap(({ text }, n) =>
     [...readChunk(text, claims.chunks[n] ?? '')].flatMap((row) =>
-      'block' in row ? [row.block] : [],
+      'order' in row ? [row.order] : [],
     ),
   )
   return { claims, blocks }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { cpSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import type { BlockAction } from '#contract/action.ts'
+import type { BlockAction, StandingAction } from '#contract/action.ts'
 import { openStage, type Stage } from '../crash/stage.ts'
 import { makeNode } from '../crash/stage-node.ts'
 import { until } from '../crash/until.ts'
@@ -232,7 +232,10 @@ describe('what ails the peers', { skip: kernel.skip }, () => {
   test('a block for one interface or port is refused, not widened to all', async () => {
     const address = next()
     const unsupported = 'refused unsupported'
-    const scopes = [{ interface: 'eth1' }, { protocol: 'tcp', ports: ['22'] }]
+    const scopes: Pick<StandingAction, 'interface' | 'protocol' | 'ports'>[] = [
+      { interface: 'eth1' },
+      { protocol: 'tcp', ports: ['22'] },
+    ]
     for (const [index, scope] of scopes.entries()) {
       const action = { ...signed(20 + index, address), ...scope }
       assert.deepEqual(await refused(stage, 'all', action, 2), [unsupported, unsupported])
