@@ -13,7 +13,7 @@ import {
 } from 'node:fs'
 import { createServer, type RequestListener } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
-import type { AddressInfo, Server } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, beforeEach, describe, test } from 'node:test'
@@ -234,11 +234,14 @@ describe('the script, started as Splunk does', { skip: python }, () => {
   }
 
   type Ran = { code: number | null; said: string }
-  async function run(input: string, argument = '--execute'): Promise<Ran> {
-    const script = join(dir, 'cordon_block/bin/cordon_block.py')
+  async function run(
+    input: string,
+    argument = '--execute',
+    script = join(dir, 'cordon_block/bin/cordon_block.py'),
+  ): Promise<Ran> {
     const child = spawn('python3', [script, argument], {
       stdio: ['pipe', 'ignore', 'pipe'],
-      env: { PATH: process.env.PATH, http_proxy: 'http://192.0.2.1:1', LANG: 'C' },
+      env: { PATH: process.env.PATH, http_proxy: 'http://192.0.2.1:1', LC_ALL: 'C' },
     })
     let said = ''
     child.stderr.setEncoding('utf8').on('data', (piece: string) => {
@@ -330,6 +333,18 @@ describe('the script, started as Splunk does', { skip: python }, () => {
     assert.ok(!/session-key-1|session_key|typed-in/.test(text))
   })
 
+  test('reads every letter, whatever language the machine is set to', async () => {
+    const given = payload(
+      'src,user\n203.0.113.24,Zoë\n',
+      {},
+      { search_name: 'Anmeldung fällt auf' },
+    )
+    assert.equal((await run(given)).code, 0)
+    const { text } = await service.ask('GET', '/v1/alerts?attacker=203.0.113.24')
+    assert.match(text, /"user":"Zoë"/)
+    assert.match(text, /"name":"Anmeldung fällt auf"/)
+  })
+
   test('takes the first row where there is no file of results', async () => {
     assert.match((await run(payload(undefined))).said, /stored=1/)
     assert.ok((await attackers()).includes('203.0.113.99'))
@@ -410,10 +425,10 @@ describe('the script, started as Splunk does', { skip: python }, () => {
 
   describe('and when something is wrong', () => {
     const row = 'src\n203.0.113.61\n'
-    async function standIn(answer: RequestListener, server: Server = createServer(answer)) {
+    async function standIn(answer: RequestListener, server = createServer(answer)) {
       await new Promise<void>((up) => server.listen(0, '127.0.0.1', up))
       const { port } = server.address() as AddressInfo
-      return { port, close: () => new Promise((done) => server.close(done)) }
+      return { port, server, close: () => new Promise((done) => server.close(done)) }
     }
 
     test('a busy service is asked again, as late as it says', async () => {
@@ -443,6 +458,65 @@ describe('the script, started as Splunk does', { skip: python }, () => {
       await busy.close()
       assert.equal(code, 2)
       assert.match(said, /ERROR Cordon answered 429: .*given up/)
+    })
+
+    test('an answer that is lost makes neither a second alert nor a second block', async () => {
+      let lost = 0
+      const losing = await standIn(async (request, response) => {
+        let body = ''
+        for await (const piece of request.setEncoding('utf8')) body += piece
+        const { method = '', headers } = request
+        const answer = await fetch(`${url}${request.url}`, {
+          method,
+          headers: { authorization: headers.authorization ?? '' },
+          ...(method === 'POST' && { body: Buffer.from(body) }),
+        })
+        const text = await answer.text()
+        if (method === 'POST' && lost++ % 2 === 0) return void response.destroy()
+        response.writeHead(answer.status).end(text)
+      })
+      setLocal({ ...setup, url: `http://127.0.0.1:${losing.port}` })
+      const sent = await run(payload('src\n203.0.113.71\n'))
+      lost = 0
+      const blocked = await run(payload('src\n203.0.113.72\n', { mode: 'block', length: '1h' }))
+      await losing.close()
+      assert.deepEqual([sent.code, blocked.code], [0, 0], sent.said + blocked.said)
+      assert.match(sent.said, /^WARN cannot reach Cordon.*\nINFO stored=0 repeats=1/)
+      assert.match(blocked.said, /^WARN cannot reach Cordon.*\nINFO .* this run has its decision/)
+      assert.equal((await blocks('203.0.113.72')).length, 1)
+    })
+
+    test('a service that is silent is given up before Splunk ends the script', async () => {
+      const silent = await standIn(() => {})
+      setLocal({ ...setup, url: `http://127.0.0.1:${silent.port}` })
+      const hasty = join(dir, 'cordon_block/bin/hasty.py')
+      writeFileSync(hasty, read('bin/cordon_block.py').replace(/^BUDGET = \d+$/m, 'BUDGET = 1'))
+      const { code, said } = await run(payload(row), '--execute', hasty)
+      silent.server.closeAllConnections()
+      await silent.close()
+      assert.equal(code, 2)
+      assert.match(said, /^ERROR cannot reach Cordon: .*timed out; given up\n$/)
+    })
+
+    test('a service that does not prove who it is gets no token, and one of an own authority does', async () => {
+      const tls = await ownCertificate()
+      const asked: string[] = []
+      const answer: RequestListener = (request, response) => {
+        asked.push(request.headers.authorization ?? '')
+        const taken = { stored: 1, repeats: 0, ignored: 0, refused: 0, items: [] }
+        response.end(JSON.stringify(taken))
+      }
+      const { port, close } = await standIn(answer, createTlsServer(tls, answer))
+      const ca = join(dir, 'ca.pem')
+      writeFileSync(ca, tls.cert)
+      setLocal({ ...setup, url: `https://127.0.0.1:${port}` })
+      const untrusted = await run(payload(row))
+      assert.deepEqual([untrusted.code, asked.length], [2, 0])
+      assert.match(untrusted.said, /^ERROR Cordon did not prove who it is .*: set ca_file\n$/)
+      setLocal({ ...setup, url: `https://127.0.0.1:${port}`, ca_file: ca })
+      assert.equal((await run(payload(row))).code, 0)
+      await close()
+      assert.equal(asked.length, 1)
     })
 
     test('a redirect does not get the token', async () => {
@@ -499,7 +573,7 @@ describe('the script, started as Splunk does', { skip: python }, () => {
       const asked: string[] = []
       const splunkd: RequestListener = (request, response) => {
         asked.push(`${request.headers.authorization} ${request.url}`)
-        const content = { clear_password: readFileSync(join(dir, 'token'), 'utf8').trim() }
+        const content = { clear_password: readFileSync(join(dir, 'token'), 'utf8') }
         response.end(JSON.stringify({ entry: [{ content }] }))
       }
       const { port, close } = await standIn(splunkd, createTlsServer(tls, splunkd))

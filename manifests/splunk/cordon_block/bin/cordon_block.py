@@ -95,14 +95,14 @@ def read_token(setup, name, payload):
     try:
         if path:
             with open(path, encoding="ascii") as file:
-                token = file.read().strip()
+                token = file.read()
         else:
             token = stored_token(name, payload)
     except (OSError, UnicodeDecodeError) as error:
         raise Trouble("cannot read %s_file %s: %s" % (name, path, error))
-    if not re.match(r"^[\x21-\x7e]+$", token):
+    if not re.match(r"^[\x21-\x7e]+$", token.strip()):
         raise Trouble("%s is empty or no token" % name)
-    return token
+    return token.strip()
 
 
 def stored_token(name, payload):
@@ -113,7 +113,9 @@ def stored_token(name, payload):
     entry = urllib.parse.quote("%s:%s:" % (APP, name), safe="")
     url = "%s/servicesNS/nobody/%s/storage/passwords/%s?output_mode=json" % (uri, APP, entry)
     head = {"Authorization": "Splunk %s" % payload.get("session_key", "")}
-    context = ssl._create_unverified_context()
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
     try:
         with opener(context).open(urllib.request.Request(url, headers=head), timeout=10) as answer:
             return str(json.load(answer)["entry"][0]["content"]["clear_password"])
@@ -155,9 +157,11 @@ class Cordon:
         data = None if body is None else json.dumps(body).encode("utf-8")
         head = {"Authorization": "Bearer " + self.token, "Content-Type": "application/json"}
         request = urllib.request.Request(self.base + path, data=data, headers=head)
-        left = max(1, min(LONGEST_REQUEST, self.end - time.monotonic()))
+        left = self.end - time.monotonic()
+        if left <= 0:
+            raise Trouble("no time is left")
         try:
-            with self.opener.open(request, timeout=left) as answer:
+            with self.opener.open(request, timeout=min(LONGEST_REQUEST, left)) as answer:
                 return json.loads(answer.read(LONGEST_ANSWER).decode("utf-8"))
         except urllib.error.HTTPError as error:
             raise refused(error)
@@ -322,7 +326,7 @@ def main(arguments):
         say("FATAL", "Splunk starts this as %s.py --execute" % APP)
         return 2
     try:
-        payload = json.load(sys.stdin)
+        payload = json.loads(sys.stdin.buffer.read().decode("utf-8"))
         if not isinstance(payload, dict):
             raise ValueError("it is no object")
     except ValueError as error:
