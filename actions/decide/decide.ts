@@ -105,8 +105,11 @@ function judge(
   const { target, aim } = aimAt(attacker, rule.terms, matter)
   const { lengthMs, escalated } = lengthOf(rule.terms, matter)
   const limits = [...limitsOn(target, matter), ...veto(matter.facts)]
+  const asked = failed || doubted
+  const capped =
+    !asked && rule.verdict === 'block' && limits.every(({ code }) => code === 'ceiling')
   const verdict: Verdict = {
-    outcome: failed || doubted || limits.length > 0 ? 'review' : rule.verdict,
+    outcome: asked || limits.length > 0 ? 'review' : rule.verdict,
     rule: rule.name,
     order: {
       target: target.text,
@@ -114,6 +117,7 @@ function judge(
       direction: rule.terms.direction,
       lengthMs,
     },
+    ...(capped && limits.length > 0 && { capped }),
     reasons: [...found, ...aim, ...escalated, ...limits],
   }
   return observe(rule, matter.policy, provisionally(verdict, rule, matter, evidence))
@@ -154,7 +158,7 @@ function escalate(terms: Terms, { offences }: Facts): { lengthMs: number; escala
 function observe(rule: Rule, policy: Policy, verdict: Verdict): Verdict {
   const scope = rule.observe ? 'rule' : policy.mode === 'observe' ? 'policy' : undefined
   if (scope === undefined || verdict.outcome === 'watch') return verdict
-  const { provisional, ...rest } = verdict
+  const { provisional, capped, ...rest } = verdict
   const reasons: Reason[] = [...verdict.reasons, { code: 'observed', scope, rule: rule.name }]
   const order = verdict.order && {
     ...verdict.order,

@@ -17,6 +17,8 @@ export type Verdict = {
    * the rule's `confirm` holds then.
    */
   provisional?: { lengthMs: number }
+  /** Set on a question that would be a block but for how many blocks there are: where one stands, nothing is to be asked. */
+  capped?: true
   /** Providers that have to be asked before the alert can be judged; the rest says nothing yet. */
   ask?: readonly string[]
   /** In the order in which they were found. Never empty. */

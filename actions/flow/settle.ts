@@ -12,7 +12,8 @@ export type Settlement =
  * `standing` are the decisions on the same target that wait or are in force. While a block is in force another alert
  * makes no second block: it is evidence, and prolongs the block when that gains at least a tenth of its length (so
  * that a stream of alerts does not become a stream of envelopes). A provisional block prolongs nothing: only an answer
- * does. What is sure prolongs a provisional one by however little, for then it no longer hangs on the answer.
+ * does. What is sure prolongs a provisional one by however little, for then it no longer hangs on the answer. At a
+ * ceiling of how many blocks there may be nothing is prolonged, and no question is made of what is blocked already.
  */
 export function settle(
   alert: Alert,
@@ -21,6 +22,8 @@ export function settle(
   standing: readonly Decision[],
   now: number,
 ): Settlement {
+  const blocked = verdict.capped && standing.find((decision) => isBlocked(decision, verdict))
+  if (blocked) return { kind: 'evidence', decision: blocked }
   const same = standing.find((decision) => answers(decision, verdict))
   if (!same) return { kind: 'new', decision: newDecision(alert, verdict, offender, now) }
   const vetoes = unheard(same, verdict.reasons)
@@ -49,6 +52,11 @@ function vetoesIn(reasons: readonly Reason[]) {
 function isProvisional(reasons: readonly Reason[]): boolean {
   const codes = reasons.map(({ code }) => code)
   return codes.includes('provisional') && !codes.includes('confirmed')
+}
+
+/** Whether the decision is the block that would be made but for a ceiling. */
+function isBlocked(decision: Decision, { order }: Verdict): boolean {
+  return order !== undefined && answers(decision, { outcome: 'block', order })
 }
 
 /** Whether the decision is already what this verdict would become. */

@@ -157,7 +157,9 @@ export class World {
     if (settlement.kind === 'evidence') {
       decision.alerts++
       if (settlement.notAfter !== undefined) decision.notAfter = settlement.notAfter
-      return { ...said, made: false, decision: decision.id }
+      // At a ceiling the verdict was a question, and is none where the block stands already.
+      const answer = isBlock(decision) ? 'block' : outcome
+      return { ...said, outcome: answer, made: false, decision: decision.id }
     }
     this.#hold(decision)
     if (outcome === 'block') {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { decide } from '../../actions/decide/decide.ts'
 import type { Facts } from '../../actions/decide/facts.ts'
+import type { IntelligenceFact } from '../../actions/decide/outside.ts'
 import { readPolicy } from '../../actions/decide/policy.ts'
 import type { Verdict } from '../../actions/decide/verdict.ts'
 import { alert, blockAll, facts, now } from './given.ts'
@@ -216,5 +217,35 @@ describe('the judgement', () => {
     assert.equal(order(blockAll({ top }))?.direction, 'both')
     const own = order(blockAll({ top, rule: 'audience: [node/web-01]\ndirection: out' }))
     assert.deepEqual([own?.audience, own?.direction], [['node/web-01'], 'out'])
+  })
+
+  test('a question is for the number of blocks alone only where nothing else makes it one', () => {
+    const capped = (
+      more: { rule?: string; when?: string },
+      given: Partial<Facts> = {},
+      attacker = '203.0.113.7',
+    ) =>
+      decide({
+        alert: alert({ attacker }),
+        facts: facts({ blocksInForce: 5, ...given }),
+        policy: readPolicy(blockAll({ top: 'ceilings: { blocks_in_force: 5 }', ...more })),
+        now,
+      }).capped
+    assert.equal(capped({}), true)
+    assert.equal(capped({}, { blocksInForce: 4 }), undefined)
+    assert.equal(capped({ when: 'alert.groups[3] == "x"' }), undefined)
+    assert.equal(capped({}, {}, '203.0.112.0/20'), undefined)
+    assert.equal(capped({ rule: 'observe: true' }), undefined)
+    const vouched: IntelligenceFact = {
+      state: 'answered',
+      verdict: 'benign',
+      score: 0,
+      trusted: true,
+      tags: [],
+      summary: 'common business service',
+      ageMs: 0,
+    }
+    const outside = { ...facts().outside, intelligence: { greynoise: vouched } }
+    assert.equal(capped({}, { outside }), undefined)
   })
 })

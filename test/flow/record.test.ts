@@ -92,6 +92,59 @@ describe('the ceilings', () => {
   })
 })
 
+describe('at a ceiling', () => {
+  const policy = plainPolicy.replace('100000', '2')
+  type Shown = { target: string; state: string; alerts: number; not_after: string | null }
+  const full = async (t: TestContext, given = policy) => {
+    const service = await openTestService({ policy: given })
+    t.after(() => service.close())
+    await service.alert([record('203.0.113.1'), record('203.0.113.2')])
+    const shown = async () => {
+      const { text } = await service.ask('GET', '/v1/decisions')
+      const { decisions }: { decisions: Shown[] } = JSON.parse(text)
+      return decisions.sort((a, b) => (a.target < b.target ? -1 : 1))
+    }
+    return { service, shown }
+  }
+
+  test('another alert about what is blocked already is evidence, prolongs nothing and is no question', async (t) => {
+    const { service, shown } = await full(t)
+    const [before] = await shown()
+    service.clock.now += 30_000
+    await service.alert([record('203.0.113.1'), record('203.0.113.3')])
+    const [again, ...others] = await shown()
+    assert.deepEqual([again?.state, again?.alerts], ['issued', 2])
+    assert.equal(again?.not_after, before?.not_after)
+    assert.deepEqual(
+      others.map(({ target, state }) => [target, state]),
+      [
+        ['203.0.113.2', 'issued'],
+        ['203.0.113.3', 'waiting'],
+      ],
+    )
+  })
+
+  test('that is over the block is prolonged again', async (t) => {
+    const { service, shown } = await full(t)
+    const [before] = await shown()
+    service.clock.now += 30 * 60_000
+    await service.alert(record('203.0.113.1'))
+    const [again] = await shown()
+    assert.ok(again?.not_after && before?.not_after && again.not_after > before.not_after)
+  })
+
+  test('what a rule wants to ask about is asked, blocked or not', async (t) => {
+    const { service, shown } = await full(t)
+    await service.alert(record('203.0.113.1', { severity: 50 }))
+    const states = (await shown()).map(({ target, state }) => `${target} ${state}`)
+    assert.deepEqual(states.toSorted(), [
+      '203.0.113.1 issued',
+      '203.0.113.1 waiting',
+      '203.0.113.2 issued',
+    ])
+  })
+})
+
 describe('the queue of writers', () => {
   test('leaves the event loop a turn between its commits', async (t) => {
     const store = await openStore(openSqlite(':memory:'))
