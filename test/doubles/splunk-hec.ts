@@ -146,7 +146,7 @@ function ask(world: HecWorld, channel: string, body: string): Said | { acks: obj
   const said = acks.map((ack) => {
     const left = (own?.get(ack) ?? Number.POSITIVE_INFINITY) - 1
     // Below zero it was told before, and is forgotten.
-    own?.set(ack, left)
+    if (own?.has(ack)) own.set(ack, left)
     return [String(ack), left === 0] as const
   })
   return { acks: Object.fromEntries(said) }

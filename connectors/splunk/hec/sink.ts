@@ -10,6 +10,8 @@ import { type HecSettings, wantsAction } from './shape.ts'
 const mostEvents = 200
 const firstPauseMs = 250
 const longestPauseMs = 5_000
+/** Numbers of acknowledgements begin at 0. */
+const neverGiven = 2_147_483_647
 
 type Event = { id: string; text: string }
 type Sending = { hec: Hec; settings: HecSettings; clock: Clock; stop: AbortSignal }
@@ -41,9 +43,9 @@ export function openHecSink(
   }
 }
 
-/** Throws unless the token has indexer acknowledgement: asks about a number that was never given out. */
+/** Throws unless the token has indexer acknowledgement: asks about a number that is never given out. */
 export async function askNothing(hec: Hec, stop: AbortSignal): Promise<void> {
-  const answer = await hec.ask([0], stop)
+  const answer = await hec.ask([neverGiven], stop)
   if (answer.acks === undefined) throw refusedByHec(answer)
 }
 
