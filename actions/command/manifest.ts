@@ -1,64 +1,25 @@
-/** `cordon manifest …`: shows the diff of what another product gets, asks, writes it, and takes it back. */
+/** `cordon manifest install|remove`: shows the diff of what another product gets, asks, writes it, and takes it back. */
 import { printable } from '#contract/printable.ts'
 import { Problem } from '#contract/problem.ts'
-import { isForMachine, readSets } from '../manifest/choose.ts'
-import { openDisk } from '../manifest/disk.ts'
+import { carryOut, checkFolders } from '../manifest/carry-out.ts'
+import { readSets } from '../manifest/choose.ts'
+import { type Disk, openDisk } from '../manifest/disk.ts'
+import { type Place, placeOf } from '../manifest/place.ts'
 import {
-  carryOut,
-  checkFolders,
   isDone,
   type Prepared,
   prepareInstall,
   prepareRemove,
   readInstalled,
   type Who,
-} from '../manifest/install.ts'
-import type { ManifestFile } from '../manifest/manifest-file.ts'
-import { type Place, placeOf } from '../manifest/place.ts'
+} from '../manifest/prepare.ts'
 import { showChange } from '../manifest/print-plan.ts'
 import { hostName, hostNames, readManifest, unknownHost } from '../manifest/read-manifests.ts'
-import { type Status, statusesOf } from '../manifest/status.ts'
 import { answer } from './answer.ts'
 import type { Asked, Handler, Io } from './command.ts'
-import { paint, printColumns, printWhen } from './paint.ts'
+import { paint } from './paint.ts'
+import { printProblem } from './run.ts'
 import { printShown } from './shown-change.ts'
-
-export const listManifests: Handler = async (asked, io) => {
-  const who = whoIs(io)
-  const told = hostNames().map((host) => {
-    const manifest = readManifest(host)
-    const { title, versions, parts } = manifest.file
-    const here = statusesOf(manifest, asked.option('dest'), who)
-    return { host, title, versions, parts: Object.keys(parts), here }
-  })
-  answer(asked, io, told, () =>
-    printColumns(
-      io,
-      ['HOST', 'TITLE', 'VERSIONS', 'PARTS', 'INSTALLED'],
-      told.map(({ host, title, versions, parts, here }) => [
-        host,
-        title,
-        versions,
-        parts.join(', '),
-        here.map((status) => sayStatus(status, io)).join('; ') || 'no',
-      ]),
-    ),
-  )
-  return 0
-}
-
-export const showManifest: Handler = async (asked, io) => {
-  const { host, file, readme } = readManifest(asked.argument('host'))
-  answer(asked, io, { host, ...file, readme }, () =>
-    [
-      `${paint(io, 'out', 'bold', `${file.title}, ${file.versions}`)}\n`,
-      ...Object.entries(file.parts).map(([name, part]) => printPart(io, name, part)),
-      printSettings(io, file),
-      `\n${readme.trim()}\n`,
-    ].join(''),
-  )
-  return 0
-}
 
 export const installManifest: Handler = async (asked, io) => {
   const manifest = readManifest(asked.argument('host'))
@@ -66,7 +27,7 @@ export const installManifest: Handler = async (asked, io) => {
     manifest,
     parts: asked.options('part'),
     values: readSets(asked.options('set')),
-    dest: asked.option('dest'),
+    dest: destOf(asked),
     force: asked.flag('force'),
   }
   const who = whoIs(io)
@@ -77,7 +38,7 @@ export const installManifest: Handler = async (asked, io) => {
 export const removeManifest: Handler = async (asked, io) => {
   const host = asked.argument('host')
   const who = whoIs(io)
-  const place = findPlace(host, asked.option('dest'), who)
+  const place = findPlace(host, destOf(asked), who)
   const prepare = () => place && prepareRemove(host, place, asked.flag('force'), who)
   const prepared = prepare()
   if (prepared) return change(asked, io, { prepared, prepare, done: 'removed' })
@@ -110,14 +71,18 @@ async function change(asked: Asked, io: Io, { prepared, prepare, done }: Work): 
     )
   if (!asked.json) for (const one of [...changes, ...conflicts]) io.out(printShown(io, one))
   for (const note of plan.notes) io.err(`note: ${printable(note, 1_000)}\n`)
-  if (conflicts.length > 0) throw changedByPerson(conflicts.map(({ path }) => path))
+  if (conflicts.length > 0) {
+    tell(false, '')
+    printProblem(changedByPerson(conflicts.map(({ path }) => path)), io)
+    return 1
+  }
   if (isDone(prepared)) {
     tell(false, 'nothing to change\n')
     return 0
   }
+  if (changes.length === 0) io.err('note: all is as it should be; only the record of it changes\n')
   const disk = openDisk(place.root)
-  checkFolders(prepared, disk)
-  if (asked.flag('dry-run') || !(asked.flag('yes') || (await agrees(io, place)))) {
+  if (asked.flag('dry-run') || !(await mayAct(asked, io, prepared, disk))) {
     tell(false, '')
     io.err('hint: nothing was done; add --yes to do it\n')
     return 3
@@ -125,6 +90,12 @@ async function change(asked: Asked, io: Io, { prepared, prepare, done }: Work): 
   carryOut(prepared, prepare, disk)
   tell(true, `${done} below ${printable(place.root, 1_000)}${printNext(io, next)}\n`)
   return 0
+}
+
+/** Whether it could be written is looked at before anybody is asked. */
+async function mayAct(asked: Asked, io: Io, prepared: Prepared, disk: Disk): Promise<boolean> {
+  checkFolders(prepared, disk)
+  return asked.flag('yes') || (await agrees(io, prepared.place))
 }
 
 /** Only who sees the question can answer it. */
@@ -162,37 +133,15 @@ function findPlace(host: string, dest: string | undefined, who: Who): Place | un
   return found[0]
 }
 
-function whoIs(io: Io): Who {
+/** Undefined when it was not named. Throws `usage` for an empty one, which a variable that is not set leaves. */
+export function destOf(asked: Asked): string | undefined {
+  const dest = asked.option('dest')
+  if (dest === '') throw new Problem('usage', '--dest is empty', { remedy: 'name a folder' })
+  return dest
+}
+
+export function whoIs(io: Io): Who {
   return { me: process.geteuid?.(), now: io.now() }
-}
-
-function sayStatus(status: Status | Problem, io: Io): string {
-  if (status instanceof Problem) return status.message
-  const { root, installed, parts, changed, outdated } = status
-  const since = changed.length > 0 ? [`changed since: ${changed.join(', ')}`] : []
-  const when = `${parts.join(', ')} at ${root}, ${printWhen(installed, io.now())}`
-  return [when, ...since, ...(outdated ? ['outdated'] : [])].join(', ')
-}
-
-function printPart(io: Io, name: string, part: ManifestFile['parts'][string]): string {
-  const where = isForMachine(part) ? '' : ', to import from'
-  const files = part.files.map(({ to, mode, owner, group }) => {
-    const owners =
-      owner === undefined && group === undefined ? '' : ` ${owner ?? ''}:${group ?? ''}`
-    return `  ${to}  ${mode}${owners}\n`
-  })
-  const blocks = part.fragments.map(({ into }) => `  ${into}  a block in it\n`)
-  const heading = `\npart ${paint(io, 'out', 'bold', name)}: ${part.description}${where}\n`
-  return [heading, ...files, ...blocks].join('')
-}
-
-function printSettings(io: Io, { settings }: ManifestFile): string {
-  const rows = Object.entries(settings).map(([name, setting]) => [
-    name,
-    setting.default ?? `required, such as ${setting.example}`,
-    setting.description,
-  ])
-  return rows.length === 0 ? '' : `\n${printColumns(io, ['SETTING', 'DEFAULT', 'WHAT'], rows)}`
 }
 
 function changedByPerson(paths: readonly string[]): Problem {

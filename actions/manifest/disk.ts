@@ -1,5 +1,4 @@
 /** Writes below one root. A file is there whole with its mode and owner, or not at all, whatever fails when. */
-import { randomBytes } from 'node:crypto'
 import {
   accessSync,
   chmodSync,
@@ -68,7 +67,8 @@ function removeFolder(place: string): void {
 
 /** In the same folder, so that the name changes in one step, and readable by nobody else until it is right. */
 function put(place: string, state: State): void {
-  const draft = join(dirname(place), `.cordon-${randomBytes(9).toString('hex')}`)
+  const draft = draftBeside(place)
+  rmSync(draft, { force: true })
   const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants
   const file = openSync(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
   try {
@@ -95,8 +95,14 @@ function fill(file: number, { content, mode, uid, gid }: State): void {
 }
 
 function remove(place: string): void {
+  rmSync(draftBeside(place), { force: true })
   unlinkSync(place)
   syncFolder(dirname(place))
+}
+
+/** Always the same name, so that one whose process was killed does not stay: under the lock nobody else is at work. */
+function draftBeside(place: string): string {
+  return join(dirname(place), '.cordon-manifest-draft')
 }
 
 function syncFolder(place: string): void {

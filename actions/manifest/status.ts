@@ -1,9 +1,9 @@
 /** What is installed of a manifest at a place, whether a person changed it since, and whether it is of an older version. */
 import { Problem, toProblem } from '#contract/problem.ts'
 import { findBlock } from './block.ts'
-import { prepareInstall, readInstalled, type Who } from './install.ts'
 import { look } from './look.ts'
 import { type Place, placeOf } from './place.ts'
+import { prepareInstall, readInstalled, type Who } from './prepare.ts'
 import type { Manifest } from './read-manifests.ts'
 import { type Entry, type Installed, keyOf } from './record.ts'
 import { digestOf, type State } from './state.ts'

@@ -12,7 +12,10 @@ const now = () => Date.parse('2026-03-01T12:00:00Z')
 const isRoot = process.geteuid?.() === 0
 
 function cordon(dest: string, words: string, typed: Typed = {}) {
-  return type(['manifest', ...words.split(' '), '--dest', dest], { now, ...typed })
+  return type(
+    ['manifest', ...words.split(' '), ...(words.includes('--dest') ? [] : ['--dest', dest])],
+    { now, ...typed },
+  )
 }
 
 const install = 'install systemd --part service --set listen=192.0.2.10:8055'
@@ -83,7 +86,10 @@ describe('cordon manifest install', () => {
     writeFileSync(join(dest.path, 'etc/passwd'), 'root:x:7:7::/:/bin/sh\n')
     writeFileSync(join(dest.path, 'etc/group'), 'staff:x:8:\n')
     const refused = await cordon(dest.path, `${install} --yes`)
-    assert.match(refused.err, /^error: .*cordon\.service: there is no group root on this machine\nhint: /)
+    assert.match(
+      refused.err,
+      /^error: .*cordon\.service: there is no group root on this machine\nhint: /,
+    )
     writeFileSync(join(dest.path, 'etc/group'), 'root:x:8:\n')
     const { code, out } = await cordon(dest.path, `${install} --yes`)
     assert.equal(code, 0)
@@ -103,6 +109,7 @@ describe('cordon manifest install', () => {
     ],
     ['install systemd --part service --set listen', /"listen" is no name=value/],
     ['install systemd --part service --set listen=here', /"here" is not of the form/],
+    ['install systemd --part service --set listen=192.0.2.10:1 --dest=', /--dest is empty/],
     ['remove ../x', /no manifest \.\.\/x/],
   ] as const)
     test(`"${words}" says what is wrong with it`, async () => {
@@ -170,6 +177,12 @@ describe('cordon manifest list and remove', () => {
     assert.equal(
       err,
       `error: changed by a person since: ${unit}; nothing was done\nhint: keep what is to be kept of it, then add --force: it is replaced as shown\n`,
+    )
+    const told = JSON.parse((await cordon(dest.path, 'remove systemd --yes --json')).out)
+    assert.equal(told.done, false)
+    assert.deepEqual(
+      told.conflicts.map(({ path }: { path: string }) => path),
+      [unit],
     )
     assert.equal((await cordon(dest.path, 'remove systemd --yes --force')).code, 0)
     assert.equal(snapshot(dest.path).length, 1)

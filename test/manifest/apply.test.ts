@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Problem } from '#contract/problem.ts'
 import { type Disk, openDisk } from '../../actions/manifest/disk.ts'
-import { isDone } from '../../actions/manifest/install.ts'
+import { isDone } from '../../actions/manifest/prepare.ts'
 import { install, prepare, remove, snapshot, temporary, writeManifest, writeTree } from './tree.ts'
 
 const yaml = (word: string) => `

@@ -4,10 +4,11 @@ import { existsSync, lstatSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { parse } from 'yaml'
+import { carryOut } from '../../actions/manifest/carry-out.ts'
 import { openDisk } from '../../actions/manifest/disk.ts'
-import { carryOut, isDone, prepareInstall, prepareRemove } from '../../actions/manifest/install.ts'
 import { isAbsolute, ManifestFile, pathsOf } from '../../actions/manifest/manifest-file.ts'
 import { placeOf } from '../../actions/manifest/place.ts'
+import { isDone, prepareInstall, prepareRemove } from '../../actions/manifest/prepare.ts'
 import {
   hostNames,
   type Manifest,

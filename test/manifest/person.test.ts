@@ -3,9 +3,10 @@ import assert from 'node:assert/strict'
 import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { carryOut } from '../../actions/manifest/carry-out.ts'
 import { openDisk } from '../../actions/manifest/disk.ts'
-import { carryOut, isDone, prepareRemove } from '../../actions/manifest/install.ts'
 import { placeOf } from '../../actions/manifest/place.ts'
+import { isDone, prepareRemove } from '../../actions/manifest/prepare.ts'
 import {
   install,
   prepare,

@@ -12,10 +12,11 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { carryOut } from '../../actions/manifest/carry-out.ts'
 import type { Disk } from '../../actions/manifest/disk.ts'
 import { openDisk } from '../../actions/manifest/disk.ts'
-import { carryOut, prepareInstall, prepareRemove } from '../../actions/manifest/install.ts'
 import { placeOf } from '../../actions/manifest/place.ts'
+import { prepareInstall, prepareRemove } from '../../actions/manifest/prepare.ts'
 import { type Manifest, readManifest } from '../../actions/manifest/read-manifests.ts'
 
 export type File = { content: string | Buffer; mode?: number }

@@ -4,7 +4,7 @@ import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { isDone } from '../../actions/manifest/install.ts'
+import { isDone } from '../../actions/manifest/prepare.ts'
 import {
   type Files,
   install,

@@ -20,7 +20,7 @@ export const manifests: readonly Command[] = [
     options: [dest],
     example: 'manifest list',
     more: 'Says also what a person changed since, and what is of an older version.',
-    load: async () => (await import('../manifest.ts')).listManifests,
+    load: async () => (await import('../manifest-list.ts')).listManifests,
   },
   {
     words: ['manifest', 'show'],
@@ -28,7 +28,7 @@ export const manifests: readonly Command[] = [
     arguments: [host],
     options: [],
     example: 'manifest show systemd',
-    load: async () => (await import('../manifest.ts')).showManifest,
+    load: async () => (await import('../manifest-list.ts')).showManifest,
   },
   {
     words: ['manifest', 'install'],
