@@ -23,6 +23,7 @@ import { openTestService } from '../service.ts'
 import { elasticFiles } from './elastic.ts'
 import { hostsTable } from './hosts.ts'
 import { shuffleFiles } from './shuffle.ts'
+import { splunkSoarFiles } from './splunk-soar.ts'
 import { xsoarFiles } from './xsoar.ts'
 
 const root = new URL('../../', import.meta.url)
@@ -32,7 +33,12 @@ export async function generate(): Promise<Map<string, string>> {
   const files = new Map<string, string>()
   const api = await apiDocument()
   files.set('manifests/openapi.json', json(api))
-  for (const [path, content] of [...elasticFiles(), ...shuffleFiles(api), ...xsoarFiles()])
+  for (const [path, content] of [
+    ...elasticFiles(),
+    ...shuffleFiles(api),
+    ...splunkSoarFiles(),
+    ...xsoarFiles(),
+  ])
     files.set(path, content)
   for (const [name, schema] of Object.entries(schemas))
     files.set(`manifests/schemas/${name}.json`, json(toSchema(schema)))

@@ -149,7 +149,7 @@ describe('its commands against a service', { skip: noPython }, () => {
   test('shows questions, approves one and declines one', async () => {
     const [yes, no] = [await question('192.0.2.52'), await question('192.0.2.53')]
     const asked = await run('cordon-question-list')
-    assert.match(asked[0]?.text ?? '', new RegExp(`${yes}.*\n.*${no}`))
+    for (const id of [yes, no]) assert.ok(asked[0]?.text.includes(id), id)
     await run('cordon-approve', { id: yes, reason: 'known' })
     await run('cordon-decline', { id: no, reason: 'ours' })
     const state = async (id: string) => (await service.ask('GET', `/v1/decisions/${id}`)).text
