@@ -15,9 +15,15 @@ export async function connect(settings: Settings): Promise<Client> {
   return new Client(options)
 }
 
+/** Throws as `connect` does, before anything is sent. */
+export function checkCluster(settings: Settings): void {
+  for (const node of settings.nodes) checkAddress(node, settings)
+  authOf(settings)
+}
+
 async function clientOptions(settings: Settings): Promise<ClientOptions> {
   const { nodes, timeout, ca, ca_fingerprint: fingerprint } = settings
-  for (const node of nodes) checkAddress(node, settings)
+  checkCluster(settings)
   const auth = authOf(settings)
   const authority = await authorityOf(nodes, { ca, fingerprint, timeoutMs: timeout })
   return {

@@ -16,12 +16,17 @@ export async function pinnedAuthority(
 ): Promise<string> {
   for (const certificate of await chainOf(new URL(node), timeoutMs))
     if (plain(certificate.fingerprint256) === plain(fingerprint)) return certificate.toString()
-  throw new Problem('untrusted_service', 'elasticsearch shows no certificate with ca_fingerprint', {
-    remedy: 'compare it with that of http_ca.crt of the cluster; somebody may stand in between',
+  const { host } = new URL(node)
+  throw new Problem('untrusted_service', `${host} shows no certificate with the fingerprint`, {
+    remedy:
+      'compare ca_fingerprint of elastic with that of http_ca.crt of the cluster, or kibana_ca_fingerprint with that of Kibana; somebody may stand in between',
   })
 }
 
-async function chainOf({ hostname, port }: URL, timeoutMs: number): Promise<X509Certificate[]> {
+async function chainOf(
+  { hostname, port, host: shown }: URL,
+  timeoutMs: number,
+): Promise<X509Certificate[]> {
   const { promise, resolve, reject } = Promise.withResolvers<X509Certificate[]>()
   const host = hostname.replace(/^\[|\]$/g, '')
   const socket = connect({ host, port: Number(port || 443), rejectUnauthorized: false })
@@ -40,7 +45,7 @@ async function chainOf({ hostname, port }: URL, timeoutMs: number): Promise<X509
   try {
     return await promise
   } catch (error) {
-    throw new Problem('service_unreachable', 'cannot reach elasticsearch', {
+    throw new Problem('service_unreachable', `cannot reach ${shown}`, {
       remedy: 'check that it runs and that this machine may reach it',
       cause: error,
     })

@@ -49,7 +49,7 @@ export const Settings = z.strictObject({
       description: 'addresses of Elasticsearch (not of Kibana); without any nothing is asked',
     }),
   api_key: Secret.optional().meta({
-    description: 'encoded API key with read and view_index_metadata on .alerts-security.alerts-*',
+    description: 'encoded API key; connectors/elastic/README.md has the rights that it needs',
   }),
   user: z.string().min(1).optional().meta({ description: 'account, where there is no API key' }),
   password: z.string().min(1).optional().meta({ description: 'its password' }),

@@ -380,10 +380,15 @@ describe('an alert is marked with what was decided of it', () => {
     })
   })
 
-  test('plain HTTP beyond loopback is refused before anything is sent', () => {
-    const settings = elasticSettings('http://127.0.0.1', { kibana: 'http://192.0.2.1:5601' })
-    assert.throws(() => connector.sinks?.(settings), { code: 'setting_invalid' })
-  })
+  for (const [what, wrong] of [
+    ['plain HTTP beyond loopback', { kibana: 'http://192.0.2.1:5601' }],
+    ['a password in the address', { kibana: 'https://u:p@192.0.2.1:5601' }],
+    ['no key', { kibana: 'https://192.0.2.1:5601', api_key: undefined }],
+  ] as const)
+    test(`${what} is refused before anything is sent`, () => {
+      const settings = elasticSettings('http://127.0.0.1', wrong)
+      assert.throws(() => connector.sinks?.(settings), { code: 'setting_invalid' })
+    })
 
   test('Kibana has to prove who it is, by an authority of its own or by that of the cluster', async () => {
     const [tls, other] = [await ownCertificate(), await ownCertificate()]

@@ -84,10 +84,15 @@ describe('results go to a data stream', () => {
     assert.deepEqual(connector.sinks?.(elasticSettings('http://127.0.0.1')), [])
   })
 
-  test('without a cluster to write to that is a wrong setting', () => {
-    const settings = elasticSettings('http://127.0.0.1', { nodes: [], results: true })
-    assert.throws(() => connector.sinks?.(settings), { code: 'setting_invalid' })
-  })
+  for (const [what, wrong] of [
+    ['without a cluster to write to', { nodes: [] }],
+    ['without a key', { api_key: undefined }],
+    ['in the clear', { nodes: ['http://192.0.2.1:9200'] }],
+  ] as const)
+    test(`${what} that is a wrong setting`, () => {
+      const settings = elasticSettings('http://127.0.0.1', { results: true, ...wrong })
+      assert.throws(() => connector.sinks?.(settings), { code: 'setting_invalid' })
+    })
 
   describe('what was taken before is not written twice', () => {
     test('when the answer was lost', async () => {

@@ -1,5 +1,6 @@
 /** Trying the settings of Elastic: what works is said, what does not has a remedy, and nothing is changed. */
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { after, beforeEach, describe, test } from 'node:test'
 import type { Finding } from '#contract/connector.ts'
 import { connector } from '../../connectors/elastic/connector.ts'
@@ -146,5 +147,16 @@ describe('the settings of Elastic are tried', () => {
       wrong(await tried({ kibana: gone.url })).map(({ what, code }) => [what, code]),
       [['kibana', 'service_unreachable']],
     )
+  })
+
+  test('the role in the README has each right that a finding may miss', async () => {
+    const readme = readFileSync(
+      new URL('../../connectors/elastic/README.md', import.meta.url),
+      'utf8',
+    )
+    const role = JSON.stringify(JSON.parse(/```json\n(.*?)```/s.exec(readme)?.[1] ?? ''))
+    const rights = ['manage_ilm', 'manage_ingest_pipelines', 'manage_index_templates', 'read']
+    rights.push('view_index_metadata', 'write', 'maintenance', 'auto_configure', 'create_doc')
+    for (const right of rights) assert.ok(role.includes(`"${right}"`), right)
   })
 })

@@ -23,13 +23,22 @@ export type Call = {
 /** Of the public API, of all versions since 8.8. */
 const apiVersion = '2023-10-31'
 
-export async function openKibana(settings: Settings): Promise<Kibana> {
-  const { kibana: base, timeout, ...trust } = settings
-  if (base === undefined)
+/** The address. Throws `setting_invalid` for what would send the key in the clear, or for a missing key. */
+export function checkKibana(settings: Settings): string {
+  const { kibana } = settings
+  if (kibana === undefined)
     throw new Problem('setting_invalid', 'elastic has no address of kibana', {
       remedy: 'set CORDON_ELASTIC_KIBANA',
     })
-  checkAddress(base, settings)
+  checkAddress(kibana, settings)
+  authorizationOf(settings)
+  return kibana
+}
+
+/** Throws as `checkKibana` does, and when Kibana does not prove who it is. */
+export async function openKibana(settings: Settings): Promise<Kibana> {
+  const { timeout, ...trust } = settings
+  const base = checkKibana(settings)
   const headers = {
     authorization: authorizationOf(settings),
     'kbn-xsrf': 'cordon',

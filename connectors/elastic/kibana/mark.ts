@@ -6,6 +6,8 @@ import { outcomeOf, tagOf } from './outcome.ts'
 import type { Place, Told } from './sink.ts'
 
 type Refused = (ids: readonly string[], problem: Problem) => void
+/** Alerts of one change: an update by query of very many runs into the time limit. */
+const atOnce = 1_000
 type Due = { alert: Standing; outcome: AlertOutcome; results: string[] }
 
 /** What is as it should be already is not touched, so that a batch that is given again changes nothing. */
@@ -13,9 +15,11 @@ export async function mark(place: Place, told: readonly Told[], refused: Refused
   const { kibana, space, settings, signal } = place
   const due = [...dueOf(told).values()]
   const each = async (group: readonly Due[], change: (uuids: string[]) => Promise<void>) => {
-    if (group.length === 0) return
-    const ids = group.flatMap(({ results }) => results)
-    await orRefuse(ids, refused, () => change(group.map(({ alert }) => alert.uuid)))
+    for (let at = 0; at < group.length; at += atOnce) {
+      const some = group.slice(at, at + atOnce)
+      const ids = some.flatMap(({ results }) => results)
+      await orRefuse(ids, refused, () => change(some.map(({ alert }) => alert.uuid)))
+    }
   }
   for (const status of ['acknowledged', 'closed'] as const) {
     const group = due.filter((one) => statusDue(one, settings)?.status === status)

@@ -1,11 +1,10 @@
 /** Marks in Elastic what became of its alerts: their status, their tag, and comments on the cases that hold them. */
 import { Problem, toProblem } from '#contract/problem.ts'
 import type { Refusal, Result, ResultDecision, Sink } from '#contract/result.ts'
-import { checkAddress } from '../connect.ts'
 import { isWanted } from '../results/wanted.ts'
 import type { Settings } from '../settings.ts'
 import { findAlerts, type Standing } from './alerts.ts'
-import { type Kibana, openKibana } from './client.ts'
+import { checkKibana, type Kibana, openKibana } from './client.ts'
 import { mark } from './mark.ts'
 import { type Origin, originOf } from './origin.ts'
 import { tell } from './tell.ts'
@@ -16,9 +15,9 @@ const most = 50
 /** A result beside those of its alerts that lie in one space. */
 export type Told = { result: Result; decision: ResultDecision; alerts: readonly Standing[] }
 
-/** Throws `setting_invalid` for an address that would send the key in the clear. */
+/** Throws `setting_invalid` for an address that would send the key in the clear, or without a key. */
 export function alertsSink(settings: Settings): Sink {
-  if (settings.kibana !== undefined) checkAddress(settings.kibana, settings)
+  checkKibana(settings)
   let opened: Promise<Kibana> | undefined
   return {
     key: 'elastic/alerts',

@@ -2,7 +2,7 @@
 import type { Client } from '@elastic/elasticsearch'
 import { Problem } from '#contract/problem.ts'
 import type { Refusal, Sink } from '#contract/result.ts'
-import { connect } from '../connect.ts'
+import { checkCluster, connect } from '../connect.ts'
 import type { Settings } from '../settings.ts'
 import { type Item, judge, type ReadyDocument, type Stream, sendBulk } from './bulk.ts'
 import { documentOf } from './document.ts'
@@ -24,12 +24,13 @@ export function planOf(settings: Settings): Plan {
   }
 }
 
-/** Throws `setting_invalid` without a cluster to write to. */
+/** Throws `setting_invalid` without a cluster to write to, or without a key for it. */
 export function resultsSink(settings: Settings): Sink {
   if (settings.nodes.length === 0)
     throw new Problem('setting_invalid', 'elastic has no nodes to write results to', {
       remedy: 'set CORDON_ELASTIC_NODES, or CORDON_ELASTIC_RESULTS=false',
     })
+  checkCluster(settings)
   const plan = planOf(settings)
   let opened: Promise<Client> | undefined
   let installed = false
