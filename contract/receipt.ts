@@ -69,6 +69,24 @@ export const NodeEvent = z.strictObject({
 })
 export type NodeEvent = z.infer<typeof NodeEvent>
 
+/** Decisions whose hits one heartbeat carries; those with most new packets come first, the others with a later one. */
+export const mostHits = 500
+
+/**
+ * That something of what a decision stops still comes (or is still sent to it). Counted by address: decisions on the
+ * same addresses share what they stop. A service adds nothing up: of one node the newest number counts.
+ */
+export const DecisionHits = z
+  .strictObject({
+    decision: DecisionId,
+    packets: z.int().min(1).meta({
+      description: 'stopped on this node since it began to count; less than before: it began anew',
+    }),
+    last: EpochMs.meta({ description: 'when the last of them was, to about 15 seconds' }),
+  })
+  .meta({ id: 'DecisionHits' })
+export type DecisionHits = z.infer<typeof DecisionHits>
+
 export const Heartbeat = z
   .strictObject({
     version: z.string().max(40),
@@ -90,6 +108,11 @@ export const Heartbeat = z
       .max(mostFeeds)
       .optional()
       .meta({ description: 'lists enforced as a whole' }),
+    hits: z
+      .array(DecisionHits)
+      .max(mostHits)
+      .optional()
+      .meta({ description: 'decisions that stopped something since the last heartbeat' }),
     problem: z
       .string()
       .max(500)
