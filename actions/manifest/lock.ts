@@ -45,7 +45,7 @@ export function makeFolders(root: string, missing: readonly string[], mode: numb
   try {
     for (const path of missing) {
       const place = join(root, path)
-      mkdirSync(place)
+      if (!tryFolder(place)) continue
       made.push(place)
       chmodSync(place, path === last ? mode : 0o755)
     }
@@ -54,6 +54,17 @@ export function makeFolders(root: string, missing: readonly string[], mode: numb
     throw diskProblem(error, 'write', join(root, last ?? ''))
   }
   return () => removeEmpty(made)
+}
+
+/** False when another process was first. */
+function tryFolder(place: string): boolean {
+  try {
+    mkdirSync(place)
+    return true
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return false
+    throw error
+  }
 }
 
 function removeEmpty(made: readonly string[]): void {

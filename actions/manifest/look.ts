@@ -51,9 +51,11 @@ function waysTo(folder: string): string[] {
 }
 
 function realRoot(root: string): string | undefined {
-  const found = followed(root)
-  if (found !== undefined) return found
-  if (statOf(root) !== undefined) throw notAFolder(root)
+  if (statOf(root) !== undefined) {
+    const found = followed(root)
+    if (found === undefined || !statOf(found)?.isDirectory()) throw notAFolder(root)
+    return found
+  }
   if (followed(dirname(root)) !== undefined) return undefined
   throw new Problem('not_found', `the folder ${dirname(root)} is not there`, {
     remedy: 'make it first, or name another --dest',
