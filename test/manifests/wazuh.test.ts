@@ -1,0 +1,386 @@
+/** The scripts for Wazuh with a decision service behind them: what is blocked, let go of, kept, refused and caught up on. */
+import assert from 'node:assert/strict'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, type TestContext, test } from 'node:test'
+import { listen } from '../listening.ts'
+import { openTestService } from '../service.ts'
+import { block, ended, type Host, openHost, orderLine } from './wazuh-host.ts'
+
+const tenMinutes = `restart-wazuh0 - restart-wazuh - 0\ncordon-block600 - cordon-block - 600\nfirewall-drop9999 - firewall-drop - 9999\n`
+const attacker = '203.0.113.7'
+
+describe('what Wazuh orders', () => {
+  test('is blocked a minute longer than Wazuh means it, and says by which rule and where', async (t) => {
+    const { host, service } = await world(t)
+    await host.add(orderLine('add', attacker))
+    await host.delivered()
+    const [decision] = (await service.ask('GET', '/v1/decisions')).body.decisions
+    assert.equal(decision?.target, attacker)
+    assert.equal(decision?.state, 'issued')
+    const left = Date.parse(decision?.not_after ?? '') - service.clock.now
+    assert.ok(left > 655_000 && left <= 660_000, `${left} ms`)
+    assert.match(
+      decision?.note ?? '',
+      /^active response of wazuh on \S+: rule 5763: sshd: brute force$/,
+    )
+    assert.match(host.log(), /cordon-block: blocked: 203\.0\.113\.7 is blocked until .*\(d-/)
+  })
+
+  test('is let go of when its time is over', async (t) => {
+    const { host, service, states } = await world(t)
+    await host.add(orderLine('add', attacker))
+    await host.delivered()
+    service.clock.now += 601_000
+    await host.give(orderLine('delete', attacker))
+    await host.delivered()
+    assert.deepEqual(await states(), ['ended'])
+    assert.match(host.log(), /lifted: 203\.0\.113\.7 is let go of/)
+  })
+
+  test('survives a restart of the agent, which says delete for everything', async (t) => {
+    const { host, service, states } = await world(t)
+    await host.add(orderLine('add', attacker))
+    await host.delivered()
+    service.clock.now += 300_000
+    await host.give(orderLine('delete', attacker))
+    await host.delivered()
+    assert.deepEqual(await states(), ['issued'])
+    assert.match(host.log(), /kept: 203\.0\.113\.7 stays blocked until/)
+    const held = await service.flow.store.read.selectFrom('claims').select('target').execute()
+    assert.deepEqual(
+      held.map(({ target }) => target),
+      [attacker],
+      'every node that asks gets it',
+    )
+  })
+
+  test('is prolonged when execd counts anew, and the delete at the end of that is on time', async (t) => {
+    const { host, service, states } = await world(t)
+    await host.add(orderLine('add', attacker))
+    await host.delivered()
+    service.clock.now += 400_000
+    await host.add(orderLine('add', attacker), '{"version":1,"command":"abort","parameters":{}}')
+    await host.delivered()
+    assert.match(host.log(), /prolonged: /)
+    service.clock.now += 601_000
+    await host.give(orderLine('delete', attacker))
+    await host.delivered()
+    assert.deepEqual(await states(), ['ended'])
+  })
+
+  test('makes one decision, however often it is said', async (t) => {
+    const { host, states } = await world(t)
+    for (let again = 0; again < 3; again++) await host.add(orderLine('add', attacker))
+    await host.delivered()
+    assert.deepEqual(await states(), ['issued'])
+    assert.match(host.log(), /standing: 203\.0\.113\.7 is blocked already/)
+  })
+
+  test('does not undo what a person lifted while execd still counts', async (t) => {
+    const { host, service, states } = await world(t)
+    await host.add(orderLine('add', attacker))
+    await host.delivered()
+    const [decision] = (await service.ask('GET', '/v1/decisions')).body.decisions
+    await service.ask('POST', `/v1/decisions/${decision?.id}/lift`, {
+      body: { reason: 'our scanner' },
+    })
+    await host.add(orderLine('add', attacker), '{"version":1,"command":"abort","parameters":{}}')
+    await host.delivered()
+    assert.deepEqual(await states(), ['ended'])
+    assert.match(host.log(), /nothing: 203\.0\.113\.7 is left alone/)
+  })
+
+  test('lets go of nothing that a person blocked, or took over', async (t) => {
+    const { host, service, states } = await world(t)
+    const body = { target: attacker, for: '4h', reason: 'seen in three incidents' }
+    await service.ask('POST', '/v1/decisions', { body })
+    service.clock.now += 601_000
+    await host.give(orderLine('delete', attacker))
+    await host.delivered()
+    assert.deepEqual(await states(), ['issued'])
+    assert.match(host.log(), /nothing: 203\.0\.113\.7: no block by this active response/)
+  })
+
+  test('holds as long as a repeat offender may be blocked, and ends with any of the times', async (t) => {
+    const { host, service, states } = await world(t)
+    const offenders =
+      '<ossec_config><active-response><repeated_offenders>30, 60</repeated_offenders></active-response></ossec_config>\n'
+    writeFileSync(join(host.home, 'etc/ossec.conf'), offenders)
+    await host.add(orderLine('add', attacker))
+    await host.delivered()
+    const [decision] = (await service.ask('GET', '/v1/decisions')).body.decisions
+    const left = Date.parse(decision?.not_after ?? '') - service.clock.now
+    assert.ok(left > 3_655_000 && left <= 3_660_000, `${left} ms`)
+    service.clock.now += 1_200_000
+    await host.give(orderLine('delete', attacker))
+    await host.delivered()
+    assert.deepEqual(await states(), ['issued'], 'twenty minutes is none of them')
+    service.clock.now += 601_000
+    await host.give(orderLine('delete', attacker))
+    await host.delivered()
+    assert.deepEqual(await states(), ['ended'], 'thirty is')
+  })
+
+  test('of 5.x says itself how long', async (t) => {
+    const { host, service } = await world(t, '')
+    const response = { name: 'cordon-block', type: 'stateful', stateful_timeout: 900 }
+    const message = { wazuh: { active_response: response }, source: { ip: attacker } }
+    await host.add(JSON.stringify({ ...message, command: 'enable' }))
+    await host.delivered()
+    const [decision] = (await service.ask('GET', '/v1/decisions')).body.decisions
+    const left = Date.parse(decision?.not_after ?? '') - service.clock.now
+    assert.ok(left > 955_000 && left <= 960_000, `${left} ms`)
+    service.clock.now += 901_000
+    await host.give(JSON.stringify({ ...message, command: 'disable' }))
+    await host.logged('lifted: ')
+  })
+})
+
+describe('what must not be blocked', () => {
+  const refused: [string, string, RegExp][] = [
+    [
+      'what the policy protects',
+      '10.1.2.3',
+      /refused: 10\.1\.2\.3 overlaps 10\.0\.0\.0\/8, which is protected/,
+    ],
+    [
+      'what is the service’s own',
+      '198.51.100.200',
+      /refused: 198\.51\.100\.200 overlaps .* machine of this service/,
+    ],
+    [
+      'what white_list of ossec.conf names',
+      '192.0.2.77',
+      /refused: 192\.0\.2\.77 overlaps 192\.0\.2\.0\/24 of the white list/,
+    ],
+    [
+      'what white_list of cordon.conf names',
+      '2001:db8::5',
+      /refused: 2001:db8::5 overlaps 2001:db8::5 of the white list/,
+    ],
+  ]
+  for (const [what, address, said] of refused)
+    test(what, async (t) => {
+      const { host, states } = await world(t)
+      const list =
+        '<global>\n  <white_list>^localhost.localdomain$</white_list>\n  <white_list>192.0.2.0/24</white_list>\n</global>\n'
+      writeFileSync(join(host.home, 'etc/ossec.conf'), list)
+      host.configure({ white_list: '198.51.100.1, 2001:db8::5' })
+      assert.equal((await host.add(orderLine('add', address))).code, 0)
+      await host.delivered()
+      assert.deepEqual(await states(), [])
+      assert.match(host.log(), said)
+    })
+
+  test('an alert about our own block', async (t) => {
+    const { host, states } = await world(t)
+    const rule = { id: '651', level: 3, groups: ['ossec', 'active_response'] }
+    await host.add(orderLine('add', attacker, { rule }))
+    await host.delivered()
+    assert.deepEqual(await states(), [])
+    assert.match(host.log(), /refused: the alert \(rule 651\) names no attacker/)
+  })
+})
+
+describe('when the service is not there', () => {
+  test('nobody waits for it, and what was said is done in order once it is back', async (t) => {
+    const silent = await hanging(t)
+    const { host, states, url } = await world(t)
+    host.configure({ url: silent.url })
+    await host.add(orderLine('add', attacker))
+    await silent.asked
+    await host.give(orderLine('delete', attacker))
+    await host.add(orderLine('add', '203.0.113.8'))
+    assert.equal(host.waiting().length, 3, 'all ended while the service hung')
+    assert.deepEqual(await states(), [])
+    silent.close()
+    host.configure({ url })
+    await restart(host)
+    assert.deepEqual(
+      await states(),
+      ['issued', 'issued'],
+      'the early delete is no reason to let go',
+    )
+    assert.match(
+      host.log(),
+      /blocked: 203\.0\.113\.7[\s\S]*kept: 203\.0\.113\.7[\s\S]*blocked: 203\.0\.113\.8/,
+    )
+  })
+
+  test('a block whose time went by in the spool is not begun, and its delete finds nothing', async (t) => {
+    const { host, states } = await world(t)
+    const [spool, long] = [join(host.home, 'queue', block), Math.floor(Date.now() / 1_000) - 1_000]
+    await host.give(orderLine('delete', '203.0.113.99'))
+    await host.delivered()
+    writeFileSync(join(spool, `${long}-000000000001-1.continue.order`), orderLine('add', attacker))
+    writeFileSync(
+      join(spool, `${long + 601}-000000000002-1.none.order`),
+      orderLine('delete', attacker),
+    )
+    await restart(host)
+    assert.deepEqual(await states(), [])
+    assert.match(host.log(), /nothing: 203\.0\.113\.7: the order is so old/)
+  })
+
+  test('a refused token keeps everything where it is, and says so once', async (t) => {
+    const { host, service, states } = await world(t)
+    writeFileSync(join(host.home, 'token'), 'cordon_wrong\n')
+    await host.add(orderLine('add', attacker))
+    await host.logged('unreached: ')
+    assert.match(host.log(), /\(401\).*unauthenticated/)
+    assert.equal(host.waiting().length, 1)
+    writeFileSync(join(host.home, 'token'), await service.token(['review']))
+    await host.delivered()
+    assert.equal(host.log().match(/unreached: /g)?.length, 1)
+    assert.deepEqual(await states(), ['issued'])
+  })
+
+  test('what can never be taken is put aside and harms no other', async (t) => {
+    const { host, states, url } = await world(t)
+    host.configure({ url: 'http://127.0.0.1:9' })
+    await host.add(orderLine('add', attacker).replace('"level":10', '"level":ten'))
+    await host.add(orderLine('add', '203.0.113.8'))
+    host.configure({ url })
+    await host.delivered()
+    assert.deepEqual(await states(), ['issued'])
+    assert.equal(readdirSync(join(host.home, 'queue', block, 'refused')).length, 1)
+    assert.match(host.log(), /refused: .*malformed_json/)
+  })
+
+  test('what power took before it had its name is taken up, if it is whole', async (t) => {
+    const { host, states } = await world(t)
+    await host.give(orderLine('delete', '203.0.113.99'))
+    await host.delivered()
+    const part = (index: number) =>
+      join(
+        host.home,
+        'queue',
+        block,
+        `${Math.floor(Date.now() / 1_000)}-00000000000${index}-4194305.continue.part`,
+      )
+    writeFileSync(part(1), `${orderLine('add', attacker)}\n`)
+    writeFileSync(part(2), orderLine('add', '203.0.113.8').slice(0, 100))
+    await restart(host)
+    assert.deepEqual(await states(), ['issued'])
+    assert.deepEqual(host.waiting(), [])
+  })
+})
+
+describe('the integration', () => {
+  const alert = {
+    timestamp: '2026-03-01T03:00:00.000+0000',
+    rule: { id: '5712', level: 14, description: 'sshd: brute force', groups: ['sshd'] },
+    agent: { id: '002', name: 'bastion' },
+    manager: { name: 'wazuh-a' },
+    id: '1772334000.1',
+    data: { srcip: attacker },
+  }
+
+  test('hands the alert of integratord to Cordon, whose policy judges it', async (t) => {
+    const { host, service, states } = await world(t)
+    assert.equal((await integrate(t, host, JSON.stringify(alert))).code, 0)
+    await host.delivered('custom-cordon')
+    assert.deepEqual(await states(), ['issued'])
+    const { body } = await service.ask('GET', '/v1/alerts')
+    assert.equal(body.alerts.length, 1)
+  })
+
+  test('says with Wazuh’s own numbers what is wrong with its arguments', async (t) => {
+    const { host } = await world(t)
+    assert.equal((await ended(host.start('integrations/custom-cordon'))).code, 2)
+    assert.equal(
+      (await ended(host.start('integrations/custom-cordon', ['/nowhere.alert']))).code,
+      6,
+    )
+    assert.equal((await integrate(t, host, "rule.id='5712'")).code, 7)
+    assert.match(host.log('integrations'), /Bad arguments[\s\S]*does not exist[\s\S]*alert_format/)
+  })
+
+  test('loses no alert while the service is away, and repeats none', async (t) => {
+    const { host, service, url } = await world(t)
+    host.configure({ url: 'http://127.0.0.1:9' })
+    for (const id of ['1772334000.1', '1772334000.2', '1772334000.2'])
+      assert.equal((await integrate(t, host, JSON.stringify({ ...alert, id }))).code, 0)
+    await host.logged('unreached: ', 'integrations')
+    host.configure({ url })
+    await host.delivered('custom-cordon')
+    assert.equal((await service.ask('GET', '/v1/alerts')).body.alerts.length, 2)
+  })
+
+  test('shows the token to nobody: not in a list of processes, not in a log', async (t) => {
+    const { host } = await world(t)
+    const silent = await hanging(t)
+    host.configure({ url: silent.url })
+    await integrate(t, host, JSON.stringify(alert), ['cordon_secret'])
+    await silent.asked
+    const commands = readdirSync('/proc').flatMap((pid) => commandOf(pid))
+    const token = readFileSync(join(host.home, 'token'), 'utf8').trim()
+    assert.ok(commands.some((command) => command.includes(silent.url)))
+    assert.ok(!commands.some((command) => command.includes(token)))
+    assert.ok(!host.log('integrations').includes('cordon_secret'))
+    silent.close()
+  })
+})
+
+async function world(t: TestContext, arConf = tenMinutes) {
+  const service = await openTestService()
+  const server = await listen(service)
+  const url = `http://127.0.0.1:${server.port}`
+  const host = openHost(url, await service.token(['ingest', 'review']), arConf)
+  t.after(async () => {
+    host.close()
+    await server.close()
+    await service.close()
+  })
+  const states = async () =>
+    (await service.ask('GET', '/v1/decisions')).body.decisions.map(({ state }) => state)
+  return { host, service, url, states }
+}
+
+/** The next call, whatever it is about, brings what waits. */
+async function restart(host: Host): Promise<void> {
+  await host.give(orderLine('delete', '203.0.113.99'))
+  await host.delivered()
+}
+
+async function integrate(t: TestContext, host: Host, text: string, more: string[] = ['']) {
+  const folder = mkdtempSync(join(tmpdir(), 'custom-cordon-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const file = join(folder, 'custom-cordon-1652272160--1208531112.alert')
+  writeFileSync(file, `${text}\n`)
+  const args = [file, more[0] ?? '', '', '', '', '10', '3', '> /dev/null 2>&1']
+  return ended(host.start('integrations/custom-cordon', args))
+}
+
+/** Takes requests and never answers. */
+async function hanging(
+  t: TestContext,
+): Promise<{ url: string; asked: Promise<void>; close(): void }> {
+  let tell = () => {}
+  const asked = new Promise<void>((done) => {
+    tell = done
+  })
+  const server: Server = createServer(() => tell())
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+  const close = () => {
+    server.closeAllConnections()
+    server.close()
+  }
+  t.after(close)
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked, close }
+}
+
+function commandOf(pid: string): string[] {
+  const path = `/proc/${pid}/cmdline`
+  if (!/^\d+$/.test(pid) || !existsSync(path)) return []
+  try {
+    return [readFileSync(path, 'latin1')]
+  } catch {
+    // It ended meanwhile.
+    return []
+  }
+}
