@@ -14,7 +14,7 @@ export type Found = {
 }
 
 /** `lead` is a line end that had to be put before the block. */
-export type Placed = { text: string; lead: string }
+type Placed = { text: string; lead: string }
 
 /** Throws `conflict` for a mark without its other one, and for a block that is there twice. */
 export function findBlock(text: string, comment: Comment, mark: string): Found | undefined {

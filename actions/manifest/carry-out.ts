@@ -47,16 +47,20 @@ function write({ place, plan, folders, record }: Prepared, disk: Disk): void {
   const path = place.record
   const first = { path, before: record.before, after: record.pending }
   const last = { path, before: record.pending, after: record.after }
-  const begin = sameState(first.before, first.after) ? [] : [first]
+  const begin = [first].filter(isChange)
   const begun = apply(folders, begin, disk)
   if (begun) throw begun.left.length > 0 ? halfDone(begun) : undone(begun.error)
-  const failed = apply([], [...plan.changes, last], disk)
+  const failed = apply([], [...plan.changes, ...[last].filter(isChange)], disk)
   if (failed === undefined) return
   if (failed.left.length > 0) throw halfDone(failed)
   const back = apply([], begin.map(reversed), disk)
   if (back) throw halfDone({ error: failed.error, left: [path] })
   for (const folder of folders.toReversed()) disk.removeFolder(folder)
   throw undone(failed.error)
+}
+
+function isChange({ before, after }: Change): boolean {
+  return !sameState(before, after)
 }
 
 function reversed({ path, before, after }: Change): Change {

@@ -14,7 +14,7 @@ import { basename, dirname, join } from 'node:path'
 import { Problem } from '#contract/problem.ts'
 import { diskProblem, errorCode } from './disk-problem.ts'
 
-export type Lock = { release(): void }
+type Lock = { release(): void }
 
 const tries = 5
 
