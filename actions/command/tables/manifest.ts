@@ -40,7 +40,7 @@ export const manifests: readonly Command[] = [
       { name: 'set', value: 'NAME=VALUE', description: 'a setting of the manifest', many: true },
       ...careful,
     ],
-    example: 'manifest install systemd --part service --yes',
+    example: 'manifest install systemd --part service --set listen=192.0.2.10:8055',
     more: 'Nothing is written when something fails half way. The same again changes nothing, and a newer version upgrades. Settings and parts are remembered. Exit code 3 when something would change and nothing was done.',
     load: async () => (await import('../manifest.ts')).installManifest,
   },
