@@ -19,6 +19,7 @@ import { measureLists } from './lists.ts'
 import { alerts, attacker, eveLine, pause, sendAtRate, untilArrived } from './load.ts'
 import { measureOpenctiStream } from './opencti-stream.ts'
 import { measureSimulation } from './simulate.ts'
+import { measureWazuh } from './wazuh.ts'
 import { cpuMs, makeWorld, monotonicMs, residentMb, type World } from './world.ts'
 
 export const measurements: Record<string, () => Promise<Figure[]>> = {
@@ -28,6 +29,7 @@ export const measurements: Record<string, () => Promise<Figure[]>> = {
   opencti_stream: measureOpenctiStream,
   enrichment_job: measureEnrichment,
   simulate: measureSimulation,
+  wazuh: measureWazuh,
   disk: async () => {
     const flush = diskFlushes()
     const detail = 'what each durable commit waits for: 8 KB written and flushed, n=500'
