@@ -1,13 +1,10 @@
 /** The manifest for n8n: two workflows of its own nodes, read and run as n8n does. */
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
-import { parse } from 'yaml'
 import { z } from 'zod'
-import { ManifestFile } from '../../actions/manifest/manifest-file.ts'
-import { listen } from '../listening.ts'
-import { openTestService, record, type TestService } from '../service.ts'
 import { faults, type Item, readWorkflow, runWorkflow } from './n8n/run-workflow.ts'
+import { type Listening, openListening } from './shuffle/open-listening.ts'
 
 const folder = new URL('../../manifests/n8n/', import.meta.url)
 const read = (name: string) => readFileSync(new URL(name, folder), 'utf8')
@@ -50,24 +47,14 @@ const Answer = z.looseObject({
 })
 
 describe('the workflows against a service', () => {
-  let service: TestService
-  let url: string
-  let token: string
-  let close: () => Promise<void>
+  let open: Listening
   before(async () => {
-    service = await openTestService()
-    token = await service.token(['review', 'ingest'])
-    const listening = await listen(service)
-    url = `http://127.0.0.1:${listening.port}`
-    close = async () => {
-      await listening.close()
-      await service.close()
-    }
+    open = await openListening(['review', 'ingest'])
   })
-  after(() => close())
+  after(() => open.close())
   const run = async (item: Item, workflow = cordon) => {
-    const header: [string, string] = ['Authorization', `Bearer ${token}`]
-    return Answer.parse(await runWorkflow(workflow, { item, header, service: url }))
+    const header: [string, string] = ['Authorization', `Bearer ${open.token}`]
+    return Answer.parse(await runWorkflow(workflow, { item, header, service: open.url }))
   }
 
   test('block for a length and without one, explain, list and lift', async () => {
@@ -84,7 +71,10 @@ describe('the workflows against a service', () => {
   })
   test('hand over an alert, list what waits, approve and decline', async () => {
     const ask = async (attacker: string) => {
-      const answer = await run({ body: record(attacker, { severity: 50 }) }, alert)
+      const answer = await run(
+        { body: { id: attacker, attacker, rule: 'test', severity: 50 } },
+        alert,
+      )
       return answer.body.items?.[0]?.alerts[0]?.decision
     }
     const [yes, no] = [await ask('192.0.2.72'), await ask('192.0.2.73')]
@@ -103,9 +93,4 @@ describe('the workflows against a service', () => {
       /no operation unblock; known are block, lift/,
     )
   })
-})
-
-test('the manifest is one that "cordon manifest" can install', () => {
-  const { parts } = ManifestFile.parse(parse(read('manifest.yaml')))
-  for (const { from } of parts.main?.files ?? []) assert.ok(existsSync(new URL(from, folder)), from)
 })

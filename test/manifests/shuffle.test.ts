@@ -1,45 +1,23 @@
-/** The manifest for Shuffle: what its importer makes of the document, the app against a service, and the workflows. */
+/** The API document for Shuffle: what its importer makes of it, by rules that are held against what the real one did. */
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { createServer } from 'node:https'
+import { existsSync, readFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
-import { serve } from '@hono/node-server'
-import { parse } from 'yaml'
 import { z } from 'zod'
-import { chooseCertificate } from '../../actions/certificate.ts'
-import { ManifestFile } from '../../actions/manifest/manifest-file.ts'
-import { listen } from '../listening.ts'
-import { openTestService, record, type TestService } from '../service.ts'
+import { record } from '../service.ts'
 import { type Action, importOpenApi } from './shuffle/import-openapi.ts'
-import { loadApp } from './shuffle/load-app.ts'
-import { faults, readWorkflow } from './shuffle/read-workflow.ts'
-import { noPackage, noPython, runPython } from './shuffle/run-python.ts'
-import { runWorkflow } from './shuffle/run-workflow.ts'
+import { type Listening, openListening } from './shuffle/open-listening.ts'
 
 const folder = new URL('../../manifests/shuffle/', import.meta.url)
-const appFolder = new URL('app/cordon/1.0.0/', folder)
 const samples = new URL('../../../shared/contracts/soar-samples/shuffle/', import.meta.url)
 const noSamples = existsSync(samples) ? false : 'the samples in ../shared are not here'
 const read = (name: string, from = folder) => readFileSync(new URL(name, from), 'utf8')
-const app = loadApp(parse(read('api.yaml', appFolder)))
-
-let service: TestService
-let url: string
-let token: string
-let close: () => Promise<void>
-before(async () => {
-  service = await openTestService()
-  token = await service.token(['review', 'ingest'])
-  const listening = await listen(service)
-  url = `http://127.0.0.1:${listening.port}`
-  close = async () => {
-    await listening.close()
-    await service.close()
-  }
-})
-after(() => close())
 
 describe('the OpenAPI document in Shuffle', () => {
+  let open: Listening
+  before(async () => {
+    open = await openListening(['review', 'ingest'])
+  })
+  after(() => open.close())
   const text = read('openapi.json')
   const imported = importOpenApi(text)
   const action = (name: string): Action => {
@@ -48,8 +26,8 @@ describe('the OpenAPI document in Shuffle', () => {
     return found
   }
   const send = async (name: string, values: Record<string, string>) => {
-    const { method, path, headers, body } = action(name).request(values, token)
-    const response = await fetch(url + path, {
+    const { method, path, headers, body } = action(name).request(values, open.token)
+    const response = await fetch(open.url + path, {
       method,
       headers,
       ...(body !== '' && { body: Buffer.from(body) }),
@@ -88,9 +66,9 @@ describe('the OpenAPI document in Shuffle', () => {
   test('asks for a body in every action that sends one, and says that it is JSON', () => {
     for (const one of imported.actions.filter(({ name }) => name.startsWith('post_'))) {
       assert.ok(one.parameters.includes('body*'), `${one.name} has no body`)
-      const { headers } = one.request({ decision_id: 'd-1', connector: 'webhook' }, token)
+      const { headers } = one.request({ decision_id: 'd-1', connector: 'webhook' }, 'TOKEN')
       assert.equal(headers['content-type'], 'application/json')
-      assert.equal(headers.authorization, `Bearer ${token}`)
+      assert.equal(headers.authorization, 'Bearer TOKEN')
     }
   })
   test('blocks, looks up, lists and lifts at the service', async () => {
@@ -190,213 +168,3 @@ function checkAction(
   const length = request.body === '' ? {} : { 'content-length': `${request.body.length}` }
   assert.deepEqual({ ...request, headers: { ...request.headers, ...length } }, sent)
 }
-
-describe('the app in Shuffle', () => {
-  test('its api.yaml is taken, and its image has the name that Shuffle gives it', () => {
-    assert.equal(app.image, 'frikky/shuffle:cordon_1.0.0')
-    for (const name of ['Dockerfile', 'requirements.txt', 'src/app.py', 'README.md'])
-      assert.ok(existsSync(new URL(name, appFolder)), `${name} is missing`)
-  })
-  test('the token is masked where it is typed in', () => {
-    const token = app.app.authentication?.parameters?.find(({ name }) => name === 'api_key')
-    assert.match(token?.example ?? '', /^\*+$/)
-  })
-  test('rules of the decoder, against what the real one did', { skip: noSamples }, () => {
-    const expected = z
-      .record(z.string(), z.looseObject({ shuffle: z.string(), image: z.string().optional() }))
-      .parse(JSON.parse(read('api-yaml-cases/expected.json', samples)))
-    for (const [name, { shuffle, image }] of Object.entries(expected)) {
-      const text = read(`api-yaml-cases/${name}.yaml`, samples)
-      if (shuffle === 'skipped') assert.throws(() => loadApp(parse(text)), name)
-      else assert.equal(loadApp(parse(text)).image, image, name)
-    }
-  })
-  for (const [sdk, path, skip] of [
-    ['a stand-in of its SDK', 'shuffle/stand-in', noPython],
-    ['its real SDK', '', noPackage('shuffle_sdk')],
-  ] as const)
-    describe(`run by ${sdk}`, { skip }, () => {
-      const perform = performWith(path && new URL(path, import.meta.url).pathname)
-
-      test('every action is a method that takes all its parameters', async () => {
-        for (const [name, parameters] of app.actions) {
-          const values = Object.fromEntries(parameters.map((one) => [one.name, '']))
-          const { success, message } = await perform(name, { ...values, url: 'nowhere' })
-          assert.equal(success, false)
-          assert.match(message, /https|JSON/, name)
-        }
-      })
-      test('blocks an address, finds it, and lifts it', async () => {
-        const order = { target: '192.0.2.30', reason: 'seen twice' }
-        const blocked = await perform('block_address', order)
-        assert.deepEqual([blocked.success, blocked.status, blocked.state], [true, 201, 'issued'])
-        const found = await perform('lookup_address', { address: '192.0.2.30' })
-        assert.match(found.message, /ordered to be blocked.*T07:00:00/)
-        assert.match((await perform('list_blocked', { state: 'issued' })).text, /192\.0\.2\.30/)
-        const lifted = await perform('lift_address', { target: '192.0.2.30', reason: 'mistake' })
-        assert.equal(lifted.message, '1 lifted, nothing else covers it')
-      })
-      test('says why a protected address is not blocked, and what to do', async () => {
-        const refused = await perform('block_address', { target: '10.0.0.1', reason: 'seen twice' })
-        assert.deepEqual([refused.success, refused.status], [false, 409])
-        assert.match(refused.message, /private network.*: choose a target beside it/)
-      })
-      test('sends an alert, and answers the question that comes of it', async () => {
-        const alert = JSON.stringify(record('192.0.2.31', { severity: 50 }))
-        const { decision_id, outcome, state } = await perform('send_alert', { alert })
-        assert.deepEqual([outcome, state], ['review', 'waiting'])
-        assert.match((await perform('list_questions', {})).text, new RegExp(decision_id ?? '-'))
-        const answer = { decision_id: decision_id ?? '', reason: 'our scanner' }
-        assert.equal((await perform('decline_decision', answer)).state, 'declined')
-        assert.equal((await perform('approve_decision', answer)).status, 409)
-      })
-    })
-})
-
-const Told = z.object({
-  success: z.boolean(),
-  status: z.number(),
-  message: z.string(),
-  decision_id: z.string().nullable(),
-  state: z.string().nullable(),
-  outcome: z.string().nullable(),
-  body: z.looseObject({}),
-})
-type Told = z.infer<typeof Told> & { text: string }
-
-/** As `docker run` would: `python app.py`, here with the arguments of a stand-alone start. */
-function performWith(path: string) {
-  return async (name: string, values: Record<string, string>): Promise<Told> => {
-    const given = { url, api_key: token, ...values }
-    const pairs = Object.entries(given).map(([key, value]) => `${key}=${value}`)
-    const program = new URL('src/app.py', appFolder).pathname
-    const ran = await runPython([program, '--standalone', `--action=${name}`, ...pairs], { path })
-    const text = ran.stdout.split('\n').findLast((line) => line.startsWith('{')) ?? ''
-    assert.notEqual(text, '', `${name}: ${ran.stderr}`)
-    assert.ok(!`${ran.stdout}${ran.stderr}`.includes(token), 'the token was printed')
-    return { ...Told.parse(JSON.parse(text)), text }
-  }
-}
-
-describe('what the app trusts', { skip: noPython }, () => {
-  test('a certificate of the service itself only when it was given, also on one line', async () => {
-    const perform = performWith(new URL('shuffle/stand-in', import.meta.url).pathname)
-    const settings = {
-      data_dir: service.dir,
-      public_url: 'https://127.0.0.1',
-      tls_cert: undefined,
-      tls_key: undefined,
-    }
-    const certificate = await chooseCertificate(settings, '127.0.0.1', false, Date.now())
-    assert.ok(certificate)
-    const { cert, key } = certificate
-    const server = await new Promise<ReturnType<typeof serve>>((done) => {
-      const started = serve(
-        {
-          fetch: service.app.fetch,
-          hostname: '127.0.0.1',
-          port: 0,
-          createServer,
-          serverOptions: { cert, key },
-        },
-        () => done(started),
-      )
-    })
-    try {
-      const place = server.address()
-      assert.ok(place !== null && typeof place === 'object')
-      const https = { url: `https://127.0.0.1:${place.port}`, address: '192.0.2.1' }
-      const refused = await perform('lookup_address', https)
-      assert.deepEqual([refused.status, refused.success], [0, false])
-      assert.match(refused.message, /CERTIFICATE_VERIFY_FAILED/)
-      const given = { ...https, certificate: cert.replaceAll('\n', ' ') }
-      assert.equal((await perform('lookup_address', given)).message, '192.0.2.1 is not blocked')
-    } finally {
-      await new Promise((done) => server.close(done))
-    }
-  })
-  test('no address but https, and no token that could break out of its header', async () => {
-    const perform = performWith(new URL('shuffle/stand-in', import.meta.url).pathname)
-    const plain = await perform('lookup_address', { url: 'http://cordon.example', address: '::1' })
-    assert.match(plain.message, /has to begin with https/)
-    const broken = await perform('lookup_address', { api_key: 'a\r\nb: c', address: '::1' })
-    assert.match(broken.message, /the token is none of Cordon's/)
-  })
-})
-
-describe('the workflows', () => {
-  const names = readdirSync(new URL('workflows/', folder))
-  const workflow = (name: string) => readWorkflow(JSON.parse(read(`workflows/${name}.json`)))
-  for (const file of names)
-    test(`${file} decodes, and uses only what the app has`, () => {
-      assert.deepEqual(faults(workflow(file.replace('.json', '')), app), [])
-    })
-  test('a workflow with a fault is found out', () => {
-    const broken = workflow('unblock')
-    const [first] = broken.actions
-    assert.ok(first)
-    first.name = 'lift_adress'
-    broken.branches.push({
-      ...broken.branches[0],
-      id: first.id,
-      source_id: broken.id,
-      destination_id: first.id,
-      conditions: null,
-    })
-    assert.deepEqual(faults(broken, app), [
-      'the app has no action lift_adress',
-      `a branch ends at ${broken.id}, which is nowhere`,
-    ])
-  })
-  test('the public samples decode', { skip: noSamples }, () => {
-    for (const name of ['minimal-webhook-block', 'approval-userinput'])
-      readWorkflow(JSON.parse(read(`workflows/${name}.json`, samples)))
-  })
-  describe('run', { skip: noPython }, () => {
-    const perform = performWith(new URL('shuffle/stand-in', import.meta.url).pathname)
-    const run = (name: string, body: object, answer: boolean, asked: string[] = []) =>
-      runWorkflow(workflow(name), {
-        body,
-        perform,
-        person: (question) => asked.push(question) > 0 && answer,
-      })
-    const ordered = async (address: string) =>
-      (await service.ask('GET', `/v1/why?address=${address}`)).body.ordered
-
-    test('block with approval: blocks on yes, not on no, and does not ask twice', async () => {
-      const body = { ip: '192.0.2.40', reason: 'three incidents' }
-      await run('block-with-approval', body, false)
-      assert.equal(await ordered(body.ip), false)
-      const asked: string[] = []
-      await run('block-with-approval', body, true, asked)
-      assert.equal(await ordered(body.ip), true)
-      assert.match(
-        asked[0] ?? '',
-        /^Block 192\.0\.2\.40 \(three incidents\)\? 192\.0\.2\.40 is not/,
-      )
-      await run('block-with-approval', body, true, asked)
-      assert.equal(asked.length, 1)
-    })
-    test('unblock: lifts, and looks up what is left', async () => {
-      const results = await run('unblock', { ip: '192.0.2.40', reason: 'cleared' }, true)
-      assert.equal(await ordered('192.0.2.40'), false)
-      assert.match(JSON.stringify(results.get('check')), /192\.0\.2\.40 is not blocked/)
-    })
-    test('triage: asks about what the policy doubts, and about nothing else', async () => {
-      const asked: string[] = []
-      await run('triage', record('192.0.2.41', { severity: 90 }), true, asked)
-      assert.deepEqual(asked, [])
-      assert.equal(await ordered('192.0.2.41'), true)
-      await run('triage', record('192.0.2.42', { severity: 50 }), true, asked)
-      assert.equal(asked.length, 1)
-      assert.equal(await ordered('192.0.2.42'), true)
-    })
-  })
-})
-
-test('the manifest is one that "cordon manifest" can install', () => {
-  const { parts } = ManifestFile.parse(parse(read('manifest.yaml')))
-  const from = Object.values(parts).flatMap(({ files }) => files.map((file) => file.from))
-  for (const path of from) assert.ok(existsSync(new URL(path, folder)), path)
-  assert.ok(read('README.md').split('\n').length < 60)
-})

@@ -2,11 +2,8 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
-import { parse } from 'yaml'
 import { z } from 'zod'
-import { ManifestFile } from '../../actions/manifest/manifest-file.ts'
-import { listen } from '../listening.ts'
-import { openTestService, record, type TestService } from '../service.ts'
+import { type Listening, openListening } from './shuffle/open-listening.ts'
 import { noPython, runPython } from './shuffle/run-python.ts'
 
 const folder = new URL('../../manifests/splunk-soar/', import.meta.url)
@@ -126,36 +123,28 @@ const Ran = z.object({
 })
 
 describe('its actions against a service', { skip: noPython }, () => {
-  let service: TestService
-  let config: Record<string, string>
-  let close: () => Promise<void>
+  let open: Listening
   before(async () => {
-    service = await openTestService()
-    const listening = await listen(service)
-    const api_key = await service.token(['review'])
-    config = { url: `http://127.0.0.1:${listening.port}`, api_key }
-    close = async () => {
-      await listening.close()
-      await service.close()
-    }
+    open = await openListening(['review'])
   })
-  after(() => close())
+  after(() => open.close())
 
   const drive = (action: string, parameters: object[], other: object = {}) => {
+    const config = { url: open.url, api_key: open.token, ...other }
     const path = new URL('splunk-soar/stand-in', import.meta.url).pathname
     const place = new URL('cordon_soar', folder).pathname
     const input = JSON.stringify({
       app: place,
       action,
       parameters,
-      config: { ...config, ...other },
+      config,
     })
     return runPython([new URL('splunk-soar/run.py', import.meta.url).pathname], { path, input })
   }
   const run = async (action: string, parameter: object = {}, other: object = {}) => {
     const ran = await drive(action, [parameter], other)
     assert.equal(ran.code, 0, ran.stderr)
-    assert.ok(!ran.stdout.includes(config.api_key ?? ''), 'the token was printed')
+    assert.ok(!ran.stdout.includes(open.token), 'the token was printed')
     const { results, progress } = Ran.parse(JSON.parse(ran.stdout))
     const [result] = results
     assert.ok(result)
@@ -193,18 +182,10 @@ describe('its actions against a service', { skip: noPython }, () => {
     assert.match((await drive('block ip', [{ ip: 'example.org' }])).stderr, /ip is not valid/)
   })
   test('lists what waits, approves and declines', async () => {
-    const ask = async (attacker: string) =>
-      (await service.alert(record(attacker, { severity: 50 }))).body.items?.[0]?.alerts?.[0]
-        ?.decision
-    const [yes, no] = [await ask('192.0.2.91'), await ask('192.0.2.92')]
+    const [yes, no] = [await open.question('192.0.2.91'), await open.question('192.0.2.92')]
     const waiting = (await run('list questions')).data.map(({ id }) => id)
     assert.deepEqual(waiting.sort(), [yes, no].sort())
     assert.equal((await run('approve decision', { decision_id: yes })).data[0]?.state, 'issued')
     assert.equal((await run('decline decision', { decision_id: no })).data[0]?.state, 'declined')
   })
-})
-
-test('the manifest is one that "cordon manifest" can install', () => {
-  const { parts } = ManifestFile.parse(parse(read('manifest.yaml')))
-  for (const { from } of parts.main?.files ?? []) assert.ok(existsSync(new URL(from, folder)), from)
 })

@@ -2,11 +2,8 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
-import { parse } from 'yaml'
 import { z } from 'zod'
-import { ManifestFile } from '../../actions/manifest/manifest-file.ts'
-import { listen } from '../listening.ts'
-import { openTestService, record, type TestService } from '../service.ts'
+import { type Listening, openListening } from './shuffle/open-listening.ts'
 import { faults, readStory, runStory } from './tines/run-story.ts'
 
 const folder = new URL('../../manifests/tines/', import.meta.url)
@@ -56,23 +53,17 @@ const Event = z.object({
 })
 
 describe('the story against a service', () => {
-  let service: TestService
-  let cordon_url: string
-  let cordon: string
-  let close: () => Promise<void>
+  let open: Listening
   before(async () => {
-    service = await openTestService()
-    cordon = await service.token(['review'])
-    const listening = await listen(service)
-    cordon_url = `http://127.0.0.1:${listening.port}`
-    close = async () => {
-      await listening.close()
-      await service.close()
-    }
+    open = await openListening(['review'])
   })
-  after(() => close())
+  after(() => open.close())
+  const place = () => ({
+    RESOURCE: { cordon_url: open.url },
+    CREDENTIAL: { cordon: open.token },
+  })
   const run = async (order: { operation: string } & Record<string, unknown>) => {
-    const made = await runStory(story, order, { RESOURCE: { cordon_url }, CREDENTIAL: { cordon } })
+    const made = await runStory(story, order, place())
     assert.equal(made.size, 1, 'one order is one request')
     return Event.parse([...made.values()][0])
   }
@@ -90,10 +81,7 @@ describe('the story against a service', () => {
     assert.equal(ended.body.decisions?.length, 1)
   })
   test('list what waits, approve and decline', async () => {
-    const ask = async (attacker: string) =>
-      (await service.alert(record(attacker, { severity: 50 }))).body.items?.[0]?.alerts?.[0]
-        ?.decision
-    const [yes, no] = [await ask('192.0.2.81'), await ask('192.0.2.82')]
+    const [yes, no] = [await open.question('192.0.2.81'), await open.question('192.0.2.82')]
     assert.equal((await run({ operation: 'questions' })).body.waiting, 2)
     const approved = await run({ operation: 'approve', decision_id: yes, reason: 'known' })
     assert.equal(approved.body.decision?.state, 'issued')
@@ -104,12 +92,6 @@ describe('the story against a service', () => {
     const refused = await run({ operation: 'block', target: '10.0.0.1', reason: 'seen twice' })
     assert.equal(refused.status, 409)
     assert.match(refused.body.remedy ?? '', /choose a target beside it/)
-    const place = { RESOURCE: { cordon_url }, CREDENTIAL: { cordon } }
-    assert.equal((await runStory(story, { operation: 'unblock' }, place)).size, 0)
+    assert.equal((await runStory(story, { operation: 'unblock' }, place())).size, 0)
   })
-})
-
-test('the manifest is one that "cordon manifest" can install', () => {
-  const { parts } = ManifestFile.parse(parse(read('manifest.yaml')))
-  for (const { from } of parts.main?.files ?? []) assert.ok(existsSync(new URL(from, folder)), from)
 })

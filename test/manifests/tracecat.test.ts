@@ -2,11 +2,8 @@
 import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
-import { parse } from 'yaml'
 import { z } from 'zod'
-import { ManifestFile } from '../../actions/manifest/manifest-file.ts'
-import { listen } from '../listening.ts'
-import { openTestService, record, type TestService } from '../service.ts'
+import { type Listening, openListening } from './shuffle/open-listening.ts'
 import { faults, readTemplate } from './tracecat/read-template.ts'
 import { runTemplate } from './tracecat/run-template.ts'
 
@@ -53,24 +50,18 @@ const Answer = z.looseObject({
 })
 
 describe('the templates against a service', () => {
-  let service: TestService
-  let base_url: string
-  let token: string
-  let close: () => Promise<void>
+  let open: Listening
   before(async () => {
-    service = await openTestService()
-    token = await service.token(['review'])
-    const listening = await listen(service)
-    base_url = `http://127.0.0.1:${listening.port}`
-    close = async () => {
-      await listening.close()
-      await service.close()
-    }
+    open = await openListening(['review'])
   })
-  after(() => close())
+  after(() => open.close())
   const run = async (name: string, inputs: Record<string, unknown> = {}) =>
     Answer.parse(
-      await runTemplate(template(name), { base_url, ...inputs }, { CORDON_TOKEN: token }),
+      await runTemplate(
+        template(name),
+        { base_url: open.url, ...inputs },
+        { CORDON_TOKEN: open.token },
+      ),
     )
 
   test('block, explain, list and lift', async () => {
@@ -88,13 +79,11 @@ describe('the templates against a service', () => {
     assert.equal(lifted.message, '1 lifted, nothing else covers it')
   })
   test('list what waits, approve and decline', async () => {
-    const ask = async (attacker: string) =>
-      (await service.alert(record(attacker, { severity: 50 }))).body.items?.[0]?.alerts?.[0]
-    const [yes, no] = [await ask('192.0.2.61'), await ask('192.0.2.62')]
+    const [yes, no] = [await open.question('192.0.2.61'), await open.question('192.0.2.62')]
     assert.equal((await run('list_questions')).waiting, 2)
-    const approved = await run('approve_decision', { decision_id: yes?.decision, reason: 'known' })
+    const approved = await run('approve_decision', { decision_id: yes, reason: 'known' })
     assert.equal(approved.decision?.state, 'issued')
-    const declined = await run('decline_decision', { decision_id: no?.decision, reason: 'ours' })
+    const declined = await run('decline_decision', { decision_id: no, reason: 'ours' })
     assert.equal(declined.decision?.state, 'declined')
   })
   test('a protected address fails the action with what to do', async () => {
@@ -103,9 +92,4 @@ describe('the templates against a service', () => {
       /409.*private network.*"remedy":"choose a target beside it/,
     )
   })
-})
-
-test('the manifest is one that "cordon manifest" can install', () => {
-  const { parts } = ManifestFile.parse(parse(read('manifest.yaml')))
-  for (const { from } of parts.main?.files ?? []) assert.ok(existsSync(new URL(from, folder)), from)
 })

@@ -5,9 +5,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import { parse } from 'yaml'
 import { z } from 'zod'
-import { ManifestFile } from '../../actions/manifest/manifest-file.ts'
-import { listen } from '../listening.ts'
-import { openTestService, record, type TestService } from '../service.ts'
+import { type Listening, openListening } from './shuffle/open-listening.ts'
 import { noPackage, noPython, pythonName, runPython } from './shuffle/run-python.ts'
 import { faults } from './xsoar/kwalify.ts'
 
@@ -78,22 +76,14 @@ const Entry = z.object({
 })
 
 describe('its commands against a service', { skip: noPython }, () => {
-  let service: TestService
-  let params: object
-  let close: () => Promise<void>
+  let open: Listening
   before(async () => {
-    service = await openTestService()
-    const listening = await listen(service)
-    const password = await service.token(['review'])
-    params = { url: `http://127.0.0.1:${listening.port}/`, credentials: { password } }
-    close = async () => {
-      await listening.close()
-      await service.close()
-    }
+    open = await openListening(['review'])
   })
-  after(() => close())
+  after(() => open.close())
 
   const run = async (command: string, args: Record<string, string> = {}, other: object = {}) => {
+    const params = { url: `${open.url}/`, credentials: { password: open.token } }
     const given = {
       script: integration.script.script,
       command,
@@ -104,10 +94,6 @@ describe('its commands against a service', { skip: noPython }, () => {
     const ran = await runPython([standIn], { input: JSON.stringify(given) })
     assert.equal(ran.code, 0, ran.stderr)
     return z.array(Entry).parse(JSON.parse(ran.stdout))
-  }
-  const question = async (attacker: string) => {
-    const answer = await service.alert(record(attacker, { severity: 50 }))
-    return answer.body.items?.[0]?.alerts?.[0]?.decision ?? ''
   }
 
   test('the test of an instance says ok, or what is wrong', async () => {
@@ -132,7 +118,10 @@ describe('its commands against a service', { skip: noPython }, () => {
     assert.match(entries[1]?.text ?? '', /10\.0\.0\.1.*is protected/)
     const [explained] = await run('cordon-explain', { ip: '192.0.2.50' })
     assert.match(explained?.text ?? '', /192\.0\.2\.50 is ordered to be blocked/)
-    assert.deepEqual((await service.ask('GET', '/v1/why?address=192.0.2.50')).body.ordered, true)
+    assert.deepEqual(
+      (await open.service.ask('GET', '/v1/why?address=192.0.2.50')).body.ordered,
+      true,
+    )
   })
   test('a block for ever is refused with what to write instead', async () => {
     const [entry] = await run('cordon-block', { ip: '192.0.2.51', reason: 'r', length: '0' })
@@ -144,15 +133,18 @@ describe('its commands against a service', { skip: noPython }, () => {
     assert.match(listed[0]?.text ?? '', /192\.0\.2\.50/)
     const [lifted] = await run('cordon-lift', { ip: '192.0.2.50', reason: 'false alarm' })
     assert.match(lifted?.text ?? '', /1 lifted, nothing else covers it/)
-    assert.deepEqual((await service.ask('GET', '/v1/why?address=192.0.2.50')).body.ordered, false)
+    assert.deepEqual(
+      (await open.service.ask('GET', '/v1/why?address=192.0.2.50')).body.ordered,
+      false,
+    )
   })
   test('shows questions, approves one and declines one', async () => {
-    const [yes, no] = [await question('192.0.2.52'), await question('192.0.2.53')]
+    const [yes, no] = [await open.question('192.0.2.52'), await open.question('192.0.2.53')]
     const asked = await run('cordon-question-list')
     for (const id of [yes, no]) assert.ok(asked[0]?.text.includes(id), id)
     await run('cordon-approve', { id: yes, reason: 'known' })
     await run('cordon-decline', { id: no, reason: 'ours' })
-    const state = async (id: string) => (await service.ask('GET', `/v1/decisions/${id}`)).text
+    const state = async (id: string) => (await open.service.ask('GET', `/v1/decisions/${id}`)).text
     assert.match(await state(yes), /"state":"issued"/)
     assert.match(await state(no), /"state":"declined"/)
   })
@@ -167,9 +159,4 @@ describe('its commands against a service', { skip: noPython }, () => {
         assert.notEqual(value, undefined, contextPath)
       }
   })
-})
-
-test('the manifest is one that "cordon manifest" can install', () => {
-  const { parts } = ManifestFile.parse(parse(read('manifest.yaml')))
-  for (const { from } of parts.main?.files ?? []) assert.ok(existsSync(new URL(from, folder)), from)
 })

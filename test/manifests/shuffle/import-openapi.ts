@@ -23,6 +23,7 @@ const Scheme = z.looseObject({
   type: z.string(),
   name: z.string().optional(),
   in: z.string().optional(),
+  description: z.string().default(''),
   flow: z.unknown().optional(),
 })
 type Scheme = z.infer<typeof Scheme>
@@ -96,7 +97,10 @@ function authentication(name: string, scheme: Scheme): Auth {
   if (name === 'ApiKeyAuth' && scheme.in === 'query')
     return { parameters: apikey, headers: () => ({}), query: scheme.name ?? '' }
   if (name === 'ApiKeyAuth')
-    return { parameters: apikey, headers: (token) => ({ [lower(scheme.name)]: token }) }
+    return {
+      parameters: apikey,
+      headers: (token) => ({ [lower(scheme.name)]: `${scheme.description}${token}` }),
+    }
   if (name === 'BasicAuth')
     return { parameters: ['username_basic', 'password_basic', 'url'], headers: () => ({}) }
   if (name === 'Oauth2' && scheme.flow === undefined)
