@@ -22,6 +22,7 @@ import { AgentSettings } from '../../agent/settings.ts'
 import { openTestService } from '../service.ts'
 import { elasticFiles } from './elastic.ts'
 import { hostsTable } from './hosts.ts'
+import { openCtiFiles } from './opencti.ts'
 import { shuffleFiles } from './shuffle.ts'
 import { splunkSoarFiles } from './splunk-soar.ts'
 import { xsoarFiles } from './xsoar.ts'
@@ -35,6 +36,7 @@ export async function generate(): Promise<Map<string, string>> {
   files.set('manifests/openapi.json', json(api))
   for (const [path, content] of [
     ...elasticFiles(),
+    ...openCtiFiles(),
     ...shuffleFiles(api),
     ...splunkSoarFiles(),
     ...xsoarFiles(),
