@@ -136,7 +136,7 @@ describe('an alert is marked with what was decided of it', () => {
     assert.equal(second._source['kibana.alert.workflow_reason'], 'low_severity')
   })
 
-  test('given again it changes nothing, also nothing that a person did meanwhile', async () => {
+  test('given again it changes nothing', async () => {
     const sink = await sinkOf()
     await give(sink, resultAbout([first]))
     const changes = asked(/signals\/(status|tags)$/)

@@ -1,24 +1,22 @@
 /** Status and tag of alerts, in one call for all that become the same. */
-import { Problem } from '#contract/problem.ts'
 import { type AlertOutcome, outcomes, type Settings } from '../settings.ts'
 import { type Standing, type StatusChange, setStatus, setTags } from './alerts.ts'
 import { outcomeOf, tagOf } from './outcome.ts'
-import type { Place, Told } from './sink.ts'
+import { orRefuse, type Place, type Refuse, type Told } from './told.ts'
 
-type Refused = (ids: readonly string[], problem: Problem) => void
 /** Alerts of one change: an update by query of very many runs into the time limit. */
 const atOnce = 1_000
 type Due = { alert: Standing; outcome: AlertOutcome; results: string[] }
 
 /** What is as it should be already is not touched, so that a batch that is given again changes nothing. */
-export async function mark(place: Place, told: readonly Told[], refused: Refused): Promise<void> {
+export async function mark(place: Place, told: readonly Told[], refuse: Refuse): Promise<void> {
   const { kibana, space, settings, signal } = place
   const due = [...dueOf(told).values()]
   const each = async (group: readonly Due[], change: (uuids: string[]) => Promise<void>) => {
     for (let at = 0; at < group.length; at += atOnce) {
       const some = group.slice(at, at + atOnce)
       const ids = some.flatMap(({ results }) => results)
-      await orRefuse(ids, refused, () => change(some.map(({ alert }) => alert.uuid)))
+      await orRefuse(ids, refuse, () => change(some.map(({ alert }) => alert.uuid)))
     }
   }
   for (const status of ['acknowledged', 'closed'] as const) {
@@ -31,20 +29,6 @@ export async function mark(place: Place, told: readonly Told[], refused: Refused
     const tags = { add: [tagOf(outcome)], remove: others(outcome) }
     const group = due.filter((one) => one.outcome === outcome && !isTagged(one))
     await each(group, (uuids) => setTags(kibana, space, uuids, tags, signal))
-  }
-}
-
-/** What Kibana refuses as wrong can never be done; for all else the batch is tried again. */
-export async function orRefuse(
-  ids: readonly string[],
-  refused: Refused,
-  work: () => Promise<void>,
-): Promise<void> {
-  try {
-    await work()
-  } catch (error) {
-    if (!(error instanceof Problem) || error.code !== 'invalid_input') throw error
-    refused(ids, error)
   }
 }
 

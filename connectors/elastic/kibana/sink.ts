@@ -3,17 +3,15 @@ import { Problem, toProblem } from '#contract/problem.ts'
 import type { Refusal, Result, ResultDecision, Sink } from '#contract/result.ts'
 import { isWanted } from '../results/wanted.ts'
 import type { Settings } from '../settings.ts'
-import { findAlerts, type Standing } from './alerts.ts'
+import { findAlerts } from './alerts.ts'
 import { checkKibana, type Kibana, openKibana } from './client.ts'
 import { mark } from './mark.ts'
 import { type Origin, originOf } from './origin.ts'
 import { tell } from './tell.ts'
+import type { Place, Refuse, Told } from './told.ts'
 
-/** Alerts of one search; a result may be about a hundred. */
+/** Results at once: each may be about a hundred alerts, which are looked for in one search. */
 const most = 50
-
-/** A result beside those of its alerts that lie in one space. */
-export type Told = { result: Result; decision: ResultDecision; alerts: readonly Standing[] }
 
 /** Throws `setting_invalid` for an address that would send the key in the clear, or without a key. */
 export function alertsSink(settings: Settings): Sink {
@@ -41,7 +39,6 @@ export function alertsSink(settings: Settings): Sink {
   }
 }
 
-export type Place = { kibana: Kibana; space: string; settings: Settings; signal: AbortSignal }
 type Placed = { result: Result; decision: ResultDecision; origins: readonly Origin[] }
 
 /** What is about none of our alerts is passed over: there is nothing to mark. */
@@ -97,11 +94,11 @@ async function takeSpace(
   }))
   for (const { result, alerts } of told)
     if (alerts.length === 0) refusals.set(result.id, gone(space))
-  const refused = (ids: readonly string[], problem: Problem) => {
+  const refuse: Refuse = (ids, problem) => {
     for (const id of ids) refusals.set(id, problem)
   }
-  await mark(place, told, refused)
-  if (settings.cases !== 'off') await tell(place, told, refused)
+  await mark(place, told, refuse)
+  if (settings.cases !== 'off') await tell(place, told, refuse)
 }
 
 function gone(space: string): Problem {

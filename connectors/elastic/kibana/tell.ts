@@ -2,21 +2,15 @@
 import { isDecisionId } from '#contract/action.ts'
 import { severityName } from '#contract/alert.ts'
 import { printable } from '#contract/printable.ts'
-import type { Problem } from '#contract/problem.ts'
 import { attachAlert, type Comment, commentOnce, openCase } from './cases.ts'
-import { orRefuse } from './mark.ts'
 import { commentOf, markerOf, outcomeOf } from './outcome.ts'
-import type { Place, Told } from './sink.ts'
+import { orRefuse, type Place, type Refuse, type Told } from './told.ts'
 
 /**
  * Comments in the order of the results. That an alert was judged is told by its tag: it would say the same as the
  * decision that follows.
  */
-export async function tell(
-  place: Place,
-  told: readonly Told[],
-  refused: (ids: readonly string[], problem: Problem) => void,
-): Promise<void> {
+export async function tell(place: Place, told: readonly Told[], refuse: Refuse): Promise<void> {
   const { kibana, space, settings, signal } = place
   const comments = new Map<string, { comment: Comment; result: string }[]>()
   for (const one of told) {
@@ -24,7 +18,7 @@ export async function tell(
     if (!result.action.startsWith('decision.') || alerts.length === 0) continue
     const cases = new Set(alerts.flatMap((alert) => alert.cases))
     if (settings.cases === 'create' && deservesCase(one))
-      await orRefuse([result.id], refused, async () => {
+      await orRefuse([result.id], refuse, async () => {
         cases.add(await ownCase(place, one))
       })
     const comment = { marker: markerOf(result), text: commentOf(result, decision), at: result.at }
@@ -34,7 +28,7 @@ export async function tell(
   for (const [id, due] of comments)
     await orRefuse(
       due.map(({ result }) => result),
-      refused,
+      refuse,
       () =>
         commentOnce(
           kibana,
