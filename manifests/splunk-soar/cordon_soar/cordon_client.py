@@ -22,9 +22,9 @@ class NoRedirect(request.HTTPRedirectHandler):
 
 
 class Cordon:
-    """Every method gives (status, body): the HTTP status, or 0 when there was no answer, and a dictionary.
+    """Every method gives (status, body): the status of HTTP, or 0 without an answer; a dictionary.
 
-    `certificate` is PEM text. When given, that certificate is trusted and no other; else those of the system.
+    `certificate` is PEM text. When given, it is trusted and no other; else those of the system are.
     """
 
     def __init__(self, url, token, certificate=""):

@@ -15,7 +15,9 @@ ACTIONS = {
     "block_ip": lambda cordon, param: cordon.block(param["ip"], param.get("length"), why(param)),
     "unblock_ip": lambda cordon, param: cordon.lift(param["ip"], why(param)),
     "lookup_ip": lambda cordon, param: cordon.explain(param["ip"]),
-    "list_decisions": lambda cordon, param: cordon.decisions(param.get("state", "applied"), param.get("limit")),
+    "list_decisions": lambda cordon, param: cordon.decisions(
+        param.get("state", "applied"), param.get("limit")
+    ),
     "list_questions": lambda cordon, param: cordon.questions(param.get("limit")),
     "approve_decision": lambda cordon, param: cordon.approve(param["decision_id"], why(param)),
     "decline_decision": lambda cordon, param: cordon.decline(param["decision_id"], why(param)),
@@ -44,7 +46,8 @@ class CordonConnector(BaseConnector):
             return result.set_status(phantom.APP_SUCCESS)
         for decision in decisions_in(body):
             result.add_data(decision)
-        result.update_summary({name: body[name] for name in ("ordered", "blocked", "until") if name in body})
+        known = ("ordered", "blocked", "until")
+        result.update_summary({name: body[name] for name in known if name in body})
         return result.set_status(phantom.APP_SUCCESS, said)
 
 

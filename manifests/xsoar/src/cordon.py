@@ -59,7 +59,8 @@ def each(subjects, call):
     """One that is refused does not take the others with it; when all are, the command fails."""
     answers = [(subject, call(subject)) for subject in subjects]
     if not any(200 <= status < 300 for _, (status, _) in answers):
-        raise DemistoException("; ".join(said(*answer) for answer in answers) or "nothing was named")
+        refusals = "; ".join(said(*answer) for answer in answers)
+        raise DemistoException(refusals or "nothing was named")
     return [result for subject, answer in answers for result in shown(subject, answer)]
 
 
@@ -80,10 +81,12 @@ def shown(subject, answer):
     text = said(subject, answer)
     if not 200 <= status < 300:
         return [CommandResults(readable_output=text, entry_type=EntryType.ERROR)]
+    rows = decisions_in(body)
+    if "ordered" not in body:
+        return [result(text, "Cordon.Decision", "id", rows, body)]
     known = {name: value for name, value in body.items() if name != "success"}
-    address = known if "ordered" in known else None
-    results = [result(text, "Cordon.Decision", "id", decisions_in(body), body)]
-    return results + ([result(text, "Cordon.Address", "address", address, body)] if address else [])
+    address = result(text, "Cordon.Address", "address", known, body)
+    return [address] + ([result("Decisions", "Cordon.Decision", "id", rows, body)] if rows else [])
 
 
 def result(text, prefix, key, outputs, raw):

@@ -1,8 +1,8 @@
-"""Drives an app as Splunk SOAR's action daemon does: the action and its parameters by the app's JSON, then the connector.
+"""Drives an app as Splunk SOAR's action daemon does: by the app's JSON, then the connector.
 
-Takes {app, module, config, action, parameters} as JSON on standard input, prints {results, progress}. A parameter must be
-there when it is required, be of its type, and pass the check of one of its `contains`; defaults are filled in by the form,
-so not here.
+Takes {app, config, action, parameters} as JSON on standard input, prints {results, progress}. A
+parameter must be there when it is required, be of its type, and pass the check of one of its
+`contains`; defaults are filled in by the form, so not here.
 """
 
 import importlib
@@ -14,9 +14,8 @@ sys.path.insert(0, given["app"])
 app = json.load(open(given["app"] + "/cordon.json", encoding="utf-8"))
 action = next(one for one in app["actions"] if one["action"] == given["action"])
 module = importlib.import_module(app["main_module"].removesuffix(".py"))
-connector = next(
-    one for one in vars(module).values() if isinstance(one, type) and one.__name__.endswith("Connector") and one.__module__ == module.__name__
-)()
+classes = [one for one in vars(module).values() if isinstance(one, type)]
+connector = next(one for one in classes if one.__module__ == module.__name__)()
 connector.config = given["config"]
 connector.identifier = action["identifier"]
 if not connector.initialize():
@@ -31,8 +30,10 @@ for parameters in given["parameters"]:
             continue
         if not isinstance(parameters[name], KINDS[wanted["data_type"]]):
             sys.exit("the parameter " + name + " has the wrong type")
-        checks = [connector.validators[kind] for kind in wanted.get("contains", []) if kind in connector.validators]
+        known = connector.validators
+        checks = [known[kind] for kind in wanted.get("contains", []) if kind in known]
         if checks and not any(check(parameters[name]) for check in checks):
             sys.exit("the parameter " + name + " is not valid")
     connector.handle_action(parameters)
-print(json.dumps({"results": [one.told for one in connector.results], "progress": connector.progress}))
+results = [one.told for one in connector.results]
+print(json.dumps({"results": results, "progress": connector.progress}))

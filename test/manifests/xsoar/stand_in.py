@@ -1,7 +1,8 @@
-"""Stands in for XSOAR's server and its CommonServerPython: runs the script of an integration for one command.
+"""Stands in for XSOAR's server and its CommonServerPython: runs an integration for one command.
 
-Takes {script, command, params, args} as JSON on standard input, prints what the script returned as JSON. Not imitated: the
-proxy settings, the war room, merging outputs into the context by their key, and everything else of CommonServerPython.
+Takes {script, command, params, args} as JSON on standard input, prints what the script returned as
+JSON. Not imitated: the proxy settings, the war room, merging outputs into the context by their key,
+and everything else of CommonServerPython.
 """
 
 import json
@@ -27,7 +28,15 @@ class EntryType:
 
 
 class CommandResults:
-    def __init__(self, outputs_prefix=None, outputs_key_field=None, outputs=None, readable_output=None, raw_response=None, entry_type=EntryType.NOTE):
+    def __init__(
+        self,
+        outputs_prefix=None,
+        outputs_key_field=None,
+        outputs=None,
+        readable_output=None,
+        raw_response=None,
+        entry_type=EntryType.NOTE,
+    ):
         if outputs is not None and not outputs_prefix:
             raise ValueError("outputs need a prefix")
         context = {outputs_prefix: outputs} if outputs else {}
@@ -41,8 +50,8 @@ def argToList(value):
 
 
 def tableToMarkdown(name, rows, headers=None):
-    lines = ["### " + name, "|" + "|".join(headers) + "|"]
-    return "\n".join(lines + ["|" + "|".join(str(row.get(key)) for key in headers) + "|" for row in rows])
+    cells = [headers] + [[str(row.get(key)) for key in headers] for row in rows]
+    return "\n".join(["### " + name] + ["|" + "|".join(row) + "|" for row in cells])
 
 
 def handle_proxy():
@@ -51,7 +60,8 @@ def handle_proxy():
 
 def return_results(results):
     for one in results if isinstance(results, list) else [results]:
-        returned.append(one.shown if isinstance(one, CommandResults) else {"type": 1, "text": one, "context": {}})
+        text = {"type": EntryType.NOTE, "text": one, "context": {}}
+        returned.append(one.shown if isinstance(one, CommandResults) else text)
 
 
 def return_error(message):

@@ -1,8 +1,9 @@
 """Stands in for Shuffle's app SDK 0.0.40 as a command line starts it.
 
-`--standalone --action=NAME name=value ...` makes the class, calls the method with the values as text, and prints what it gave.
-Not imitated: the server of swarm mode, sending results to the backend, references ($node.field), loops over lists, files,
-caches, the time limit of 30 s, Liquid templates and proxies.
+`--standalone --action=NAME name=value ...` makes the class, calls the method with the values as
+text, and prints what it gave. Not imitated: the server of swarm mode, sending results to the
+backend, references ($node.field), loops over lists, files, caches, the time limit of 30 s, Liquid
+templates and proxies.
 """
 
 import sys

@@ -3,7 +3,8 @@
 
 class ActionResult:
     def __init__(self, param):
-        self.told = {"status": "failed", "message": "", "data": [], "summary": {}, "parameter": param}
+        self.told = {"status": "failed", "message": "", "parameter": param}
+        self.told.update(data=[], summary={})
 
     def add_data(self, item):
         self.told["data"].append(item)

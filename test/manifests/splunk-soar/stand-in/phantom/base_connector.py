@@ -1,4 +1,7 @@
-"""Stands in for the class that Splunk SOAR's action daemon drives. Not imitated: state, vault, polling, cancelling, `finalize`."""
+"""Stands in for the class that Splunk SOAR's action daemon drives.
+
+Not imitated: state, vault, polling, cancelling, `finalize`.
+"""
 
 
 class BaseConnector:
