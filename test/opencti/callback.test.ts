@@ -4,8 +4,18 @@ import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { createServer } from 'node:net'
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { callerOf, readKeys } from '../../connectors/opencti/enrich/caller.ts'
+import { openSightings } from '../../connectors/opencti/enrich/sightings.ts'
 import { emptyWorld, schemaMissing, startOpenCti } from '../doubles/opencti.ts'
-import { alertsAt, block, connectorId, cordonThatKnows, entity, job, now } from './jobs.ts'
+import {
+  alertsAt,
+  block,
+  confirmed,
+  connectorId,
+  cordonThatKnows,
+  entity,
+  job,
+  now,
+} from './jobs.ts'
 import { type Serving, serving } from './serving.ts'
 
 const attacker = '203.0.113.7'
@@ -69,6 +79,18 @@ describe('enrichment by HTTP', { skip: schemaMissing() }, () => {
     const bundle = JSON.parse(world.bundles[0]?.bundle ?? '{}')
     assert.ok(bundle.objects.some(({ type }: { type: string }) => type === 'sighting'))
     assert.deepEqual(running.reports, ['ready', 'done'])
+  })
+
+  test('a confirmed block is told by the way that is open, and waits while there is none', async () => {
+    const settings = Object.assign(running.settings, { sightings: true })
+    const [sink] = openSightings(settings)
+    assert.ok(sink)
+    await sink.take([confirmed('1', attacker)], AbortSignal.timeout(5_000))
+    assert.equal(world.bundles.length, 1)
+    assert.match(world.bundles[0]?.work ?? '', /_own$/)
+    await running.stop()
+    const later = sink.take([confirmed('2', attacker)], AbortSignal.timeout(5_000))
+    await assert.rejects(later, { code: 'service_unreachable' })
   })
 
   test('a caller with another token is refused, and so are other paths and methods', async () => {

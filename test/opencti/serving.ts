@@ -7,6 +7,8 @@ import { Settings } from '../../connectors/opencti/settings.ts'
 import { connectorId } from './jobs.ts'
 
 export type Serving = {
+  /** Of the connector that runs, by which its parts find one another. */
+  settings: Settings
   reports: Worked[]
   /** Resolves when so many reports of this kind came. */
   until(kind: 'ready' | 'done' | 'problem', count?: number): Promise<void>
@@ -37,6 +39,7 @@ export function serving(given: Record<string, unknown>, cordon: Cordon, pingMs =
   const count = (kind: string) =>
     reports.filter((work) => (work instanceof Problem ? 'problem' : work) === kind).length
   return {
+    settings,
     reports,
     ended,
     until: async (kind, wanted = 1) => {

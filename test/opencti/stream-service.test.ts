@@ -3,6 +3,8 @@ import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { followSources, type SourceHealth } from '../../actions/flow/pull.ts'
 import { connector } from '../../connectors/opencti-stream/connector.ts'
+import { followStream } from '../../connectors/opencti-stream/follow.ts'
+import type { Settings } from '../../connectors/opencti-stream/settings.ts'
 import type { StreamDouble } from '../doubles/opencti-stream.ts'
 import { openTestService, type TestService } from '../service.ts'
 import {
@@ -51,6 +53,19 @@ describe('an indicator of the live stream', () => {
     double.send(event('create', indicator(patternOf('203.0.113.8')), { at: 4 }))
     await until('203.0.113.7 ended', '203.0.113.7 issued', '203.0.113.8 issued')
     assert.equal((await decisions(service)).length, 3)
+  })
+
+  test('that does not hold yet is blocked when it begins to', async (t) => {
+    const { double, service, until } = await follow(t)
+    const begins = startOfStream + 3_600_000
+    const later = indicator(pattern, { valid_from: new Date(begins).toISOString() })
+    double.database.push({ updated: startOfStream, object: later })
+    double.send(event('create', later))
+    double.send(event('create', indicator(patternOf('203.0.113.8')), { at: 2 }))
+    await until('203.0.113.8 issued')
+    service.clock.now = begins
+    double.send({ id: `${startOfStream + 70_000}-0`, event: 'heartbeat', data: '' })
+    await until('203.0.113.7 issued', '203.0.113.8 issued')
   })
 
   test('that vanished while the history was trimmed is lifted, and one that is still there is not', async (t) => {
@@ -133,7 +148,8 @@ async function follow(t: TestContext): Promise<Followed> {
     changed()
     await new Promise((done) => setImmediate(done))
   }
-  const running = { connector, settings: settingsFor(double) }
+  const sources = (settings: Settings) => [followStream(settings, now)]
+  const running = { connector: { ...connector, sources }, settings: settingsFor(double) }
   const followed = followSources({ store, recorder, log, now, pause }, [running], health)
   t.after(async () => {
     await followed.stop()
