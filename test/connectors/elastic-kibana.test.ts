@@ -119,6 +119,9 @@ describe('an alert is marked with what was decided of it', () => {
     first._source['kibana.alert.workflow_status'] = 'closed'
     await give(await sinkOf(), resultAbout([first]))
     assert.deepEqual(standing(first), ['closed', 'cordon:blocked'])
+    const closing = { close_on: ['blocked'], close_reason: 'duplicate' }
+    await give(await sinkOf(closing), resultAbout([first]))
+    assert.equal(asked(status), 0, 'nor is it closed again, with another reason')
   })
 
   test('settings say what closes an alert and why, and what acknowledges none', async () => {

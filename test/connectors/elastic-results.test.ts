@@ -120,6 +120,12 @@ describe('results go to a data stream', () => {
       assert.deepEqual(sequences(), [1, 2, 3])
     })
 
+    test('when a try that was given up is still being written', async () => {
+      const conflict = { status: 409, type: 'version_conflict_engine_exception' }
+      world.written.refuse = (id) => (id === result(1).id ? conflict : undefined)
+      assert.deepEqual(await give(await sinkOf(), result(1), result(2)), [])
+    })
+
     test('and a steady stream is not looked through again and again', async () => {
       const sink = await sinkOf()
       for (let number = 1; number <= 4; number++) await give(sink, result(number))
@@ -278,6 +284,15 @@ describe('results go to a data stream', () => {
       await give(await sinkOf(), result(2))
       assert.equal(world.written.templates.get(name), edited)
       assert.equal(world.written.pipelines.get(name), own)
+    })
+
+    test('stays when it is of a newer Cordon', async () => {
+      await give(await sinkOf(), result(1))
+      const newer = { managed_by: 'cordon', version: 99, settings: 'other' }
+      const template = { ...world.written.templates.get(name), _meta: newer }
+      world.written.templates.set(name, template)
+      await give(await sinkOf(), result(2))
+      assert.equal(world.written.templates.get(name), template)
     })
 
     test('is put anew when it is ours and of an older version, or of other settings', async () => {
