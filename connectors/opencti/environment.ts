@@ -1,5 +1,11 @@
 /** What the platform's own enrichment connectors take from the environment. */
-import { always, protocol, type Understand, understandEnvironment } from './client/environment.ts'
+import {
+  always,
+  pem,
+  protocol,
+  type Understand,
+  understandEnvironment,
+} from './client/environment.ts'
 import { scopes } from './enrich/enrichment-settings.ts'
 
 /** Of a list that was made for several connectors what is an address. */
@@ -18,6 +24,12 @@ const scope: Understand = ({ name, value }) => {
   }
 }
 
+/** Where the platform's workers post jobs to: the address, and the path that they take of their own accord. */
+const callback: Understand = ({ value, environment }) => {
+  const path = environment.CONNECTOR_LISTEN_PROTOCOL_API_PATH || '/api/callback'
+  return { given: { callback_uri: value.replace(/\/+$/, '') + path } }
+}
+
 export const environment = understandEnvironment('INTERNAL_ENRICHMENT', {
   CONNECTOR_SCOPE: scope,
   CONNECTOR_AUTO: 'auto',
@@ -28,8 +40,12 @@ export const environment = understandEnvironment('INTERNAL_ENRICHMENT', {
   QUEUE_PROTOCOL: protocol('send'),
   CONNECTOR_QUEUE_PROTOCOL: protocol('send'),
   CONNECTOR_LISTEN_PROTOCOL: protocol('listen'),
-  LISTEN_PROTOCOL_API_SSL_KEY: 'callback_key',
-  LISTEN_PROTOCOL_API_SSL_CERT: 'callback_cert',
+  CONNECTOR_LISTEN_PROTOCOL_API_URI: callback,
+  CONNECTOR_LISTEN_PROTOCOL_API_PORT: ({ value }) => ({
+    given: { callback_listen: `127.0.0.1:${value}` },
+  }),
+  LISTEN_PROTOCOL_API_SSL_KEY: pem('callback_key'),
+  LISTEN_PROTOCOL_API_SSL_CERT: pem('callback_cert'),
   MQ_HOST: 'mq_host',
   MQ_PORT: 'mq_port',
   MQ_USER: 'mq_user',

@@ -76,6 +76,20 @@ describe('the environment of a connector of the platform', () => {
     ])
   })
 
+  test('says where jobs are posted to', async () => {
+    const { enrichment } = await load({
+      CONNECTOR_LISTEN_PROTOCOL: 'API',
+      CONNECTOR_LISTEN_PROTOCOL_API_URI: 'https://cordon.example:7443/',
+      CONNECTOR_LISTEN_PROTOCOL_API_PATH: '/jobs',
+      CONNECTOR_LISTEN_PROTOCOL_API_PORT: '7443',
+    })
+    const { listen, callback_uri, callback_listen } = enrichment
+    assert.deepEqual(
+      [listen, callback_uri, callback_listen],
+      ['api', 'https://cordon.example:7443/jobs', '127.0.0.1:7443'],
+    )
+  })
+
   test('of a stream connector is that of opencti-stream alone', async () => {
     const loaded = await load({
       CONNECTOR_TYPE: 'STREAM',

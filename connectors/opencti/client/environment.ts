@@ -7,7 +7,7 @@ import { type Environment, Switch } from '#contract/settings.ts'
 export type ConnectorType = 'INTERNAL_ENRICHMENT' | 'STREAM'
 
 /** What one variable says: `name` is its own name, for warnings. */
-export type Said = { name: string; value: string }
+export type Said = { name: string; value: string; environment: Environment }
 export type Understand = (said: Said) => Partial<OtherNames>
 
 /** Names that say where the platform is go to both connectors, the others to the one whose type is meant. */
@@ -23,7 +23,9 @@ export function understandEnvironment(
       const value = environment[name]?.trim()
       if (value === undefined || value === '') continue
       const said =
-        typeof meaning === 'string' ? { given: { [meaning]: value } } : meaning({ name, value })
+        typeof meaning === 'string'
+          ? { given: { [meaning]: value } }
+          : meaning({ name, value, environment })
       Object.assign(given, said.given)
       warnings.push(...(said.warnings ?? []))
     }
@@ -42,12 +44,17 @@ export function protocol(setting: string): Understand {
   return ({ value }) => ({ given: { [setting]: value.toLowerCase() } })
 }
 
+/** PEM, or the path of a file that holds it. Throws `setting_invalid`. */
+export function pem(setting: string): Understand {
+  return ({ name, value }) => ({ given: { [setting]: readPem(name, value) } })
+}
+
 const shared: Readonly<Record<string, string | Understand>> = {
   OPENCTI_URL: 'url',
   OPENCTI_TOKEN: 'token',
   OPENCTI_SSL_VERIFY: 'ssl_verify',
   OPENCTI_CUSTOM_HEADERS: 'custom_headers',
-  HTTPS_CA_CERTIFICATES: ({ name, value }) => ({ given: { ca: readAuthority(name, value) } }),
+  HTTPS_CA_CERTIFICATES: pem('ca'),
 }
 
 const own: Readonly<Record<string, string | Understand>> = {
@@ -75,8 +82,7 @@ function typeOf(environment: Environment): ConnectorType {
   })
 }
 
-/** PEM, or the path of a file that holds it. */
-function readAuthority(name: string, value: string): string {
+function readPem(name: string, value: string): string {
   if (value.includes('-----BEGIN')) return value
   try {
     return readFileSync(value, 'utf8')
