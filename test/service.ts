@@ -83,6 +83,7 @@ export type TestServiceOptions = {
   channels?: Parameters<typeof openNotices>[0]['channels']
   now?: number
   policy?: string
+  connectors?: readonly string[]
   /** Whether confirmations are kept word by word, for results. */
   keepsWords?: boolean
   /** A directory to go on in, whose keys and database are kept; without it a new one, removed at the end. */
@@ -121,7 +122,11 @@ export async function openTestService(options: TestServiceOptions = {}): Promise
     log: pino({ level: 'trace' }, { write: (line: string) => void logged.push(line) }),
     now: () => clock.now,
     random,
-    connectors: await loadConnectors(['webhook', 'wazuh', 'suricata'], {}, {}),
+    connectors: await loadConnectors(
+      options.connectors ?? ['webhook', 'wazuh', 'suricata'],
+      {},
+      {},
+    ),
     policy: { current: () => policy, text: () => text, read: () => ({ text, use: () => {} }) },
     own: () => own,
     sources: options.sources ?? noSources,
