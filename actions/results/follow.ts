@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import { toProblem } from '#contract/problem.ts'
 import type { Refusal, Result, Sink } from '#contract/result.ts'
 import { printTime } from '#contract/time.ts'
-import type { SourceHealth } from '../flow/pull.ts'
+import { ail, heal, type SourceHealth } from '../flow/pull.ts'
 import { type Pause, tryFor } from '../flow/try-for.ts'
 import type { Alarm } from '../notice/alarm.ts'
 import { appendJournal, type JournalEntry } from '../store/journal.ts'
@@ -69,7 +69,7 @@ export async function followResults(
     } catch (error) {
       if (stop.aborted) return
       const problem = toProblem(error)
-      Object.assign(health, { state: 'away', problem: problem.message })
+      ail(health, 'away', problem)
       log.warn({ sink: sink.key, err: problem }, 'results were not taken and are given again')
       const asked = Math.min(problem.retryMs ?? 0, longestAskedMs)
       await pause(Math.max(pauseMs, asked), stop)
@@ -98,8 +98,8 @@ async function step(
   health.records += results.length
   health.refused += refused.length
   const [first] = refused
-  if (first) health.problem = first.problem.message
-  else delete health.problem
+  if (first) ail(health, 'following', first.problem)
+  else heal(health)
 }
 
 /** One line a batch. What is said of a refusal and refused again is not said once more, which would never end. */

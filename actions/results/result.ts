@@ -56,7 +56,7 @@ function restOf({ decision, alerts }: About): Pick<Result, 'decision' | 'alerts'
 }
 
 function decisionOf(decision: Decision): ResultDecision {
-  const { id, state, outcome, target, rule, notAfter, actor, reasons } = decision
+  const { id, state, outcome, target, rule, notAfter, endReason, actor, reasons } = decision
   return {
     id,
     state,
@@ -64,6 +64,7 @@ function decisionOf(decision: Decision): ResultDecision {
     ...(target !== null && { target }),
     ...(rule !== null && { rule }),
     ...(notAfter !== null && { notAfter }),
+    ...(endReason !== null && { ended: endReason }),
     ...(actor !== null && { actor }),
     reasons: reasons.map(explainReason),
   }
