@@ -14,6 +14,7 @@ export const tokenType = {
   snapshot: 'cordon-snapshot+jwt',
   head: 'cordon-head+jwt',
   feeds: 'cordon-feeds+jwt',
+  posture: 'cordon-posture+jwt',
   keys: 'cordon-keys+jwt',
   node: 'cordon-node+jwt',
   answer: 'cordon-answer+jwt',

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { DecisionId } from './action.ts'
 import { Audience } from './audience.ts'
 import { FeedName, mostFeeds } from './feed.ts'
+import { mostPostures, PostureReceipt } from './posture.ts'
 import { EpochMs } from './time.ts'
 
 /**
@@ -108,6 +109,11 @@ export const Heartbeat = z
       .max(mostFeeds)
       .optional()
       .meta({ description: 'lists enforced as a whole' }),
+    postures: z
+      .array(PostureReceipt)
+      .max(mostPostures)
+      .optional()
+      .meta({ description: 'standing rules of its audiences' }),
     hits: z
       .array(DecisionHits)
       .max(mostHits)

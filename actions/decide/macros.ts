@@ -2,11 +2,11 @@
 import type { ASTNode } from '@marcbachmann/cel-js'
 import { type Address, contains, maybeAddress } from '#contract/address.ts'
 import { printDuration, readDuration } from '#contract/duration.ts'
+import { isWithin, readSchedule, type Schedule, ScheduleMistake } from '#contract/schedule.ts'
 import { Hidden, hidden, IntelligenceView } from './evidence.ts'
 import { historyWindowMs } from './facts.ts'
 import { type CountingName, countings } from './history.ts'
 import { Refusal } from './mistake.ts'
-import { isWithin, readSchedule, type Schedule, ScheduleMistake } from './schedule.ts'
 
 /** What CEL's macros hand to us; the library types all of it as any. */
 type MacroCall = { args: readonly ASTNode[] }

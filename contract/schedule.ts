@@ -31,6 +31,30 @@ export function isWithin({ spans, zone }: Schedule, at: number): boolean {
   )
 }
 
+/** Every zone changes its clock at a quarter of an hour. */
+const quarterMs = 15 * 60_000
+/** One week may be passed over, where its hour is skipped: what did not change in two never does. */
+const searchedMs = 15 * 24 * 3_600_000
+
+/**
+ * When `isWithin` next says another thing than at `at`, to the minute at which it does; undefined when it never will. It goes
+ * from edge to edge, and never beyond a quarter of an hour at once, so that no change of the clocks is overlooked.
+ */
+export function nextChange(schedule: Schedule, at: number): number | undefined {
+  const before = isWithin(schedule, at)
+  const edges = schedule.spans.flatMap(({ from, until }) => [from, until % dayMinutes])
+  for (let time = at; time < at + searchedMs; ) {
+    const { minute } = localTime(schedule.zone, time)
+    const toEdge = Math.min(
+      ...edges.map((edge) => ((edge - minute + dayMinutes - 1) % dayMinutes) + 1),
+    )
+    const whole = time - (time % 60_000)
+    time = Math.min(whole + toEdge * 60_000, time - (time % quarterMs) + quarterMs)
+    if (isWithin(schedule, time) !== before) return time
+  }
+  return undefined
+}
+
 function readSpan(text: string): Span {
   const form = /^(?:([a-z]{3}(?:-[a-z]{3})?)(?:\s+|$))?(?:(\d{1,2}:\d\d)-(\d{1,2}:\d\d))?$/i.exec(
     text,

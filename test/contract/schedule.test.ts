@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
+import { isWithin, nextChange, readSchedule } from '#contract/schedule.ts'
 import { readCondition } from '../../actions/decide/condition.ts'
-import { isWithin, readSchedule } from '../../actions/decide/schedule.ts'
 
 const berlin = 'Europe/Berlin'
 const within = (text: string, zone: string, time: string) =>
@@ -89,6 +89,73 @@ describe('a condition on time', () => {
   test('is one of many in a rule', () => {
     assert.ok(
       !('at' in readCondition('during("mon-fri 08:00-18:00", "UTC") && alert.severity > 10')),
+    )
+  })
+})
+
+describe('the next change of a time of the week', () => {
+  for (const [name, text, zone, from, expected] of [
+    ['is the beginning', 'mon-fri 22:00-06:00', berlin, '2026-03-02T12:00Z', '2026-03-02T21:00Z'],
+    ['is the end, after midnight', '22:00-06:00', berlin, '2026-03-02T23:10Z', '2026-03-03T05:00Z'],
+    ['is over the weekend', 'mon 08:00-09:00', berlin, '2026-03-02T09:00Z', '2026-03-09T07:00Z'],
+    ['comes an hour sooner', '22:00-06:00', berlin, '2026-03-28T22:00Z', '2026-03-29T04:00Z'],
+    ['comes an hour later', '22:00-06:00', berlin, '2026-10-24T21:00Z', '2026-10-25T05:00Z'],
+    ['begins in a skipped hour', '02:30-05:00', berlin, '2026-03-29T00:00Z', '2026-03-29T01:00Z'],
+    ['is twice in a doubled hour', '02:30-02:45', berlin, '2026-10-25T00:45Z', '2026-10-25T01:30Z'],
+    [
+      'is never in a skipped hour',
+      'sun 02:15-02:45',
+      berlin,
+      '2026-03-28T12:00Z',
+      '2026-04-05T00:15Z',
+    ],
+    [
+      'follows a clock that changes by half an hour',
+      '01:45-02:15',
+      'Australia/Lord_Howe',
+      '2026-04-04T14:45Z',
+      '2026-04-04T15:00Z',
+    ],
+    [
+      'sees what such a clock shows again',
+      'sun 01:40-01:50',
+      'Australia/Lord_Howe',
+      '2026-04-04T14:50Z',
+      '2026-04-04T15:10Z',
+    ],
+  ] as const)
+    test(`${name}: ${text} after ${from}`, () => {
+      const next = nextChange(readSchedule(text, zone), Date.parse(from))
+      assert.equal(new Date(next ?? 0).toISOString(), new Date(expected).toISOString())
+    })
+
+  test('there is none for what always or never holds', () => {
+    assert.equal(nextChange(readSchedule('mon-sun', berlin), Date.UTC(2026, 2, 1)), undefined)
+  })
+
+  test('nothing changes before it, whatever the zone, the day and the span', () => {
+    const zones = ['Europe/Berlin', 'Australia/Lord_Howe', 'Asia/Kathmandu', 'America/St_Johns']
+    const minute = fc.integer({ min: 0, max: 24 * 60 - 1 })
+    const clock = (at: number) => `${Math.floor(at / 60)}:${String(at % 60).padStart(2, '0')}`
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...zones),
+        minute,
+        minute,
+        fc.integer({ min: 0, max: 366 * 24 * 60 }),
+        (zone, begin, end, offset) => {
+          fc.pre(begin !== end)
+          const schedule = readSchedule(`${clock(begin)}-${clock(end)}`, zone)
+          const at = Date.UTC(2026, 0, 1) + offset * 60_000
+          const next = nextChange(schedule, at)
+          assert.ok(next !== undefined)
+          const now = isWithin(schedule, at)
+          for (let time = at; time < next; time += 60_000)
+            assert.equal(isWithin(schedule, time), now, new Date(time).toISOString())
+          assert.equal(isWithin(schedule, next), !now)
+        },
+      ),
+      { numRuns: 40 },
     )
   })
 })
