@@ -60,7 +60,12 @@ export type ServiceDeps = {
 export async function startService(settings: ServiceSettings, deps: ServiceDeps): Promise<Service> {
   const { log, now, random, environment } = deps
   const policy = openPolicy(settings.policy ?? defaultPolicyFile, settings.protect)
-  const connectors = await loadConnectors(settings.connectors, deps.connectorSections, environment)
+  const connectors = await loadConnectors(
+    settings.connectors,
+    deps.connectorSections,
+    environment,
+    (warning) => log.warn(warning),
+  )
   prepareDirectory(settings.data_dir)
   const where = readListen(settings.listen)
   const certificate = await chooseCertificate(settings, where.host, isLoopback(where.host), now())

@@ -5,7 +5,7 @@ import type { Connector, Finding } from '#contract/connector.ts'
 import { Problem } from '#contract/problem.ts'
 import type { Refusal, Result, Sink } from '#contract/result.ts'
 import { findInOrder, type Step } from '../find.ts'
-import { wantsAction } from '../splunk/hec/shape.ts'
+import { isWanted } from '../wanted-actions.ts'
 import { append } from './append.ts'
 import { printLine } from './line.ts'
 import { Settings } from './settings.ts'
@@ -25,7 +25,7 @@ function openFile(settings: Settings, path: string): Sink {
   const place = { path, rotateAt: rotate_at, rotated, mode: group_readable ? 0o640 : 0o600 }
   return {
     key: `file-out:${path}`,
-    wants: (action) => wantsAction(actions, action),
+    wants: (action) => isWanted(action, actions),
     most: mostLines,
     async take(results) {
       const printed = results.map((result) => ({ result, line: printLine(result, longest_line) }))

@@ -2,7 +2,7 @@
 import { printable } from '#contract/printable.ts'
 import { Problem } from '#contract/problem.ts'
 import type { Clock } from '../clock.ts'
-import { openFetch } from '../opencti/client/open-fetch.ts'
+import { openFetch } from '../open-fetch.ts'
 import type { JsonObject } from '../read-path.ts'
 import { isObject } from '../read-path.ts'
 import { readAccount } from './account.ts'

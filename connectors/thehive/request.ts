@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { isLoopback } from '#contract/address.ts'
 import { printable } from '#contract/printable.ts'
 import { Problem } from '#contract/problem.ts'
-import { openFetch } from '../opencti/client/open-fetch.ts'
+import { openFetch } from '../open-fetch.ts'
 import type { Settings } from './settings.ts'
 
 /** Bytes; larger answers are no answers to what is asked here. */

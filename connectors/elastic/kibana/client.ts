@@ -1,7 +1,7 @@
 /** Kibana's API in a space: JSON in and out, each refusal a Problem with what to do about it. No problem holds what was sent. */
 import { printable } from '#contract/printable.ts'
 import { Problem } from '#contract/problem.ts'
-import { type Fetch, openFetch } from '../../opencti/client/open-fetch.ts'
+import { type Fetch, openFetch } from '../../open-fetch.ts'
 import { isObject, textAt } from '../../read-path.ts'
 import { authorityOf, checkAddress } from '../connect.ts'
 import type { Settings } from '../settings.ts'

@@ -1,7 +1,7 @@
 /** Marks in Elastic what became of its alerts: their status, their tag, and comments on the cases that hold them. */
 import { Problem, toProblem } from '#contract/problem.ts'
 import type { Refusal, Result, ResultDecision, Sink } from '#contract/result.ts'
-import { isWanted } from '../results/wanted.ts'
+import { isWanted } from '../../wanted-actions.ts'
 import type { Settings } from '../settings.ts'
 import { findAlerts } from './alerts.ts'
 import { checkKibana, type Kibana, openKibana } from './client.ts'

@@ -2,6 +2,7 @@
 import type { Client } from '@elastic/elasticsearch'
 import { Problem } from '#contract/problem.ts'
 import type { Refusal, Sink } from '#contract/result.ts'
+import { isWanted } from '../../wanted-actions.ts'
 import { checkCluster, connect } from '../connect.ts'
 import type { Settings } from '../settings.ts'
 import { type Item, judge, type ReadyDocument, type Stream, sendBulk } from './bulk.ts'
@@ -9,7 +10,6 @@ import { documentOf } from './document.ts'
 import { install, type Limits, look, resourcesOf } from './install.ts'
 import { alreadyThere } from './repeats.ts'
 import { dataStreamOf, type Plan } from './resources.ts'
-import { isWanted } from './wanted.ts'
 
 const most = 500
 /** Bytes of one request; far below what Elasticsearch takes, and what it likes. */

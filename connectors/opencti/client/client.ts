@@ -3,7 +3,7 @@ import { GraphQLClient, type RawRequestOptions } from 'graphql-request'
 import type { z } from 'zod'
 import type { HttpAnswer } from '#contract/connector.ts'
 import { Problem } from '#contract/problem.ts'
-import { type Fetch, openFetch } from './open-fetch.ts'
+import { type Fetch, openFetch } from '../../open-fetch.ts'
 import type { Platform } from './platform-settings.ts'
 import { readData } from './read-data.ts'
 

@@ -1,9 +1,9 @@
 /** OpenCTI as a provider of intelligence. */
 import type { HttpAnswer, Lookup } from '#contract/connector.ts'
 import { type Problem, toProblem } from '#contract/problem.ts'
+import { openFetch } from '../../open-fetch.ts'
 import { readQuota } from '../../read-answer.ts'
 import { platformHeaders } from '../client/client.ts'
-import { openFetch } from '../client/open-fetch.ts'
 import { type Platform, readPlatform } from '../client/platform-settings.ts'
 import { readData } from '../client/read-data.ts'
 import type { Settings } from '../settings.ts'

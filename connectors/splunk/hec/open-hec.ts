@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { isLoopback } from '#contract/address.ts'
 import { printable } from '#contract/printable.ts'
 import { Problem } from '#contract/problem.ts'
-import { openFetch } from '../../opencti/client/open-fetch.ts'
+import { openFetch } from '../../open-fetch.ts'
 import { readStart } from '../read-start.ts'
 import type { HecSettings } from './shape.ts'
 

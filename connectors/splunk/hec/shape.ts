@@ -51,8 +51,3 @@ export const hecShape = {
     .meta({ description: 'which results, by the names that the journal uses; `*` is any' }),
 }
 export type HecSettings = z.output<z.ZodObject<typeof hecShape>>
-
-export function wantsAction(patterns: readonly string[], action: string): boolean {
-  const family = `${action.split('.')[0]}.*`
-  return patterns.some((pattern) => pattern === '*' || pattern === action || pattern === family)
-}

@@ -2,10 +2,11 @@
 import { Problem } from '#contract/problem.ts'
 import type { Refusal, Result, Sink } from '#contract/result.ts'
 import type { Clock } from '../../clock.ts'
+import { isWanted } from '../../wanted-actions.ts'
 import { printEvent } from './event.ts'
 import { type Hec, type HecAnswer, openHec } from './open-hec.ts'
 import { isAboutEvent, refusedByHec, refusedEvent } from './refused-by-hec.ts'
-import { type HecSettings, wantsAction } from './shape.ts'
+import type { HecSettings } from './shape.ts'
 
 const mostEvents = 200
 const firstPauseMs = 250
@@ -27,7 +28,7 @@ export function openHecSink(
   let sure = false
   return {
     key: 'splunk/hec',
-    wants: (action) => wantsAction(settings.hec_actions, action),
+    wants: (action) => isWanted(action, settings.hec_actions),
     most: mostEvents,
     async take(results, stop) {
       const sending = { hec, settings, clock, stop }

@@ -41,7 +41,7 @@ function respond(message: IncomingMessage): Response {
   const status = message.statusCode ?? 0
   if (status < 200 || status > 599) {
     message.destroy()
-    throw new Problem('invalid_input', `the platform answered with status ${status}`)
+    throw new Problem('invalid_input', `it answered with status ${status}`)
   }
   const headers = new Headers()
   for (const [name, values] of Object.entries(message.headersDistinct))
@@ -61,6 +61,6 @@ function unreachable({ host }: URL, error: Error): Problem {
   const late = error.name === 'TimeoutError' || error.name === 'AbortError'
   const what = late ? `${host} did not answer in time` : `cannot reach ${host}: ${code}`
   return new Problem('service_unreachable', what, {
-    remedy: 'check that the platform runs and that this machine may reach it',
+    remedy: 'check that it runs and that this machine may reach it',
   })
 }
