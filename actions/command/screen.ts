@@ -1,4 +1,5 @@
 /** What a person sees when the service has started, and what to paste next. */
+import type { Connector } from '#contract/connector.ts'
 import { printable } from '#contract/printable.ts'
 import type { Service } from '../service.ts'
 import type { Io } from './command.ts'
@@ -26,6 +27,7 @@ export function printStartScreen(io: Io, service: Service, node: LocalNode): str
   const { url, adminToken, flow } = service
   const bold = (text: string) => paint(io, 'out', 'bold', text)
   const policy = flow.policy.current()
+  const others = namesOf(flow, ({ read }) => read === undefined)
   return [
     bold(`Cordon is up at ${url}`),
     printFields([
@@ -33,7 +35,8 @@ export function printStartScreen(io: Io, service: Service, node: LocalNode): str
         'policy',
         `${policy.rules.length} rules, ${policy.tests.length} tests pass, mode ${policy.mode}`,
       ],
-      ['alerts from', [...flow.connectors.keys()].join(', ')],
+      ['alerts from', namesOf(flow, ({ read }) => read !== undefined)],
+      ...(others === '' ? [] : [['and with', others] as const]),
       ['kept in', node.dataDir],
       ['this node', `${node.name}, ${wayOf(node)}`],
       ['its table', node.table],
@@ -94,4 +97,9 @@ function sampleAlert(url: string): string {
  "full_log": "sshd[4711]: Failed password for root from 203.0.113.7 port 51423 ssh2",
  "data": {"srcip": "203.0.113.7", "srcport": "51423", "dstuser": "root"}}
 END`
+}
+
+function namesOf({ connectors }: Service['flow'], fits: (connector: Connector) => boolean): string {
+  const found = [...connectors.values()].filter(({ connector }) => fits(connector))
+  return found.map(({ connector }) => connector.name).join(', ')
 }
