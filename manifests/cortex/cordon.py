@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""What Cortex runs for Cordon: responders that block, lift and ask, and the analyzer that looks an address up.
+"""What Cortex runs for Cordon: responders that block, lift and ask, and an analyzer that looks up.
 
-Python 3.8 or later and nothing else: the host of Cortex has Python for its other workers, and rarely anything more.
+Python 3.8 or later and nothing else: the host of Cortex has Python for its other workers, and
+rarely anything more.
 The definitions beside it say by `config.service` which of them it is.
 """
 
@@ -26,17 +27,27 @@ LONGEST_REASON = 500
 # In every reason of ours.
 BY_CORTEX = " by Cortex, for "
 
-# Data types of TheHive that hold an address or a network; what it is called there is up to whoever set it up.
+# Data types of TheHive that hold an address or a network; a network has none of its own there.
 ADDRESS_TYPES = ("ip", "cidr", "network", "other")
 
 # Nobody outside is blocked by these; a machine of one's own is isolated by other means.
 INSIDE = [
     ipaddress.ip_network(text)
     for text in (
-        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
-        "192.168.0.0/16", "224.0.0.0/3", "::/127", "fc00::/7", "fe80::/10", "ff00::/8",
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "224.0.0.0/3",
+        "::/127",
+        "fc00::/7",
+        "fe80::/10",
+        "ff00::/8",
     )
-]  # fmt: skip
+]
 
 
 class Refused(Exception):
@@ -58,7 +69,7 @@ def main():
 
 
 def read_job():
-    """From the job folder (Cortex 3 and 4, process and docker), else from standard input (the older form)."""
+    """From the job folder (Cortex 3 and 4, any runner), else from standard input (before)."""
     folder = sys.argv[1] if len(sys.argv) > 1 else "/job"
     try:
         with open(os.path.join(folder, "input", "input.json"), encoding="utf-8") as file:
@@ -82,18 +93,19 @@ def write_report(report, folder):
 
 
 def check_markings(job):
-    """The gates that every worker of Cortex has: nothing leaves when the marking is higher than allowed."""
+    """The gates of every worker of Cortex: nothing is sent of what is marked higher."""
     config = config_of(job)
     for name, label in (("tlp", "TLP"), ("pap", "PAP")):
-        limit = config.get("max_" + name)
-        value = job.get(name)
-        if config.get("check_" + name) and (2 if value is None else value) > (2 if limit is None else limit):
+        given = (job.get(name), config.get("max_" + name))
+        value, limit = (2 if one is None else one for one in given)
+        if config.get("check_" + name) and value > limit:
             raise Refused(f"{label} is higher than allowed.")
 
 
 def masked(job):
+    secret = ("key", "password", "secret")
     config = {
-        name: "REMOVED" if any(word in name.lower() for word in ("key", "password", "secret")) else value
+        name: "REMOVED" if any(word in name.lower() for word in secret) else value
         for name, value in config_of(job).items()
     }
     return {**job, "config": config}
@@ -109,7 +121,7 @@ def service_of(job):
     name = config_of(job).get("service")
     if name in services:
         return services[name]
-    raise Refused(f"the definition names no service of Cordon: {name!r}; install the definitions anew")
+    raise Refused(f"the definition names no service of Cordon ({name!r}); install it anew")
 
 
 # ------------------------------------------------------------------ the services
@@ -121,21 +133,22 @@ def block(job):
     audience = [one for one in config.get("audience") or [] if one]
 
     def one(target):
+        outside(target)
         known = cordon(config, "GET", "/v1/why?" + urllib.parse.urlencode({"address": target}))
         holding = [decision for decision in known["decisions"] if holds(decision, target, audience)]
         longest = max(holding, key=lambda decision: decision["not_after"], default=None)
         if longest and (not length or ends_later(longest["not_after"], length)):
             told = f"{target} is blocked already, until {longest['not_after']} ({longest['id']})"
-            return {"target": target, "decision": longest["id"], "state": longest["state"], "message": told}
+            return {**shown(longest), "message": told}
         body = {"reason": reason_of(job), **({"for": length} if length else {})}
-        ours = next((decision["id"] for decision in holding if is_ours(decision, target, audience)), None)
+        ours = [one["id"] for one in holding if is_ours(one, target, audience)]
         if ours and length:
-            return told_of(cordon(config, "POST", f"/v1/decisions/{ours}/extend?wait_s=3", body))
+            return told_of(cordon(config, "POST", f"/v1/decisions/{ours[0]}/extend?wait_s=3", body))
         if audience:
             body["audience"] = audience
         return told_of(cordon(config, "POST", "/v1/decisions?wait_s=3", {"target": target, **body}))
 
-    return done(job, [outside(target) for target in targets_of(job)], one)
+    return done(job, targets_of(job), one)
 
 
 def lift(job):
@@ -144,18 +157,22 @@ def lift(job):
         answer = cordon(config_of(job), "POST", "/v1/addresses/lift", body)
         lifted = [decision["id"] for decision in answer["lifted"]]
         holding = [decision["id"] for decision in answer["still_covered_by"]]
-        result = {"target": target, "message": f"{target}: {answer['message']}", "lifted": lifted}
-        return {**result, "still_covered_by": holding, **({"tag": "cordon:lifted"} if lifted else {})}
+        told = {"target": target, "message": f"{target}: {answer['message']}", "lifted": lifted}
+        tag = {"tag": "cordon:lifted"} if lifted else {}
+        return {**told, "still_covered_by": holding, **tag}
 
     return done(job, targets_of(job), one)
 
 
 def review(job):
-    """An alert of its own, which the policy judges as it does any other: Cordon says what became of it."""
+    """An alert of its own, which the policy judges as any other: Cordon says what it came to."""
 
     def one(target):
+        if "/" in outside(target):
+            raise Refused(f"{target} is a network; a person is asked about single hosts only")
+        data = job["data"]
         record = {
-            "id": f"cortex:{job['data'].get('_id') or job['data'].get('id')}:{target}",
+            "id": f"cortex:{data.get('_id') or data.get('id')}:{target}",
             "attacker": target,
             "rule": {"id": "cortex-review", "name": "an analyst asks for a block"},
             "severity": severity_of(job),
@@ -163,30 +180,30 @@ def review(job):
             "message": reason_of(job),
             "user": user_of(job),
         }
-        answer = cordon(config_of(job), "POST", "/v1/alerts/webhook", record)
-        item = answer["items"][0]
+        item = cordon(config_of(job), "POST", "/v1/alerts/webhook", record)["items"][0]
         if item["status"] == "refused":
             raise Refused(problem_text(item["problem"]))
-        if not item.get("alerts"):
-            raise Refused(f"{target} is no single host, and only hosts are judged: block the network instead")
         recorded = item["alerts"][0]
-        result = {"target": target, "decision": recorded["decision"], "state": recorded["state"]}
-        if recorded["state"] in ("waiting", "pending"):
-            told = f"{target} waits for a person as {recorded['decision']}"
+        decision, state = recorded["decision"], recorded["state"]
+        result = {"target": target, "decision": decision, "state": state}
+        if state in ("waiting", "pending"):
+            told = f"{target} waits for a person as {decision}"
             return {**result, "message": told, "tag": "cordon:waiting"}
-        told = f"{target} was judged by the policy: {recorded['outcome']}, {recorded['decision']} is {recorded['state']}"
-        if recorded["state"] == "noted":
-            told += '; nobody is asked. A rule with the verdict review for the group "analyst_request" asks'
+        told = f"{target} was judged by the policy: {recorded['outcome']}, {decision} is {state}"
+        if state == "noted":
+            told += '; nobody is asked. A rule with the verdict review for the group'
+            told += ' "analyst_request" asks'
         return {**result, "message": told}
 
-    return done(job, [outside(target) for target in targets_of(job)], one)
+    return done(job, targets_of(job), one)
 
 
 def lookup(job):
     config = config_of(job)
     data = job.get("data")
     if not isinstance(data, str):
-        raise Refused(f"unsupported type {job.get('dataType')}: an analyzer is given one address as text")
+        kind = job.get("dataType")
+        raise Refused(f"unsupported type {kind}: an analyzer is given one address as text")
     target = address_in(data)
     known = cordon(config, "GET", "/v1/why?" + urllib.parse.urlencode({"address": target}))
     query = urllib.parse.urlencode({"attacker": target, "limit": 100})
@@ -197,10 +214,8 @@ def lookup(job):
         count = f"{len(alerts)}+" if len(alerts) == 100 else str(len(alerts))
         taxonomies.append(taxonomy("suspicious", "Alerts", count))
     full = {name: value for name, value in known.items() if name != "success"}
-    shown = [one["alert"] for one in alerts[:20]]
-    for alert in shown:
-        alert.pop("original", None)
-    full.update(message=f"{target}: {taxonomies[0]['value']}", alerts=shown)
+    named = [{**one["alert"], "original": None} for one in alerts[:20]]
+    full.update(message=f"{target}: {taxonomies[0]['value']}", alerts=named)
     return {"summary": {"taxonomies": taxonomies}, "full": full, "artifacts": [], "operations": []}
 
 
@@ -225,21 +240,21 @@ def taxonomy(level, predicate, value):
 
 def targets_of(job):
     """Of an observable its address; of an alert all that its observables hold."""
-    data = job.get("data")
+    data, kind = job.get("data"), job.get("dataType")
     if not isinstance(data, dict):
-        raise Refused(f"unsupported type {job.get('dataType')}: a responder is given an object of TheHive")
-    if job.get("dataType") == "thehive:alert":
+        raise Refused(f"unsupported type {kind}: a responder is given an object of TheHive")
+    if kind == "thehive:alert":
         inside = data.get("artifacts") or data.get("observables") or []
-        found = [one.get("data") for one in inside if isinstance(one, dict) and one.get("dataType") == "ip"]
-        targets = list(dict.fromkeys(address_in(text) for text in found))
+        found = [one for one in inside if isinstance(one, dict) and one.get("dataType") == "ip"]
+        targets = list(dict.fromkeys(address_in(one.get("data")) for one in found))
         if not targets:
             raise Refused("the alert has no observable of the type ip")
         if len(targets) > MOST_TARGETS:
-            raise Refused(f"the alert has {len(targets)} addresses, more than {MOST_TARGETS}: choose among them")
+            raise Refused(f"the alert has {len(targets)} addresses, more than {MOST_TARGETS}")
         return targets
-    kind = data.get("dataType")
-    if kind not in ADDRESS_TYPES:
-        raise Refused(f"unsupported type {kind}: Cordon takes IP addresses and networks, names of hosts it does not")
+    if data.get("dataType") not in ADDRESS_TYPES:
+        kind = data.get("dataType")
+        raise Refused(f"unsupported type {kind}: Cordon takes IP addresses and networks, no names")
     return [address_in(data.get("data"))]
 
 
@@ -250,7 +265,8 @@ def address_in(text):
         if "%" in given:
             raise ValueError
         network = ipaddress.ip_network(given, strict=False)
-        return str(network.network_address) if network.prefixlen == network.max_prefixlen else str(network)
+        alone = network.prefixlen == network.max_prefixlen
+        return str(network.network_address if alone else network)
     except ValueError:
         hint = "; write it without brackets" if "[" in given or "(" in given else ""
         raise Refused(f"{given[:60]!r} is no IP address or network{hint}") from None
@@ -262,24 +278,30 @@ def outside(target):
     if mapped and network.prefixlen >= 96:
         network = ipaddress.ip_network(f"{mapped}/{network.prefixlen - 96}", strict=False)
     if any(network.version == one.version and network.overlaps(one) for one in INSIDE):
-        raise Refused(f"{target} is a private address or of no single host; nothing was sent")
+        raise Refused(f"{target} is a private address, or of no single host; nothing was sent")
     return target
 
 
 def length_of(job):
-    """The flavour's own; else what the custom field of the case says; else None, and the policy of Cordon has one."""
+    """The flavour's own; else what the custom field of the case says; else None: Cordon has one."""
     config = config_of(job)
     if config.get("length"):
         return config["length"]
-    name = config.get("length_field") or "cordon-length"
-    fields = (job["data"].get("case") or job["data"]).get("customFields") if isinstance(job["data"], dict) else None
-    field = fields.get(name) if isinstance(fields, dict) else None
+    data = job.get("data")
+    fields = (data.get("case") or data).get("customFields") if isinstance(data, dict) else None
+    value = field_in(fields, config.get("length_field") or "cordon-length")
+    return f"{value}s" if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def field_in(fields, name):
+    """TheHive has them as {name: {type: value}}, or as [{name, value}]."""
     if isinstance(fields, list):
-        field = next((one for one in fields if isinstance(one, dict) and one.get("name") == name), None)
+        named = [one for one in fields if isinstance(one, dict) and one.get("name") == name]
+        return named[0].get("value") if named else None
+    field = fields.get(name) if isinstance(fields, dict) else None
     if not isinstance(field, dict):
         return None
-    value = next((field[kind] for kind in ("value", "string", "integer", "number") if field.get(kind) is not None), None)
-    return f"{value}s" if isinstance(value, int) and not isinstance(value, bool) else value
+    return field.get("integer") if field.get("string") is None else field["string"]
 
 
 def user_of(job):
@@ -289,13 +311,15 @@ def user_of(job):
 
 def reason_of(job):
     data = job["data"]
-    case = data.get("case") or (data if job.get("dataType") == "thehive:case" else None)
-    alert = data.get("alert") or (data if job.get("dataType") == "thehive:alert" else None)
-    where = "TheHive"
+    case = data.get("case")
+    alert = data if job.get("dataType") == "thehive:alert" else data.get("alert")
+    where = "an observable of TheHive"
     if isinstance(case, dict):
-        where = f"case {case.get('caseId') or case.get('number')} \"{case.get('title')}\" in TheHive"
+        number = case.get("caseId") or case.get("number")
+        where = f'case {number} "{case.get("title")}" in TheHive'
     elif isinstance(alert, dict):
-        where = f"alert {alert.get('sourceRef')} of {alert.get('source')} \"{alert.get('title')}\" in TheHive"
+        name = f"{alert.get('sourceRef')} of {alert.get('source')}"
+        where = f'alert {name} "{alert.get("title")}" in TheHive'
     text = f"{user_of(job)}{BY_CORTEX}{where}"
     return "".join(c if c.isprintable() else " " for c in text)[:LONGEST_REASON]
 
@@ -307,23 +331,24 @@ def severity_of(job):
 
 
 def holds(decision, target, audience):
-    """Whether it blocks all of the target wherever it is wished. What we ordered before is for who was meant then."""
-    if not ipaddress.ip_network(target).version == ipaddress.ip_network(decision["target"]).version:
-        return False
-    if not ipaddress.ip_network(target).subnet_of(ipaddress.ip_network(decision["target"])):
+    """Whether it blocks all of the target wherever it is wished."""
+    inner, outer = ipaddress.ip_network(target), ipaddress.ip_network(decision["target"])
+    if inner.version != outer.version or not inner.subnet_of(outer):
         return False
     there = set(decision["audience"])
-    return "all" in there or (bool(audience) and set(audience) <= there) or is_ours(decision, target, audience)
+    everywhere = "all" in there or (bool(audience) and set(audience) <= there)
+    return everywhere or is_ours(decision, target, audience)
 
 
 def is_ours(decision, target, audience):
-    """Made by an earlier click, which a repeated one lengthens: Cortex runs a responder as often as somebody clicks."""
+    """Made by an earlier click, which a repeated one lengthens; it was for whom is meant."""
     by_cortex = decision["origin"] == "manual" and BY_CORTEX in (decision["note"] or "")
-    return by_cortex and decision["target"] == target and (not audience or set(audience) == set(decision["audience"]))
+    same = not audience or set(audience) == set(decision["audience"])
+    return by_cortex and same and decision["target"] == target
 
 
 def ends_later(until, length):
-    """Whether what stands lasts as long as is wished. A length that is not understood here is for Cordon to refuse."""
+    """Whether it lasts as long as is wished. What is no length is for Cordon to refuse."""
     units = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
     if length[-1] not in units or not length[:-1].isdigit():
         return False
@@ -336,18 +361,22 @@ def ends_later(until, length):
 
 
 def told_of(answer):
-    decision = answer["decision"]
-    result = {"target": decision["target"], "decision": decision["id"], "state": decision["state"]}
+    decision, notice = answer["decision"], answer.get("notice")
+    result = shown(decision)
     if decision["state"] == "waiting":
-        return {**result, "message": answer.get("notice") or decision["message"], "tag": "cordon:waiting"}
-    told = f"{decision['target']} is blocked until {decision['not_after']}: {decision['message']} ({decision['id']})"
-    if answer.get("notice"):
-        told += f"; {answer['notice']}"
-    return {**result, "not_after": decision["not_after"], "message": told, "tag": "cordon:blocked"}
+        return {**result, "message": notice or decision["message"], "tag": "cordon:waiting"}
+    told = f"{decision['target']} is blocked until {decision['not_after']}: {decision['message']}"
+    told += f" ({decision['id']})" + (f"; {notice}" if notice else "")
+    return {**result, "message": told, "tag": "cordon:blocked"}
+
+
+def shown(decision):
+    named = {name: decision[name] for name in ("target", "state", "not_after")}
+    return {**named, "decision": decision["id"]}
 
 
 def done(job, targets, act):
-    """One result for each address. Of several, those that were refused spoil nothing for the others."""
+    """One result for each address. Of several, what was refused spoils nothing for the others."""
     results, problems = [], []
     for target in targets:
         try:
@@ -356,15 +385,16 @@ def done(job, targets, act):
             problems.append({"target": target, "problem": str(refused)})
     if not results:
         raise Refused("; ".join(problem["problem"] for problem in problems))
-    message = "; ".join([result["message"] for result in results] + [problem["problem"] for problem in problems])
-    full = {"message": message, "results": results, **({"problems": problems} if problems else {})}
+    told = [result["message"] for result in results] + [one["problem"] for one in problems]
+    full = {"message": "; ".join(told), "results": results, "problems": problems}
     return {"full": full, "operations": operations(job, results)}
 
 
 def operations(job, results):
     """Marks that people see. Each may fail by itself, so Cordon never reads one of them back."""
     tags = sorted({result["tag"] for result in results if "tag" in result})
-    where = {"thehive:case_artifact": "AddTagToArtifact", "thehive:alert": "AddTagToAlert"}.get(job.get("dataType"))
+    kinds = {"thehive:case_artifact": "AddTagToArtifact", "thehive:alert": "AddTagToAlert"}
+    where = kinds.get(job.get("dataType"))
     return [{"type": where, "tag": tag} for tag in tags] if where else []
 
 
@@ -379,7 +409,7 @@ class NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 def cordon(config, method, path, body=None):
-    """One operation of its API: manifests/openapi.json. Raises Refused with its problem and remedy."""
+    """One operation of its API (manifests/openapi.json). Raises Refused with problem and remedy."""
     url = base_of(config) + path
     data = None if body is None else json.dumps(body).encode()
     headers = {
@@ -387,17 +417,20 @@ def cordon(config, method, path, body=None):
         "Content-Type": "application/json",
         "User-Agent": "cordon-cortex",
     }
+    request = urllib.request.Request(url, data, headers, method=method)
+    where = base_of(config)
     try:
-        with opener_for(config).open(urllib.request.Request(url, data, headers, method=method), timeout=TIMEOUT_S) as got:
-            return json.loads(got.read(LONGEST_ANSWER))
+        with opener_for(config).open(request, timeout=TIMEOUT_S) as answer:
+            return json.loads(answer.read(LONGEST_ANSWER))
     except urllib.error.HTTPError as error:
         raise Refused(refusal(error)) from None
     except urllib.error.URLError as error:
-        raise Refused(f"cannot reach Cordon at {base_of(config)}: {error.reason}; check url, and cacerts of Cortex") from None
+        hint = "check url, and cacerts of Cortex"
+        raise Refused(f"cannot reach Cordon at {where}: {error.reason}; {hint}") from None
     except OSError as error:
-        raise Refused(f"Cordon at {base_of(config)} broke off: {error}; try again") from None
+        raise Refused(f"Cordon at {where} broke off: {error}; try again") from None
     except ValueError:
-        raise Refused(f"what answers at {base_of(config)} is not Cordon; check url") from None
+        raise Refused(f"what answers at {where} is not Cordon; check url") from None
 
 
 def refusal(error):
@@ -423,7 +456,8 @@ def base_of(config):
 
 def opener_for(config):
     """Proxy and authorities as Cortex hands them over."""
-    authorities = os.path.join(sys.argv[1] if len(sys.argv) > 1 else "/job", "input", "cacerts")
+    folder = sys.argv[1] if len(sys.argv) > 1 else "/job"
+    authorities = os.path.join(folder, "input", "cacerts")
     context = ssl.create_default_context(cafile=os.environ.get("REQUESTS_CA_BUNDLE") or None)
     if os.path.exists(authorities):
         context.load_verify_locations(cafile=authorities)
@@ -435,7 +469,8 @@ def opener_for(config):
     }
     # Without a word of Cortex the environment counts, as for its other workers.
     proxy = urllib.request.ProxyHandler(proxies or None)
-    return urllib.request.build_opener(proxy, NoRedirect, urllib.request.HTTPSHandler(context=context))
+    https = urllib.request.HTTPSHandler(context=context)
+    return urllib.request.build_opener(proxy, NoRedirect, https)
 
 
 if __name__ == "__main__":
