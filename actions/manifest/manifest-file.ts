@@ -109,6 +109,8 @@ export const ManifestFile = strict({
   title: Sentence,
   /** Of the host product: those that it was made for. */
   versions: Sentence,
+  /** What was run, and against what; what could not be run is said so. */
+  tested: z.string().trim().min(1).max(600),
   settings: z.record(z.string().regex(settingName), Setting).default({}),
   token: Token.optional(),
   parts: z

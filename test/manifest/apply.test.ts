@@ -9,6 +9,7 @@ import { install, prepare, remove, snapshot, temporary, writeManifest, writeTree
 const yaml = (word: string) => `
 title: demo
 versions: all
+tested: not at all
 parts:
   main:
     description: a few files

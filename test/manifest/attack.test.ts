@@ -16,6 +16,7 @@ import { install, prepare, remove, snapshot, temporary, writeManifest, writeTree
 const yaml = (to: string) => `
 title: demo
 versions: all
+tested: not at all
 settings: { home: { description: where it lives, default: /opt/demo } }
 parts:
   main: { description: one file, files: [{ from: a, to: "${to}" }] }

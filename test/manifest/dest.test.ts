@@ -11,6 +11,7 @@ import { install, prepare, remove, snapshot, temporary, writeManifest, writeTree
 const yaml = `
 title: demo
 versions: all
+tested: not at all
 parts:
   here: { description: on the machine, files: [{ from: a, to: /etc/demo/a }] }
   there: { description: in a browser, files: [{ from: a, to: flows/a.json }] }

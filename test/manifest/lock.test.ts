@@ -36,7 +36,7 @@ test('nothing is written while another installation is at work', () => {
   using root = temporary()
   const manifest = writeManifest(
     source.path,
-    'title: demo\nversions: all\nparts: { main: { description: x, files: [{ from: a, to: /etc/a }] } }\n',
+    'title: demo\nversions: all\ntested: not at all\nparts: { main: { description: x, files: [{ from: a, to: /etc/a }] } }\n',
     { a: 'a' },
   )
   writeTree(root.path, { 'var/lib/cordon-manifests/.lock': `${process.pid}\n` })

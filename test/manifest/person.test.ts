@@ -21,6 +21,7 @@ import {
 const yaml = (script: string) => `
 title: demo
 versions: all
+tested: not at all
 parts:
   main:
     description: a script, a file to fill in, and a block
@@ -234,6 +235,7 @@ test('what a newer version no longer has is put back', () => {
   const less = `
 title: demo
 versions: all
+tested: not at all
 parts:
   main: { description: less, files: [{ from: conf, to: /etc/demo.conf, keep: true }] }
 `

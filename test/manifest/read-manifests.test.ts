@@ -4,7 +4,8 @@ import { describe, test } from 'node:test'
 import { readManifest } from '../../actions/manifest/read-manifests.ts'
 import { temporary, writeManifest, writeTree } from './tree.ts'
 
-const head = 'title: demo\nversions: all\nsettings: { url: { description: x, default: y } }\n'
+const head =
+  'title: demo\nversions: all\ntested: not at all\nsettings: { url: { description: x, default: y } }\n'
 const part = (entry: string) => `${head}parts: { main: { description: x, ${entry} } }\n`
 const file = (entry: string) => part(`files: [{ from: a, ${entry} }]`)
 

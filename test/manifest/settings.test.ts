@@ -12,6 +12,7 @@ import { prepare, temporary, writeManifest } from './tree.ts'
 const yaml = `
 title: demo
 versions: all
+tested: not at all
 settings:
   url: { description: address of the service, example: "https://cordon.example:8055", pattern: "https?://\\\\S+" }
   name: { description: its name, default: cordon }

@@ -19,6 +19,7 @@ import {
 const yaml = `
 title: demo
 versions: 1 and later
+tested: not at all
 settings: { word: { description: a word, default: one } }
 parts:
   main:

@@ -21,7 +21,7 @@ import { ServiceSettings, servicePrefix } from '../../actions/settings.ts'
 import { AgentSettings } from '../../agent/settings.ts'
 import { openTestService } from '../service.ts'
 import { elasticFiles } from './elastic.ts'
-import { hostsTable } from './hosts.ts'
+import { hostsTable, testedTable } from './hosts.ts'
 import { openCtiFiles } from './opencti.ts'
 import { shuffleFiles } from './shuffle.ts'
 import { splunkSoarFiles } from './splunk-soar.ts'
@@ -45,7 +45,8 @@ export async function generate(): Promise<Map<string, string>> {
   for (const [name, schema] of Object.entries(schemas))
     files.set(`manifests/schemas/${name}.json`, json(toSchema(schema)))
   const readme = readFileSync(new URL('README.md', root), 'utf8')
-  files.set('README.md', fillIn(readme, 'settings', await settingsTables()))
+  const filled = fillIn(readme, 'settings', await settingsTables())
+  files.set('README.md', fillIn(filled, 'tested', testedTable()))
   const hosts = readFileSync(new URL('manifests/README.md', root), 'utf8')
   files.set('manifests/README.md', fillIn(hosts, 'hosts', hostsTable()))
   files.set('COMMANDS.md', `# Commands\n\n${printReference(table).trim()}\n`)

@@ -1,4 +1,4 @@
-/** The table of hosts in manifests/README.md, from each manifest.yaml. */
+/** The tables of hosts in manifests/README.md and README.md, from each manifest.yaml. */
 import { isForMachine } from '../../actions/manifest/choose.ts'
 import { hostNames, readManifest } from '../../actions/manifest/read-manifests.ts'
 
@@ -12,4 +12,13 @@ export function hostsTable(): string {
     return `| [\`${host}\`](${host}/README.md) | ${title} | ${versions} | ${told.join('; ')} |`
   })
   return ['| host | product | versions | parts |', '| --- | --- | --- | --- |', ...rows].join('\n')
+}
+
+/** What was run against what. */
+export function testedTable(): string {
+  const rows = hostNames().map((host) => {
+    const { title, versions, tested } = readManifest(host).file
+    return `| [${title}](manifests/${host}/README.md) | ${versions} | ${tested} |`
+  })
+  return ['| host | versions | what was run |', '| --- | --- | --- |', ...rows].join('\n')
 }
