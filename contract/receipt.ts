@@ -64,6 +64,8 @@ export const NodeEvent = z.strictObject({
     'resynchronised',
     'head_withheld',
     'guard_changed',
+    'cut_off',
+    'put_back',
   ]),
   at: EpochMs,
   detail: z.string().max(500),

@@ -60,6 +60,10 @@ export function tellNode({ action, subject, actor, after, before }: Told): Words
       return ofItself(`Node ${subject} hears nothing signed any more`)
     case 'node.guard_changed':
       return ofItself(`Node ${subject} protects other addresses than before`)
+    case 'node.cut_off':
+      return ofItself(`Node ${subject} had cut itself off, and let go of what did it`)
+    case 'node.put_back':
+      return ofItself(`Node ${subject} lost the service, but not by a block`)
     default:
       return undefined
   }

@@ -150,6 +150,8 @@ group('everything else', () => {
     ],
     [{ action: 'node.head_withheld', subject: 'web-01' }, /^Node web-01 hears nothing signed/],
     [{ action: 'node.guard_changed', subject: 'web-01' }, /^Node web-01 protects other addresses/],
+    [{ action: 'node.cut_off', subject: 'web-01' }, /^Node web-01 had cut itself off/],
+    [{ action: 'node.put_back', subject: 'web-01' }, /^Node web-01 lost the service, but not by/],
     [
       { action: 'key.rotate', subject: 'k1', after: { kid: 'k1' } },
       /^A new key signs from now on$/,
