@@ -21,12 +21,13 @@ export type Report = z.infer<typeof Report>
 export type Ran = { exit: number; report: Report; stdout: string }
 
 /** Process and docker runner of Cortex 3 and 4. */
-export async function runInFolder(job: unknown, env: NodeJS.ProcessEnv = {}): Promise<Ran> {
+export async function runInFolder(job: unknown, cacerts?: string): Promise<Ran> {
   const folder = mkdtempSync(join(tmpdir(), 'cortex-job-'))
   try {
     mkdirSync(join(folder, 'input'))
     writeFileSync(join(folder, 'input', 'input.json'), JSON.stringify(job))
-    const { exit, stdout } = await start([folder], '', env)
+    if (cacerts !== undefined) writeFileSync(join(folder, 'input', 'cacerts'), cacerts)
+    const { exit, stdout } = await start([folder], '')
     const text = readFileSync(join(folder, 'output', 'output.json'), 'utf8')
     return { exit, stdout, report: Report.parse(JSON.parse(text)) }
   } finally {
@@ -36,7 +37,7 @@ export async function runInFolder(job: unknown, env: NodeJS.ProcessEnv = {}): Pr
 
 /** Cortex 1 and 2. */
 export async function runByInput(job: unknown): Promise<Ran> {
-  const { exit, stdout } = await start([], JSON.stringify(job), {})
+  const { exit, stdout } = await start([], JSON.stringify(job))
   return { exit, stdout, report: Report.parse(JSON.parse(stdout)) }
 }
 
@@ -44,14 +45,13 @@ export async function runByInput(job: unknown): Promise<Ran> {
 export function start(
   given: string[],
   input: string,
-  env: NodeJS.ProcessEnv,
 ): Promise<{ exit: number; stdout: string; stderr: string }> {
   const { promise, resolve } = Promise.withResolvers<{
     exit: number
     stdout: string
     stderr: string
   }>()
-  const options = { env: { PATH: process.env.PATH, ...env }, timeout: 30_000 }
+  const options = { env: { PATH: process.env.PATH }, timeout: 30_000 }
   const child: ChildProcess = execFile(program, given, options, (_, stdout, stderr) => {
     resolve({ exit: child.exitCode ?? -1, stdout, stderr })
   })

@@ -2,11 +2,13 @@
 import assert from 'node:assert/strict'
 import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
+import https from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { ManifestFile } from '../../actions/manifest/manifest-file.ts'
+import { ownCertificate } from '../connectors/told.ts'
 import { listen } from '../listening.ts'
 import { openTestService, plainPolicy, type TestService } from '../service.ts'
 import { isOffered, loadDefinitions, type Worker } from './cortex-rules.ts'
@@ -413,7 +415,23 @@ describe('run against a service', () => {
     })
   })
 
-  test('takes no answer of somebody else for Cordon’s, and follows no redirect with the token', async (t) => {
+  test('believes the authorities of Cortex, and nobody without them', async (t) => {
+    const certificate = await ownCertificate()
+    const server = https.createServer(certificate, (_, response) => {
+      response.writeHead(403, { 'content-type': 'application/problem+json' })
+      response.end(JSON.stringify({ detail: 'it was reached', remedy: 'be glad' }))
+    })
+    await new Promise<void>((up) => server.listen(0, '127.0.0.1', up))
+    t.after(() => server.close())
+    const { port } = server.address() as AddressInfo
+    const given = job(block, artifact('203.0.113.6'), {
+      config: { url: `https://127.0.0.1:${port}` },
+    })
+    refusedWith(await runInFolder(given, certificate.cert), /^it was reached \(be glad\)$/)
+    refusedWith(await runInFolder(given), /cannot reach Cordon.*CERTIFICATE_VERIFY_FAILED/)
+  })
+
+  test('takes no answer of somebody else for Cordon’s, and follows no redirect with the token', async () => {
     const heard: string[] = []
     const other = createServer((request, response) => {
       heard.push(`${request.url}`)
@@ -438,7 +456,7 @@ describe('run against a service', () => {
   })
 
   test('without any job it says what it looked for', async () => {
-    const { exit, stderr } = await start(['/nowhere'], '', {})
+    const { exit, stderr } = await start(['/nowhere'], '')
     assert.equal(exit, 1)
     assert.match(stderr, /neither \/nowhere\/input\/input\.json nor JSON/)
   })
