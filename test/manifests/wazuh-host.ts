@@ -106,7 +106,7 @@ export function openHost(url: string, token: string, arConf = ''): Host {
         () => log(name).includes(text),
         () => log(name),
       ),
-    close: () => rmSync(home, { recursive: true, force: true }),
+    close: () => rmSync(home, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 }),
   }
 }
 
