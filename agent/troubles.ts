@@ -10,6 +10,7 @@ export type Part =
   | 'membership'
   | 'guard'
   | 'feeds'
+  | 'posture'
 
 /** The gravest first. */
 const parts: readonly Part[] = [
@@ -20,6 +21,7 @@ const parts: readonly Part[] = [
   'membership',
   'state',
   'feeds',
+  'posture',
   'service',
 ]
 

@@ -12,6 +12,7 @@ import {
 } from '#contract/envelope.ts'
 import { FeedsClaims, feedChunkSize } from '#contract/feed.ts'
 import { KeysClaims } from '#contract/key.ts'
+import { PostureClaims } from '#contract/posture.ts'
 import { Problem, type ProblemCode } from '#contract/problem.ts'
 import { chunkSize, SnapshotClaims } from '#contract/snapshot.ts'
 import { latestMs } from '#contract/time.ts'
@@ -114,6 +115,24 @@ export function verifyFeeds(
   if (claims.version < known)
     throw refused('envelope_replayed', `version is ${claims.version}, this node has ${known}`)
   refuseFeedShape(claims)
+  return claims
+}
+
+/** The standing rules of an audience, as for lists; what they are is read later. */
+export function verifyPosture(
+  jws: string,
+  trust: Trust,
+  audiences: ReadonlySet<string>,
+  held: (audience: string) => number | undefined,
+  now: number,
+): PostureClaims {
+  const claims = readStatement(jws, tokenType.posture, PostureClaims, trust)
+  refuseStranger(claims.aud, audiences)
+  refuseStale(claims, now)
+  const known = held(claims.aud) ?? 0
+  if (claims.version < known)
+    throw refused('envelope_replayed', `version is ${claims.version}, this node has ${known}`)
+  refuseVersionAhead(claims)
   return claims
 }
 
@@ -271,9 +290,13 @@ function refuseShape({ blocks, chunks }: SnapshotClaims, mostBlocks = Infinity):
 }
 
 /** No later statement could replace one whose version has been counted far ahead. */
-function refuseFeedShape({ version, iat, feeds }: FeedsClaims): void {
+function refuseVersionAhead({ version, iat }: { version: number; iat: number }): void {
   if (version > iat * 1_000 + widestVersionMs)
     throw refused('envelope_malformed', `version ${version} is counted ahead of its time`)
+}
+
+function refuseFeedShape({ version, iat, feeds }: FeedsClaims): void {
+  refuseVersionAhead({ version, iat })
   for (const { feed, entries, chunks } of feeds)
     if (chunks.length !== Math.ceil(entries / feedChunkSize))
       throw refused(

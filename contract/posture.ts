@@ -10,6 +10,7 @@ import { InterfaceName, mostPorts, PortRange, Protocol, portProtocols, Rate } fr
 import { maybeAddress } from './address.ts'
 import { Audience } from './audience.ts'
 import { ChunkDigest } from './feed.ts'
+import { Problem } from './problem.ts'
 import { readSchedule, ScheduleMistake } from './schedule.ts'
 import { EpochMs } from './time.ts'
 
@@ -147,10 +148,25 @@ export const PostureClaims = z.strictObject({
   version: z.int().min(1),
   /** Seconds to reach the service under it; a node that does not goes back to what was before. */
   confirm: z.int().min(confirmSeconds.least).max(confirmSeconds.most),
-  /** Null: the audience has none any more. */
-  posture: Posture.nullable(),
+  /** Null: the audience has none any more. Read with readPosture, so that a node can answer for what it does not know. */
+  posture: z.unknown(),
 })
 export type PostureClaims = z.infer<typeof PostureClaims>
+
+/** Throws `unsupported` for what this version does not know: a posture is taken as a whole or not at all. */
+export function readPosture(value: unknown): Posture | null {
+  const read = Posture.nullable().safeParse(value)
+  if (read.success) return read.data
+  const issue = read.error.issues[0]
+  throw new Problem(
+    'unsupported',
+    `the posture is not understood: ${issue?.path.join('.')} ${issue?.message}`,
+    {
+      remedy: 'upgrade the agent of this node to the version of the service',
+      cause: read.error,
+    },
+  )
+}
 
 /**
  * How a node stands to the newest version that it heard of. `trying`: it enforces it and has not reached the service under it
