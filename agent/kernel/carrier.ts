@@ -1,6 +1,6 @@
 /** How steps reach the kernel: what netlink and nft each offer, and the firewall is built upon. */
 import type { Address } from '#contract/address.ts'
-import type { SetName } from './firewall.ts'
+import type { Expresses, SetName } from './firewall.ts'
 import type { Capabilities, Step } from './transaction.ts'
 
 export type Carrier = {
@@ -13,4 +13,8 @@ export type Carrier = {
   close(): void
 }
 
-export type Proven = { readonly carrier: Carrier; readonly can: Capabilities }
+export type Proven = {
+  readonly carrier: Carrier
+  readonly can: Capabilities
+  readonly expresses: Expresses
+}

@@ -1,7 +1,9 @@
 /** Holds what the kernel would hold, and prints what it would be told. */
 import type { Address } from '#contract/address.ts'
-import type { Change, FeedElement, FeedHalf, Firewall } from './firewall.ts'
+import type { Change, FeedElement, FeedHalf, Firewall, ScopedElement } from './firewall.ts'
 import { makeTable, removeTable, tableName } from './ruleset.ts'
+import { nothingScoped, scopedState } from './scoped.ts'
+import { changeScoped } from './scoped-script.ts'
 import { printSteps } from './script.ts'
 import type { AnySet } from './sets.ts'
 import { emptyHalf, neverSteps, replacement, type Step, transactions } from './transaction.ts'
@@ -11,6 +13,7 @@ const can = { destroy: true, renew: true }
 /** `now` in epoch milliseconds. */
 export function dryRunFirewall(print: (script: string) => void, now: () => number): Firewall {
   const ends = new Map<string, number>()
+  let scoped = nothingScoped
   const commit = (steps: readonly Step[]) => {
     if (steps.length > 0) print(printSteps(tableName, steps))
     for (const step of steps) hold(ends, step, now())
@@ -18,6 +21,7 @@ export function dryRunFirewall(print: (script: string) => void, now: () => numbe
   return {
     name: 'dry-run',
     enforcing: false,
+    expresses: { scopes: true, reject: true },
     async prepare() {
       print(makeTable())
       return ends.size === 0
@@ -39,6 +43,13 @@ export function dryRunFirewall(print: (script: string) => void, now: () => numbe
     async emptyFeeds(half) {
       commit(emptyHalf(half))
     },
+    async setScoped(elements: readonly ScopedElement[], at: number) {
+      const wanted = scopedState(elements, at)
+      const script = changeScoped(tableName, scoped, wanted, at)
+      scoped = wanted
+      if (script !== '') print(script)
+    },
+    hits: async () => [],
     async setNever(addresses) {
       commit(neverSteps(addresses))
     },
@@ -49,6 +60,7 @@ export function dryRunFirewall(print: (script: string) => void, now: () => numbe
     watch: () => () => {},
     async clear() {
       ends.clear()
+      scoped = nothingScoped
       print(removeTable())
     },
     async close() {},

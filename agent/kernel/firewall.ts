@@ -2,6 +2,7 @@
  * The one small interface to a node's packet filter. Wished state in, idempotent: putting what is there
  * renews its time, removing what is gone is no error. A promise resolves only after the kernel confirmed.
  */
+import type { Protocol, Rate } from '#contract/action.ts'
 import type { Address } from '#contract/address.ts'
 
 /** `in_*` match the source of a packet, `out_*` its destination. */
@@ -33,10 +34,49 @@ export type Put = { op: 'put'; set: SetName; address: Address; timeoutMs: number
 export type Remove = { op: 'remove'; set: SetName; address: Address }
 export type Change = Put | Remove
 
+/** `forward` is what passes through the node, from the address or to it. */
+export type ScopedWay = 'in' | 'out' | 'forward'
+
+/**
+ * A part of an order that is more than a plain block: one way, one range of ports. Of elements that overlap each has a
+ * layer of its own, for filters that cannot hold them side by side; others need not look at it. What is dropped is
+ * looked for first, then what is rejected, then what is limited; what is allowed passes all three, and plain blocks
+ * and lists. An address that is never blocked passes whatever stands here.
+ */
+export type ScopedElement = {
+  readonly verdict: 'drop' | 'reject' | 'allow' | 'limit'
+  readonly way: ScopedWay
+  readonly address: Address
+  /** Exact, or with a trailing * for any ending: the one by which it comes (in) or leaves (out), or either (forward). */
+  readonly interface?: string | undefined
+  readonly protocol?: Protocol | undefined
+  readonly ports?: PortSpan | undefined
+  /** Of `limit` only. Elements of one name are counted together, and the count goes on as long as one of them stays. */
+  readonly limit?: { readonly name: string; readonly rate: Rate } | undefined
+  /** 0 to `layers` - 1. */
+  readonly layer: number
+  /** When it ends, by the clock of `now` in `setScoped`. */
+  readonly end: number
+}
+
+/** First and last. `side` is whose they are in the packet: answers have them as their source. */
+export type PortSpan = { readonly low: number; readonly high: number; readonly side: PortSide }
+export type PortSide = 'destination' | 'source'
+
+/** Elements that can overlap in one place. */
+export const layers = 8
+
+/** What this kernel can do of orders that are more than a plain block. */
+export type Expresses = { readonly scopes: boolean; readonly reject: boolean }
+
+/** That packets of the address, or to it, were stopped: how many, and how long ago the last was. */
+export type Hit = { readonly address: string; readonly packets: number; readonly agoMs: number }
+
 export interface Firewall {
   readonly name: 'netlink' | 'nft' | 'dry-run'
   /** False for a back end that only prints. */
   readonly enforcing: boolean
+  readonly expresses: Expresses
   /** Why it is not the back end that is tried first, for a person to read. */
   readonly fallback?: string
   /**
@@ -61,6 +101,18 @@ export interface Firewall {
    */
   fillFeeds(half: FeedHalf, elements: Iterable<FeedElement>): Promise<number>
   emptyFeeds(half: FeedHalf): Promise<void>
+  /**
+   * These are all the scoped elements there are: in one transaction, so that nothing that stays is ever missing. They
+   * are few (thousands), and what is as it was costs nothing. Elements that have ended at `now` are left out.
+   * After `prepare` everything is written anew. For a table of another version they go with the next `replace`.
+   * Throws `kernel_refused`; what was there before then stays.
+   */
+  setScoped(elements: readonly ScopedElement[], now: number): Promise<void>
+  /**
+   * What was stopped, by address: the source of what came in, the destination of what went out. An address is forgotten
+   * an hour after its last packet, and when it comes again its packets are counted anew.
+   */
+  hits(): Promise<readonly Hit[]>
   /** The addresses that pass whatever the sets say. */
   setNever(addresses: readonly Address[]): Promise<void>
   /** Milliseconds that the kernel still holds the element, undefined when it does not. */

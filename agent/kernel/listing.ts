@@ -9,8 +9,12 @@ const pollMs = 5_000
 export function watchListing(nft: Nft, changed: (what: string) => void, everyMs = pollMs): Watcher {
   let stopped = false
   let known: string | undefined
+  let owns = 0
+  const list = async () => (await nft.list('-t', 'list', 'table', 'inet', tableName)) ?? ''
   const look = async (first: boolean) => {
-    const now = (await nft.list('-t', 'list', 'table', 'inet', tableName)) ?? ''
+    const before = owns
+    const now = await list()
+    if (before !== owns) return
     if (!first && now !== known && !stopped)
       changed(now === '' ? 'the table was deleted' : 'the table, a chain or a rule was changed')
     known = now
@@ -26,6 +30,14 @@ export function watchListing(nft: Nft, changed: (what: string) => void, everyMs 
   lookAgain(true)
   return {
     aside: (transaction) => transaction(),
+    // What anybody else did since the last look goes unseen.
+    async own(transaction) {
+      owns++
+      const result = await transaction()
+      known = await list()
+      owns++
+      return result
+    },
     stop() {
       stopped = true
       clearTimeout(timer)

@@ -1,9 +1,9 @@
 /** The nft program: for tables and chains always, for set elements where netlink cannot be used. */
-import { spawn } from 'node:child_process'
 import type { Address } from '#contract/address.ts'
 import { Problem } from '#contract/problem.ts'
 import type { Carrier } from './carrier.ts'
 import type { SetName } from './firewall.ts'
+import { runProgram } from './program.ts'
 import { noPrivilegeRemedy } from './refusal.ts'
 import { printKey, printSteps } from './script.ts'
 import { setSpec } from './sets.ts'
@@ -11,6 +11,8 @@ import { setSpec } from './sets.ts'
 export type Nft = {
   /** One transaction. Throws `firewall_missing`, `no_privilege`, `kernel_refused`. */
   run(script: string): Promise<void>
+  /** Whether kernel and program would take it; nothing is changed. Throws `firewall_missing`, `no_privilege`. */
+  takes(script: string): Promise<boolean>
   /** What a listing prints; undefined when what is asked for does not exist. */
   list(...words: string[]): Promise<string | undefined>
   /** Whether this process was one of ours. */
@@ -20,11 +22,20 @@ export type Nft = {
 export function nftProgram(program = 'nft'): Nft {
   const own = new Set<number>()
   const start = (words: readonly string[], input: string) =>
-    runProgram(program, words, input, (pid) => remember(own, pid))
+    runProgram(program, words, input, (pid) => remember(own, pid)).catch((error: unknown) => {
+      throw missing(error)
+    })
   return {
     async run(script) {
       const { code, errors } = await start(['-f', '-'], script)
       if (code !== 0) throw failed(errors)
+    },
+    async takes(script) {
+      const { code, errors } = await start(['-c', '-f', '-'], script)
+      if (code === 0) return true
+      const problem = failed(errors)
+      if (problem.code === 'kernel_refused') return false
+      throw problem
     },
     async list(...words) {
       const { code, output, errors } = await start(words, '')
@@ -74,40 +85,11 @@ export function readExpiry(listing: string, key: string): number | undefined {
 
 const units: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
-function readDuration(text: string): number {
+export function readDuration(text: string): number {
   let total = 0
   for (const [, digits, unit] of text.matchAll(/(\d+)(ms|[smhd])/g))
     total += Number(digits) * (units[unit ?? ''] ?? 0)
   return total
-}
-
-type Ended = { code: number | null; output: string; errors: string }
-
-function runProgram(
-  program: string,
-  words: readonly string[],
-  input: string,
-  started: (pid: number) => void,
-): Promise<Ended> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, words, { stdio: ['pipe', 'pipe', 'pipe'] })
-    if (child.pid !== undefined) started(child.pid)
-    const output: Buffer[] = []
-    const errors: Buffer[] = []
-    child.stdout.on('data', (chunk: Buffer) => output.push(chunk))
-    child.stderr.on('data', (chunk: Buffer) => errors.push(chunk))
-    child.on('error', (error) => reject(missing(error)))
-    child.on('close', (code) =>
-      resolve({
-        code,
-        output: Buffer.concat(output).toString(),
-        errors: Buffer.concat(errors).toString(),
-      }),
-    )
-    // It may end before it has read all: the exit code tells.
-    child.stdin.on('error', () => {})
-    child.stdin.end(input)
-  })
 }
 
 /** Its notifications are read up to a moment later; a number is not given again that soon. */
@@ -116,7 +98,7 @@ function remember(own: Set<number>, pid: number): void {
   if (own.size > 200) for (const oldest of own) return void own.delete(oldest)
 }
 
-function missing(error: Error): Problem {
+function missing(error: unknown): Problem {
   return new Problem('firewall_missing', 'the nft program cannot be started', {
     remedy: 'install the package nftables (apt install nftables, dnf install nftables)',
     cause: error,

@@ -5,6 +5,7 @@ import type { Carrier, Proven } from './carrier.ts'
 import type { SetName } from './firewall.ts'
 import type { Nft } from './nft.ts'
 import { printSet, removeTable } from './ruleset.ts'
+import { expressible } from './scoped-proof.ts'
 import { setSpec } from './sets.ts'
 import type { Capabilities, Element, Step } from './transaction.ts'
 
@@ -25,7 +26,7 @@ export async function prove(carrier: Carrier, nft: Nft): Promise<Proven> {
   try {
     const can = await capabilities(carrier)
     for (const one of cases) await tryAll(carrier, can, one)
-    return { carrier, can }
+    return { carrier, can, expresses: await expressible(nft, `${scratch}_scoped`) }
   } finally {
     await nft.run(removeTable(scratch))
   }

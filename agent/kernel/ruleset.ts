@@ -1,10 +1,11 @@
 /** The nft text of the table: its sets, its chains, and how one version is told from another. */
 import type { SetKind } from './firewall.ts'
-import { allSets, feedSets, type NeverName, type SetSpec } from './sets.ts'
+import { type Found, firstRules, foundScoped, scopedChains } from './scoped-script.ts'
+import { allSets, feedSets, type SetSpec } from './sets.ts'
 
 export const tableName = 'cordon'
 /** For people who look at the table; what decides is the comparison in `structureMatches`. */
-const structureVersion = 1
+const structureVersion = 2
 
 const masks: Record<SetKind, string> = {
   hosts4: '',
@@ -23,29 +24,57 @@ const kindsOf = {
 
 type Chain = { name: string; hook?: string; rules: string[] }
 
+/** How long an address is remembered after the last of its packets that was stopped. */
+export const hitsMs = 3_600_000
+
+/** Sets of the addresses whose packets were stopped, filled right before they are. */
+const hitSets = ([4, 6] as const).map((family) => ({
+  name: `hits${family}`,
+  type: `ipv${family}_addr`,
+  seconds: hitsMs / 1_000,
+  size: 65_536,
+}))
+
 /**
  * What comes in is looked up before connection tracking, so that established flows are cut at once. What goes
  * out is looked up in output, and in forward rather than prerouting for other machines' traffic: packets
  * for this machine then pay nothing for it, and an address is judged after translation. The never sets are asked only about
- * what is about to be dropped: there is no other way to a drop, and clean traffic pays nothing for them.
+ * what is about to be dropped: there is no other way to a drop, and clean traffic pays nothing for them. Where a look-up
+ * leads to a chain that is not here, the rules of that follow from the scoped orders.
  */
 const chains: readonly Chain[] = [
-  ...([4, 6] as const).flatMap((family) => [
-    refusing(`source${family}`, family, 'saddr'),
-    refusing(`target${family}`, family, 'daddr'),
-    looking(`in${family}`, family, 'saddr', `source${family}`),
-    looking(`out${family}`, family, 'daddr', `target${family}`),
+  ...([4, 6] as const).flatMap((family): Chain[] => [
+    { name: `in${family}`, rules: [...looks(family, 'in', 'in'), `jump scoped_in${family}`] },
+    { name: `out${family}`, rules: [...looks(family, 'out', 'out'), `jump scoped_out${family}`] },
+    {
+      name: `forward${family}`,
+      rules: [
+        `jump scoped_from${family}`,
+        ...looks(family, 'out', 'to'),
+        `jump scoped_to${family}`,
+      ],
+    },
   ]),
   hooked('prerouting', 'iif lo accept', 'in'),
-  hooked('forward', undefined, 'out'),
+  hooked('forward', undefined, 'forward'),
   hooked('output', 'oif lo accept', 'out'),
 ]
 
 /** Makes the table whole where there is none. */
 export function makeTable(): string {
+  return mendTable() + firstRules(tableName)
+}
+
+/** Makes what is missing of a table of this structure. What follows from scoped orders is left as it is. */
+export function mendTable(): string {
   return [
     `add table inet ${tableName} { comment "cordon structure ${structureVersion}"; }`,
     ...allSets.map((spec) => printSet(tableName, spec)),
+    ...hitSets.map(
+      ({ name, type, seconds, size }) =>
+        `add set inet ${tableName} ${name} { type ${type}; flags dynamic, timeout; timeout ${seconds}s; size ${size}; }`,
+    ),
+    ...scopedChains.map((name) => `add chain inet ${tableName} ${name}`),
     ...chains.map(
       ({ name, hook }) => `add chain inet ${tableName} ${name}${hook ? ` ${hook}` : ''}`,
     ),
@@ -80,29 +109,33 @@ export function printSet(table: string, spec: SetSpec): string {
  * same kind, and none besides. Rules are not compared, they are written anew each time.
  */
 export function structureMatches(listing: unknown): boolean {
-  const found = entriesOf(listing).flatMap(signature).sort()
-  const wanted = [...allSets.map(setSignature), ...chains.map(chainSignature)].sort()
+  const entries = entriesOf(listing)
+  const scoped = new Set(foundScoped(entries).map(({ name }) => name))
+  const found = entries.flatMap((entry) => signature(entry, scoped)).sort()
+  const wanted = [
+    ...allSets.map(setSignature),
+    ...hitSets.map(
+      ({ name, type, seconds, size }) => `set ${name} ${type} timeout ${size} 0 ${seconds}`,
+    ),
+    ...chains.map(chainSignature),
+    ...scopedChains.map((name) => `chain ${name}`),
+  ].sort()
   return found.length === wanted.length && found.every((one, index) => one === wanted[index])
 }
 
-function refusing(name: string, family: 4 | 6, side: 'saddr' | 'daddr'): Chain {
-  const never: NeverName = `never${family}`
-  return { name, rules: [`${protocol(family)} ${side} @${never} return`, 'drop'] }
-}
-
-function looking(name: string, family: 4 | 6, side: 'saddr' | 'daddr', refuse: string): Chain {
-  const way = side === 'saddr' ? 'in' : 'out'
+/** Goes to where it is dropped, unless it may pass all the same. */
+function looks(family: 4 | 6, way: 'in' | 'out', spot: 'in' | 'out' | 'to'): string[] {
+  const side = way === 'in' ? 'saddr' : 'daddr'
   const blocks = kindsOf[family].map((kind) => `${side}${masks[kind]} @${way}_${kind}`)
   const feeds = (['a', 'b'] as const)
     .flatMap(feedSets)
     .filter((set) => set.startsWith(`feeds${family}`))
-  const rules = [...blocks, ...feeds.map((set) => `${side} @${set}`)].map(
-    (look) => `${protocol(family)} ${look} goto ${refuse}`,
+  return [...blocks, ...feeds.map((set) => `${side} @${set}`)].map(
+    (look) => `${protocol(family)} ${look} goto drop_${spot}${family}`,
   )
-  return { name, rules }
 }
 
-function hooked(name: string, first: string | undefined, way: 'in' | 'out'): Chain {
+function hooked(name: string, first: string | undefined, way: string): Chain {
   return {
     name,
     hook: `{ type filter hook ${name} priority -300; policy accept; }`,
@@ -124,27 +157,40 @@ function flagsOf(spec: SetSpec): string[] {
 
 function setSignature(spec: SetSpec): string {
   const gc = spec.timeout ? 60 : 0
-  return `set ${spec.name} ipv${spec.family}_addr ${flagsOf(spec)} ${spec.size} ${gc}`
+  return `set ${spec.name} ipv${spec.family}_addr ${flagsOf(spec)} ${spec.size} ${gc} 0`
 }
 
 function chainSignature({ name, hook }: Chain): string {
   return hook ? `chain ${name} filter ${name} -300 accept` : `chain ${name}`
 }
 
-function signature(entry: Record<string, unknown>): string[] {
+/** What follows from scoped orders may be there or not. */
+function signature(entry: Record<string, unknown>, scoped: ReadonlySet<string>): string[] {
+  const named = [entry.set, entry.map, entry.limit].find(isRecord)
+  if (typeof named?.name === 'string' && scoped.has(named.name)) return []
   const set = entry.set
-  if (isRecord(set))
-    return [
-      `set ${set.name} ${set.type} ${[set.flags].flat().sort()} ${set.size} ${set['gc-interval'] ?? 0}`,
-    ]
+  if (isRecord(set)) {
+    // Some versions of nft name "dynamic", some do not.
+    const flags = [set.flags].flat().filter((flag) => flag !== 'dynamic')
+    const times = `${set['gc-interval'] ?? 0} ${set.timeout ?? 0}`
+    return [`set ${set.name} ${set.type} ${flags.sort()} ${set.size} ${times}`]
+  }
   const chain = entry.chain
-  if (!isRecord(chain)) return 'map' in entry || 'flowtable' in entry ? ['stranger'] : []
+  if (!isRecord(chain)) {
+    const strange = ['map', 'flowtable', 'limit', 'counter', 'quota'].some((kind) => kind in entry)
+    return strange ? ['stranger'] : []
+  }
   const base = `chain ${chain.name}`
   return [
     chain.hook === undefined
       ? base
       : `${base} ${chain.type} ${chain.hook} ${chain.prio} ${chain.policy}`,
   ]
+}
+
+/** What of scoped orders a listing shows. */
+export function scopedIn(listing: unknown): Found[] {
+  return foundScoped(entriesOf(listing))
 }
 
 function entriesOf(listing: unknown): Record<string, unknown>[] {

@@ -31,7 +31,7 @@ export function printKey(address: Address): string {
 }
 
 /** nft takes eight digits a unit at most, so days stand apart. */
-function printTimeout(ms: number): string {
+export function printTimeout(ms: number): string {
   const days = Math.floor(ms / 86_400_000)
   const seconds = Math.floor((ms % 86_400_000) / 1000)
   return `${days}d${seconds}s${ms % 1000}ms`

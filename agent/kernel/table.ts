@@ -3,10 +3,21 @@ import { setImmediate as breath } from 'node:timers/promises'
 import type { Address } from '#contract/address.ts'
 import { Problem } from '#contract/problem.ts'
 import type { Proven } from './carrier.ts'
-import type { Change, FeedElement, FeedHalf, Firewall, Put } from './firewall.ts'
+import type { Change, FeedElement, FeedHalf, Firewall, Put, ScopedElement } from './firewall.ts'
+import { readHits } from './hits.ts'
 import { watchListing } from './listing.ts'
 import type { Nft } from './nft.ts'
-import { makeTable, remakeTable, removeTable, structureMatches, tableName } from './ruleset.ts'
+import {
+  makeTable,
+  mendTable,
+  remakeTable,
+  removeTable,
+  scopedIn,
+  structureMatches,
+  tableName,
+} from './ruleset.ts'
+import { nothingScoped, type ScopedState, scopedState } from './scoped.ts'
+import { changeScoped, type Found, writeScoped } from './scoped-script.ts'
 import { printSteps } from './script.ts'
 import {
   emptyHalf,
@@ -33,13 +44,17 @@ type Watch = (
 
 /** `hear` is how the kernel's notifications are heard; without it the table is listed now and then. */
 export function kernelFirewall(
-  { carrier, can }: Proven,
+  { carrier, can, expresses }: Proven,
   nft: Nft,
   { hear, fallback }: { hear?: Watch | undefined; fallback?: string } = {},
 ): Firewall {
   let never: readonly Address[] = []
   /** The table in force has the sets of another version, to be made anew with the next `replace`. */
   let foreign = false
+  /** What stands in the table of scoped orders: known, or the names that were found there. */
+  let scoped: { held: ScopedState } | { found: readonly Found[] } = { found: [] }
+  /** For the table of this version, while there is one of another. */
+  let waiting = { wanted: nothingScoped, now: 0 }
 
   let watcher: Watcher | undefined
 
@@ -57,12 +72,15 @@ export function kernelFirewall(
   return {
     name: carrier.name,
     enforcing: true,
+    expresses,
     ...(fallback === undefined ? {} : { fallback }),
 
     async prepare() {
-      const listing = await nft.list('-j', '-t', 'list', 'table', 'inet', tableName)
-      foreign = listing !== undefined && !structureMatches(JSON.parse(listing))
-      if (!foreign) await turn(() => nft.run(makeTable()))
+      const text = await nft.list('-j', '-t', 'list', 'table', 'inet', tableName)
+      const listing: unknown = text === undefined ? undefined : JSON.parse(text)
+      foreign = listing !== undefined && !structureMatches(listing)
+      if (!foreign) await turn(() => nft.run(listing === undefined ? makeTable() : mendTable()))
+      scoped = listing === undefined ? { held: nothingScoped } : { found: scopedIn(listing) }
       return listing === undefined
     },
 
@@ -74,10 +92,32 @@ export function kernelFirewall(
     async replace(elements: readonly Put[]) {
       const steps = replacement(elements)
       if (!foreign) return commit(steps)
-      const script = remakeTable() + printSteps(tableName, [...neverSteps(never), ...steps])
+      const { wanted, now } = waiting
+      const script =
+        remakeTable() +
+        writeScoped(tableName, [], wanted, now) +
+        printSteps(tableName, [...neverSteps(never), ...steps])
       await aside(sizeOf(steps), () => nft.run(script))
       foreign = false
+      scoped = { held: wanted }
     },
+
+    async setScoped(elements: readonly ScopedElement[], now: number) {
+      const wanted = scopedState(elements, now)
+      if (foreign) {
+        waiting = { wanted, now }
+        return
+      }
+      const script =
+        'held' in scoped
+          ? changeScoped(tableName, scoped.held, wanted, now)
+          : writeScoped(tableName, scoped.found, wanted, now)
+      if (script === '') return
+      await turn(() => (watcher ? watcher.own(() => nft.run(script)) : nft.run(script)))
+      scoped = { held: wanted }
+    },
+
+    hits: () => readHits(nft),
 
     async fillFeeds(half: FeedHalf, elements: Iterable<FeedElement>) {
       if (foreign) throw otherVersion()

@@ -44,6 +44,8 @@ export type Watcher = {
    * the transaction; what others changed meanwhile shows in the number of the generation.
    */
   aside<Result>(transaction: () => Promise<Result>): Promise<Result>
+  /** Does a transaction of ours that changes rules or sets. */
+  own<Result>(transaction: () => Promise<Result>): Promise<Result>
   stop(): void
 }
 
@@ -83,6 +85,8 @@ export function watchTable(
         if (!stopped) heedAgain(before, own)
       }
     },
+    // It is told who did it.
+    own: (transaction) => transaction(),
     stop() {
       stopped = true
       clearInterval(timer)

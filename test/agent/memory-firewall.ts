@@ -6,7 +6,9 @@ import type {
   FeedElement,
   FeedHalf,
   Firewall,
+  Hit,
   Put,
+  ScopedElement,
   SetName,
 } from '../../agent/kernel/firewall.ts'
 import { elementKey } from '../../agent/plan.ts'
@@ -16,6 +18,12 @@ type Held = { set: SetName; address: Address; timeoutMs: number }
 export class MemoryFirewall implements Firewall {
   readonly name = 'netlink'
   readonly enforcing = true
+  expresses = { scopes: true, reject: true }
+  /** Those that had not ended, as they were given last. */
+  scoped: readonly ScopedElement[] = []
+  scopedSet = 0
+  refusingScoped = false
+  counted: Hit[] = []
   readonly held = new Map<string, Held>()
   never: string[] = []
   readonly feeds: Record<FeedHalf, Map<string, number>> = { a: new Map(), b: new Map() }
@@ -73,6 +81,17 @@ export class MemoryFirewall implements Firewall {
     return [...new Set([...this.feeds.a.keys(), ...this.feeds.b.keys()])].sort()
   }
 
+  async setScoped(elements: readonly ScopedElement[], now: number): Promise<void> {
+    await this.gate
+    if (this.refusing || this.refusingScoped) throw refusal('this kernel was told to refuse')
+    this.scopedSet++
+    this.scoped = elements.filter(({ end }) => end > now)
+  }
+
+  async hits(): Promise<readonly Hit[]> {
+    return this.counted
+  }
+
   async setNever(addresses: readonly Address[]): Promise<void> {
     this.never = addresses.map(({ text }) => text)
   }
@@ -89,6 +108,7 @@ export class MemoryFirewall implements Firewall {
   /** Somebody else changes our table. */
   disturb(what: string): void {
     this.held.clear()
+    this.scoped = []
     this.feeds.a.clear()
     this.feeds.b.clear()
     for (const watcher of this.#watchers) watcher(what)

@@ -20,6 +20,7 @@ test('the self-test works in a table of its own process, and takes it away also 
   }
   const nft = {
     run: async (script: string) => void scripts.push(script),
+    takes: async () => true,
     list: async () => undefined,
     isOwn: () => true,
   }

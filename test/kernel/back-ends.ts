@@ -9,6 +9,7 @@ import { watchTable } from '../../agent/kernel/watch.ts'
 
 let proven: Promise<Proven> | undefined
 const old = { destroy: false, renew: false }
+const expresses = { scopes: true, reject: true }
 
 type BackEnd = { name: string; packets: boolean; make: () => Promise<Firewall> }
 
@@ -24,7 +25,8 @@ export const backEnds: readonly BackEnd[] = [
   {
     name: 'netlink on a kernel that has no destroy and does not renew times',
     packets: true,
-    make: async () => kernelFirewall({ carrier: netlinkCarrier(), can: old }, nftProgram()),
+    make: async () =>
+      kernelFirewall({ carrier: netlinkCarrier(), can: old, expresses }, nftProgram()),
   },
   {
     name: 'nft',
@@ -34,7 +36,7 @@ export const backEnds: readonly BackEnd[] = [
       const carrier = nftCarrier(nft)
       // Proved once: its self-test starts nft some thirty times.
       proven ??= prove(carrier, nft)
-      return kernelFirewall({ carrier, can: (await proven).can }, nft, { hear: watchTable })
+      return kernelFirewall({ ...(await proven), carrier }, nft, { hear: watchTable })
     },
   },
   {
@@ -43,7 +45,7 @@ export const backEnds: readonly BackEnd[] = [
     packets: false,
     make: async () => {
       const nft = nftProgram()
-      return kernelFirewall({ carrier: nftCarrier(nft), can: old }, nft)
+      return kernelFirewall({ carrier: nftCarrier(nft), can: old, expresses }, nft)
     },
   },
 ]

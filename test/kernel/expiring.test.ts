@@ -15,7 +15,9 @@ describe('an element that ends in the middle of a transaction', { skip: kernel.s
   const carrier = kernel.skip ? undefined : netlinkCarrier()
   let ending = 0
   let commits = 0
-  const firewall = carrier && kernelFirewall({ carrier: endingIn(carrier), can: old }, nftProgram())
+  const expresses = { scopes: true, reject: true }
+  const proven = carrier && { carrier: endingIn(carrier), can: old, expresses }
+  const firewall = proven && kernelFirewall(proven, nftProgram())
 
   beforeEach(async () => {
     await firewall?.clear()

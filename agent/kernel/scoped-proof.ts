@@ -1,0 +1,43 @@
+/** What this kernel can do of scoped orders: asked, and nothing changed. */
+import { readAddress } from '#contract/address.ts'
+import type { Expresses, ScopedElement } from './firewall.ts'
+import type { Nft } from './nft.ts'
+import { scopedState } from './scoped.ts'
+import { scopedChains, writeScoped } from './scoped-script.ts'
+
+const ports = { low: 22, high: 23, side: 'destination' } as const
+const some = { interface: 'eth*', protocol: 'tcp', ports, layer: 0, end: 60_000 } as const
+const rate = { packets: 1, per: 'second', burst: 1 } as const
+
+export async function expressible(nft: Nft, table: string): Promise<Expresses> {
+  const scopes = await nft.takes(scriptFor(table, ['drop', 'allow', 'limit']))
+  const reject = scopes && (await nft.takes(scriptFor(table, ['reject'])))
+  return { scopes, reject }
+}
+
+/** As in the true table: what may stand in a chain follows from the hook that leads there. */
+function scriptFor(table: string, verdicts: readonly ScopedElement['verdict'][]): string {
+  const elements = verdicts.flatMap((verdict) =>
+    ['192.0.2.0/24', '2001:db8::1'].map(readAddress).flatMap((address) => {
+      const limit = verdict === 'limit' ? { name: 'proof', rate } : undefined
+      return (['in', 'out', 'forward'] as const).flatMap((way): ScopedElement[] => [
+        { ...some, verdict, way, address, limit },
+        { verdict, way, address, limit, layer: 0, end: 60_000 },
+      ])
+    }),
+  )
+  const hooks = { in: 'prerouting', out: 'output', from: 'forward', to: 'forward' } as const
+  return [
+    `add table inet ${table}`,
+    ...[4, 6].flatMap((family) => [
+      `add set inet ${table} never${family} { type ipv${family}_addr; flags interval; }`,
+      `add set inet ${table} hits${family} { type ipv${family}_addr; flags dynamic, timeout; timeout 1h; size 16; }`,
+    ]),
+    ...scopedChains.map((chain) => `add chain inet ${table} ${chain}`),
+    ...Object.entries(hooks).flatMap(([spot, hook]) => [
+      `add chain inet ${table} at_${spot} { type filter hook ${hook} priority -300; policy accept; }`,
+      ...[4, 6].map((family) => `add rule inet ${table} at_${spot} jump scoped_${spot}${family}`),
+    ]),
+    writeScoped(table, [], scopedState(elements, 0), 0),
+  ].join('\n')
+}
