@@ -7,6 +7,7 @@ import type { LocalClock } from './clock.ts'
 import type { ConnectTo, Service } from './connect.ts'
 import { describeForPerson } from './describe.ts'
 import type { Firewall } from './kernel/firewall.ts'
+import type { PostureTable } from './kernel/posture-table.ts'
 import { lockFolder } from './lock.ts'
 import { requireMembership } from './membership.ts'
 import { makeParts, type Parts } from './parts.ts'
@@ -18,6 +19,8 @@ import type { Places } from './surroundings.ts'
 export type AgentOn = {
   version: string
   firewall(): Promise<Firewall>
+  /** Where standing rules go. Absent, or undefined: nowhere, and they are refused. */
+  posture?(firewall: Firewall): PostureTable | undefined
   connect(to: ConnectTo): Service
   places: Places
   local(): LocalClock
@@ -58,11 +61,22 @@ export async function runAgent(settings: AgentSettings, on: AgentOn): Promise<Ag
 
 async function begin(settings: AgentSettings, on: AgentOn, unlock: () => void): Promise<Agent> {
   const parts = await makeParts(settings, on)
-  const { enforcer, feeds, remembered, firewall, healer, belonging, record, catchUp, follower } =
-    parts
+  const {
+    enforcer,
+    feeds,
+    postures,
+    remembered,
+    firewall,
+    healer,
+    belonging,
+    record,
+    catchUp,
+    follower,
+  } = parts
   acceptRemembered(enforcer.accepting, remembered)
   await enforcer.replace()
   feeds.load()
+  await postures.begin()
   parts.tidy.after(remembered.claims.length)
   const unwatch = firewall.watch((what) => healer.disturbed(what))
   const endRounds = beginRounds(parts, settings.heartbeat)
@@ -80,6 +94,7 @@ async function begin(settings: AgentSettings, on: AgentOn, unlock: () => void): 
     settled: async () => {
       await enforcer.settled()
       await feeds.settled()
+      await postures.settled()
     },
     stop: async () => {
       unwatch()
@@ -103,6 +118,7 @@ async function end(parts: Parts, following: Promise<void>): Promise<void> {
   await Promise.race([following, sleep(1_000, undefined, { ref: false })])
   await parts.healer.stop()
   await parts.feeds.stop()
+  await parts.postures.stop()
   await parts.enforcer.stop()
   parts.courses.mark()
   parts.memory.close()

@@ -14,13 +14,15 @@ export function coursesOf(parts: () => Parts, say: (line: string) => void) {
   let lastHealing: { at: number; why: string } | undefined
 
   const look = () => {
-    const { lookout, troubles, reporter, enforcer } = parts()
+    const { lookout, troubles, reporter, enforcer, postures } = parts()
+    postures.heal()
     try {
       const change = lookout.look()
       troubles.set('guard', undefined)
       if (change === '') return
       reporter.event('guard_changed', change)
       void enforcer.protect()
+      postures.protect()
     } catch (error) {
       troubles.set('guard', toProblem(error))
     }
@@ -72,11 +74,12 @@ export function coursesOf(parts: () => Parts, say: (line: string) => void) {
   }
 
   const follow = (groups: readonly string[]) => {
-    const { belonging, catchUp, enforcer, feeds } = parts()
+    const { belonging, catchUp, enforcer, feeds, postures } = parts()
     const { gone, come } = belonging.join(groups)
     for (const audience of gone) {
       catchUp.forget(audience)
       feeds.leave(audience)
+      postures.leave(audience)
       void enforcer.load({ audience, standing: undefined, claims: [], answers: [] })
     }
     for (const audience of come) need(audience, false)
@@ -97,6 +100,7 @@ export function coursesOf(parts: () => Parts, say: (line: string) => void) {
     fetchStates,
     failing: (problem: Problem | undefined) => parts().troubles.set('state', problem),
     feeds: (problem: Problem | undefined) => parts().troubles.set('feeds', problem),
+    posture: (problem: Problem | undefined) => parts().troubles.set('posture', problem),
     lastHealing: () => lastHealing,
 
     /** The service answered from this address. */

@@ -1,11 +1,13 @@
 /** How the agent is, in the words of the status socket and of the heartbeat: one truth for both. */
 import { mostFeeds } from '#contract/feed.ts'
+import { mostPostures } from '#contract/posture.ts'
 import type { Heartbeat } from '#contract/receipt.ts'
 import type { Clock, LocalClock } from './clock.ts'
 import type { Enforcer } from './enforce.ts'
 import type { Feeds } from './feeds.ts'
 import type { Firewall } from './kernel/firewall.ts'
 import type { Lookout } from './lookout.ts'
+import type { Postures } from './posture.ts'
 import type { Reporter } from './report.ts'
 import type { AgentStatus } from './status.ts'
 import type { Troubles } from './troubles.ts'
@@ -17,6 +19,7 @@ export type Described = {
   firewall: Firewall
   enforcer: Enforcer
   feeds: Feeds
+  postures: Postures
   wished: Wished
   clock: Clock
   local(): LocalClock
@@ -27,6 +30,7 @@ export type Described = {
 export function describeForService(agent: Described): Omit<Heartbeat, 'events'> {
   const { version, started, firewall, wished, troubles, cursor } = agent
   const feeds = agent.feeds.receipts.slice(0, mostFeeds)
+  const postures = agent.postures.receipts.slice(0, mostPostures)
   return {
     version,
     backend: firewall.name,
@@ -37,6 +41,7 @@ export function describeForService(agent: Described): Omit<Heartbeat, 'events'> 
     clock_offset_ms: offset(agent),
     started,
     ...(feeds.length > 0 ? { feeds } : {}),
+    ...(postures.length > 0 ? { postures } : {}),
     ...troubles.worst(),
   }
 }

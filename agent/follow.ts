@@ -19,6 +19,8 @@ export type FollowOn = {
   head(jws: string): void
   /** Which lists an audience enforces as a whole. */
   feeds(jws: string): void
+  /** The standing rules of an audience. */
+  posture(jws: string): void
   hello(hello: Hello, roundTripMs: number): void
   groups(groups: string[]): void
   resync(audience: string, reason: ResyncReason): void
@@ -148,6 +150,7 @@ export class Follower {
     if (event === 'envelope') this.#on.envelope(data)
     else if (event === 'head') this.#on.head(data)
     else if (event === 'feeds') this.#on.feeds(data)
+    else if (event === 'posture') this.#on.posture(data)
     else if (event === 'hello') this.#greet(readAnswer(Hello, parse(data), event), asked)
     else if (event === 'groups') this.#on.groups(readAnswer(Groups, parse(data), event).groups)
     else if (event === 'resync') {

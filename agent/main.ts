@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { parseArgs } from 'node:util'
 import { printDuration } from '#contract/duration.ts'
+import type { PostureReceipt } from '#contract/posture.ts'
 import { printable } from '#contract/printable.ts'
 import { Problem, toProblem } from '#contract/problem.ts'
 import type { FeedReceipt } from '#contract/receipt.ts'
@@ -16,6 +17,7 @@ import { connect } from './connect.ts'
 import { enrol } from './enrol.ts'
 import { chooseFirewall } from './kernel/choose.ts'
 import { freeingSockets } from './kernel/free-sockets.ts'
+import { choosePostureTable } from './kernel/posture-table.ts'
 import { type AgentSettings, readAgentSettings } from './settings.ts'
 import { readAgentSection } from './settings-file.ts'
 import { type AgentStatus, askStatus } from './status.ts'
@@ -103,6 +105,7 @@ export function machine(settings: AgentSettings, io: Io): AgentOn {
     version: version(),
     firewall: async () =>
       freeingSockets(await chooseFirewall({ enforce, backend, print, now: Date.now })),
+    posture: (firewall) => choosePostureTable(firewall, print),
     connect,
     places: linuxPlaces,
     local,
@@ -155,9 +158,18 @@ function printStatus(status: AgentStatus): string {
       ? [`healed     ${new Date(status.last_healing.at).toISOString()}: ${status.last_healing.why}`]
       : []),
     ...(status.feeds ?? []).map((feed) => `list       ${printFeed(feed, status.now)}`),
+    ...(status.postures ?? []).map((one) => `posture    ${printPostureLine(one)}`),
     ...status.problems.map(({ part, message }) => `problem    ${part}: ${printable(message)}`),
     '',
   ].join('\n')
+}
+
+function printPostureLine(one: PostureReceipt): string {
+  const { audience, version, status, at, in_force, next_change, detail } = one
+  const force = in_force === 0 ? 'none in force' : `in force version of ${printTime(in_force)}`
+  const next = next_change === undefined ? '' : `, next change ${printTime(next_change)}`
+  const more = detail === undefined ? '' : `: ${printable(detail)}`
+  return `${audience}: version of ${printTime(version)} ${status} since ${printTime(at)}, ${force}${next}${more}`
 }
 
 function printFeed(one: FeedReceipt, now: number): string {

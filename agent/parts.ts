@@ -1,5 +1,7 @@
 /** The parts of an agent, made and joined in one place. Nothing runs yet, and nothing is decided here. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { printCursor } from '#contract/audience.ts'
+import type { PostureReceipt } from '#contract/posture.ts'
 import type { Problem } from '#contract/problem.ts'
 import type { AgentOn } from './agent.ts'
 import { Belonging } from './belonging.ts'
@@ -20,6 +22,8 @@ import type { Firewall } from './kernel/firewall.ts'
 import { Keyring } from './keys.ts'
 import { Lookout } from './lookout.ts'
 import { Memory, type Remembered } from './memory.ts'
+import { Postures } from './posture.ts'
+import { PostureMemory } from './posture-memory.ts'
 import { Recorder } from './record.ts'
 import { Reporter } from './report.ts'
 import { wholeState } from './resync.ts'
@@ -42,6 +46,7 @@ export type Parts = Ground & {
   healer: Healer
   heart: Heart
   feeds: Feeds
+  postures: Postures
   tidy: Tidy
   described: Described
   courses: Courses
@@ -60,6 +65,8 @@ export type Ground = {
 }
 
 const keysMs = 5_000
+/** The service answers within this, or it was not reached. */
+const reachMs = 5_000
 
 function makeGround(folder: string, on: AgentOn): Ground {
   const troubles = new Troubles(on.say)
@@ -208,6 +215,19 @@ export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<P
     brought: (networks) => tidy.after(networks),
     changed: () => heart.soon(),
   })
+  const postures = new Postures({
+    ...{ service, trust, learnKeys, now, monotonic },
+    memory: new PostureMemory(settings.state_dir),
+    table: on.posture?.(firewall),
+    reach: (body) => askAnew(() => makeService(settings.state_dir, on, ground, courses), body),
+    audiences: () => belonging.audiences,
+    here: () => lookout.here,
+    mostNetworks: settings.max_feed_entries,
+    timeIsKnown: () => !clock.disputed,
+    pause: pauseUnlessStopped,
+    health: courses.posture,
+    changed: () => heart.soon(),
+  })
   const follower = new Follower({
     service,
     cursor,
@@ -218,6 +238,7 @@ export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<P
     envelope: (jws) => enforcer.take(jws),
     head: (jws) => void heads.take(jws),
     feeds: (jws) => void feeds.take(jws),
+    posture: (jws) => void postures.take(jws),
     hello: (hello, roundTripMs) => {
       courses.greet(hello, roundTripMs)
       disputes()
@@ -234,12 +255,24 @@ export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<P
   const tidy = new Tidy({ idle, collect: collectGarbage })
   const started = now()
   const described: Described = {
-    ...{ version, started, firewall, enforcer, feeds, wished, clock, local, troubles, cursor },
+    ...{
+      version,
+      started,
+      firewall,
+      enforcer,
+      feeds,
+      postures,
+      wished,
+      clock,
+      local,
+      troubles,
+      cursor,
+    },
   }
   const parts: Parts = {
     ...ground,
     ...{ service, lookout, keyring, firewall, reporter, enforcer, catchUp, heads },
-    ...{ follower, healer, heart, feeds, tidy, described, courses },
+    ...{ follower, healer, heart, feeds, postures, tidy, described, courses },
   }
   return parts
 }
@@ -264,6 +297,21 @@ function lookingFirst(courses: Courses, look: () => void): Courses {
       courses.reach(problem)
     },
   }
+}
+
+/** A connection that stood before proves nothing about those that begin now. */
+async function askAnew(make: () => Service, body: PostureReceipt): Promise<void> {
+  const fresh = make()
+  try {
+    const signal = AbortSignal.timeout(reachMs)
+    await fresh.ask('POST', '/v1/posture/receipt', { body, signal })
+  } finally {
+    fresh.close()
+  }
+}
+
+async function pauseUnlessStopped(ms: number, stop: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal: stop, ref: false }).catch(() => {})
 }
 
 function makeService(

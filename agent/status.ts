@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs'
 import { createConnection, createServer } from 'node:net'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { PostureReceipt } from '#contract/posture.ts'
 import { Problem } from '#contract/problem.ts'
 import { FeedReceipt } from '#contract/receipt.ts'
 
@@ -24,6 +25,8 @@ export const AgentStatus = z.object({
   elements: z.number(),
   /** Lists that are enforced as a whole. */
   feeds: z.array(FeedReceipt).optional(),
+  /** Standing rules of its audiences. */
+  postures: z.array(PostureReceipt).optional(),
   receipts_waiting: z.number(),
   receipts_given_up: z.number(),
   last_healing: z.object({ at: z.number(), why: z.string() }).optional(),

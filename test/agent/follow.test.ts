@@ -127,6 +127,7 @@ function make({ stream, state, catchUp = atOnce, settled = atOnce }: Made): Foll
     envelope: unexpected,
     head: unexpected,
     feeds: unexpected,
+    posture: unexpected,
     hello: unexpected,
     groups: unexpected,
     resync: unexpected,
