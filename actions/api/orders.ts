@@ -5,12 +5,13 @@ import { readAddress } from '#contract/address.ts'
 import { Audience } from '#contract/audience.ts'
 import { Duration } from '#contract/duration.ts'
 import { Problem } from '#contract/problem.ts'
+import { audienceNodes } from '../flow/audience-nodes.ts'
 import type { Flow } from '../flow/flow.ts'
 import type { Ordered } from '../flow/revise.ts'
 import { findDecision } from '../store/decisions.ts'
 import { listNodes } from '../store/nodes.ts'
 import { type App, mount, type RouteContext } from './route.ts'
-import { audienceNodes, type DecisionShape as Shown } from './shapes.ts'
+import type { DecisionShape as Shown } from './shapes.ts'
 import { idParams, One, oneExample, Reason, showDecisions, who } from './show-decisions.ts'
 
 const Wait = z.coerce.number().min(0).max(10).default(0).meta({
@@ -58,7 +59,7 @@ export function mountOrders(app: App, flow: Flow): void {
     handle: async ({ query, body, caller }, context) => {
       const { target, audience, direction } = body
       const order = { target, lengthMs: body.for, audience, direction }
-      const block = () => flow.orders.block(order, who(caller, body.reason))
+      const block = () => flow.orders.order(order, who(caller, body.reason))
       const { shown, second } = await done(query.wait_s, block)
       const cleared = readAddress(target).cleared
       const notices = [

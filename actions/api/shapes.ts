@@ -5,6 +5,7 @@ import { Audience, NodeName } from '#contract/audience.ts'
 import { Heartbeat } from '#contract/receipt.ts'
 import { printTime } from '#contract/time.ts'
 import { explainReason } from '../decide/explain.ts'
+import { audienceNodes } from '../flow/audience-nodes.ts'
 import { nodeState, nodeStates } from '../flow/node-state.ts'
 import { type Decision, decisionStates } from '../store/decisions.ts'
 import type { Node } from '../store/nodes.ts'
@@ -109,17 +110,6 @@ export function showDecision(
     alerts: decision.alerts,
     nodes: counts,
   }
-}
-
-export function audienceNodes(audience: readonly string[], nodes: readonly Node[]): Node[] {
-  const wanted = new Set(audience)
-  return nodes.filter(
-    (node) =>
-      node.revoked === null &&
-      (wanted.has('all') ||
-        wanted.has(`node/${node.name}`) ||
-        node.groups.some((group) => wanted.has(`group/${group}`))),
-  )
 }
 
 function count(decision: Decision, receipts: readonly NodeReceipt[], nodes: readonly Node[]) {

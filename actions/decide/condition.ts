@@ -18,6 +18,8 @@ export type Condition = {
   /** Lists and providers of intelligence that it names. */
   readonly lists: readonly string[]
   readonly providers: readonly string[]
+  /** Whether it asks what nodes still stop. */
+  readonly asksHits: boolean
 }
 
 export function readCondition(text: string): Condition | Mistake {
@@ -37,6 +39,7 @@ export function readCondition(text: string): Condition | Mistake {
       windowMs: longestWindow(expression.ast),
       lists: [...new Set(namedIn(expression.ast, 'listed'))],
       providers: [...new Set(namedIn(expression.ast, 'intel'))],
+      asksHits: calls(expression.ast, 'still_hitting'),
     }
   } catch (error) {
     return asMistake(error, text)
@@ -59,6 +62,11 @@ function makeEnvironment(): Environment {
 function longestWindow(node: ASTNode): number {
   const own = node.op === 'call' && isCounting(node.args[0]) ? readWindow('', node.args[1][0]) : 0
   return Math.max(own, ...childrenOf(node).map(longestWindow))
+}
+
+function calls(node: ASTNode, called: string): boolean {
+  if (node.op === 'call' && node.args[0] === called) return true
+  return childrenOf(node).some((child) => calls(child, called))
 }
 
 /** The names in all calls of this function. */

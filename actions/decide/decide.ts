@@ -1,12 +1,14 @@
 /** The judgement: one alert, what is known of its attacker, the policy and the time give one verdict. */
 import { type Address, addressScope, maybeAddress, widen } from '#contract/address.ts'
 import { readTime } from '#contract/time.ts'
+import { allowanceOf } from './allowance.ts'
 import { type Case, openConsult } from './case.ts'
 import { NotAsked } from './consult.ts'
 import { type Evidence, makeEvidence } from './evidence.ts'
 import type { Facts } from './facts.ts'
 import { limitsOn, veto } from './limits.ts'
 import { matches } from './match.ts'
+import { isSameMeasure } from './measure.ts'
 import { blockLength, protectionOf } from './order.ts'
 import type { Policy, Rule, Terms } from './policy.ts'
 import { provisionally } from './provisional.ts'
@@ -103,6 +105,8 @@ function judge(
     return observe(rule, matter.policy, { outcome, rule: rule.name, reasons: found })
   }
   const { target, aim } = aimAt(attacker, rule.terms, matter)
+  const allowance = allowanceOf(target, rule.terms, matter.facts)
+  if (allowance) return { outcome: 'ignore', rule: null, reasons: [...found, allowance] }
   const { lengthMs, escalated } = lengthOf(rule.terms, matter)
   const limits = [...limitsOn(target, matter), ...veto(matter.facts)]
   const asked = failed || doubted
@@ -116,11 +120,17 @@ function judge(
       audience: [...rule.terms.audience],
       direction: rule.terms.direction,
       lengthMs,
+      ...(isSameMeasure(rule.terms, {}) ? {} : pick(rule.terms)),
     },
     ...(capped && limits.length > 0 && { capped }),
     reasons: [...found, ...aim, ...escalated, ...limits],
   }
   return observe(rule, matter.policy, provisionally(verdict, rule, matter, evidence))
+}
+
+/** What a plain block has not. */
+function pick({ measure, scope }: Terms): Pick<Terms, 'measure' | 'scope'> {
+  return { measure, scope }
 }
 
 /** The attacker or the network around it, unless something protected lives in that network. */

@@ -174,8 +174,17 @@ export class Hidden {
   readonly consult: Consult
   /** When the alert was observed, epoch milliseconds. */
   readonly observed: number
+  /** When a node last stopped something of this attacker. */
+  readonly lastHit: number | undefined
   readonly #addresses = new Map<string, Address | undefined>()
-  constructor(history: History, consult: Consult, attacker: Address, observed: number) {
+  constructor(
+    history: History,
+    consult: Consult,
+    attacker: Address,
+    observed: number,
+    lastHit: number | undefined,
+  ) {
+    this.lastHit = lastHit
     this.history = history
     this.consult = consult
     this.observed = observed
@@ -210,6 +219,6 @@ export function makeEvidence(
     alert: new AlertView(alert, attacker, observed),
     offences: BigInt(facts.offences),
     place: new PlaceView(consult),
-    [hidden]: new Hidden(history, consult, attacker, observed),
+    [hidden]: new Hidden(history, consult, attacker, observed, facts.lastHit),
   }
 }

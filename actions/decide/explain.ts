@@ -1,6 +1,7 @@
 /** Prints a verdict and its reasons as sentences, for the console, the command line and the journal. */
 import { printDuration } from '#contract/duration.ts'
 import { printTime } from '#contract/time.ts'
+import { plainBlock, printMeasure, printNarrowing, unnarrowed } from './measure.ts'
 import type { Order, Outcome, Reason, Verdict } from './verdict.ts'
 
 /** What was decided first, then every reason in the order in which it was found. */
@@ -71,6 +72,12 @@ export function explainReason(reason: Reason): string {
       return `What was asked confirms the rule "${reason.rule}", so the block holds ${printDuration(reason.lengthMs)}.`
     case 'not_confirmed':
       return `What was asked does not confirm the rule "${reason.rule}".`
+    case 'allowed':
+      return `${reason.target} is allowed by ${reason.by} until ${printTime(reason.until)}, so a block would do nothing: ${stop(reason.why)}`
+    case 'rollout':
+      return `It is so wide that it goes to ${reason.nodes} ${reason.nodes === 1 ? 'node' : 'nodes'} of ${reason.audience.join(', ')} first, and to the rest when they stay well.`
+    case 'rollout_halted':
+      return `It was not rolled out, so a person decides: ${stop(reason.problem)}`
   }
 }
 
@@ -93,12 +100,15 @@ function headline({ outcome, would, order }: Verdict): string {
 
 function decided(outcome: Outcome, order: Order | undefined): string {
   if (order === undefined) return outcome
-  const { target, lengthMs, audience, direction } = order
+  const { target, lengthMs, audience, direction, measure = plainBlock } = order
   const way = { in: 'coming in', out: 'going out', both: 'both ways', forward: 'passing through' }[
     direction
   ]
-  const what = outcome === 'review' ? 'ask a person whether to block' : outcome
-  return `${what} ${target} for ${printDuration(lengthMs)}, ${way}, on ${audience.join(', ')}`
+  const verb = printMeasure(measure, target)
+  const what = outcome === 'review' ? `ask a person whether to ${verb}` : verb
+  const only = printNarrowing(order.scope ?? unnarrowed)
+  const which = only === '' ? way : `${way}, only ${only}`
+  return `${what} for ${printDuration(lengthMs)}, ${which}, on ${audience.join(', ')}`
 }
 
 function ceilingText({ ceiling, limit, value }: Extract<Reason, { code: 'ceiling' }>): string {

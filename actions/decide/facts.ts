@@ -1,4 +1,5 @@
 /** What is known about an attacker when its alert is judged. Gathered before, so that judging is pure. */
+import type { Direction } from '#contract/action.ts'
 import type { Outside } from './outside.ts'
 
 export type Facts = {
@@ -17,8 +18,22 @@ export type Facts = {
   outside: Outside
   /** What people said of this attacker or of this kind of alert, and what is still so. */
   ignored?: { until: number; actor: string; reason: string } | undefined
+  /** What people allow for a time that has to do with this attacker. */
+  allowed?: readonly Allowance[] | undefined
+  /** When a node last stopped something of what is blocked for this attacker, epoch milliseconds. */
+  lastHit?: number | undefined
   /** Never blocked, besides what the policy protects: people said so. The same array until it changes. */
   sheltered: readonly { address: string; why: string }[]
+}
+
+/** All traffic of the target in this direction passes on the nodes of the audience, whatever else is ordered. */
+export type Allowance = {
+  target: string
+  direction: Direction
+  audience: readonly string[]
+  until: number
+  actor: string
+  reason: string
 }
 
 export type PastAlert = {

@@ -26,6 +26,7 @@ export const macros: [signature: string, read: (call: MacroCall) => object][] = 
     ],
   ),
   ['in_network(ast, ast): bool', inNetwork],
+  ['still_hitting(ast): bool', stillHitting],
   ['during(ast, ast): bool', during],
   ['listed(ast): bool', listed],
   ['intel(ast): Intelligence', intelligence],
@@ -59,6 +60,15 @@ export function readSource(name: string, node: ASTNode | undefined): string {
 function counting(name: CountingName, { args: [argument] }: MacroCall) {
   const windowMs = readWindow(name, argument)
   return constant('int', (known) => known.history.count(name, windowMs))
+}
+
+/** Counted back from when the alert was observed, as everything is. */
+function stillHitting({ args: [argument] }: MacroCall) {
+  const windowMs = readWindow('still_hitting', argument)
+  return constant(
+    'bool',
+    ({ lastHit, observed }) => lastHit !== undefined && lastHit > observed - windowMs,
+  )
 }
 
 function during({ args: [when, zone] }: MacroCall) {

@@ -1,5 +1,5 @@
 /** What every block must pass, whoever asks for it: the limits that no rule and no person goes beyond. */
-import { type Address, addressScope, overlaps, readAddress } from '#contract/address.ts'
+import { type Address, addressScope, contains, overlaps, readAddress } from '#contract/address.ts'
 import { Problem } from '#contract/problem.ts'
 import type { Facts } from './facts.ts'
 
@@ -38,6 +38,39 @@ export function checkOrder({ target, policy, facts }: Shield & { target: string 
     { remedy: 'choose a target beside it, or take the entry out of protect in the policy' },
   )
 }
+
+/**
+ * The canonical target of an allow by hand, which is never wider than what a rule may block. What is never blocked needs
+ * none. Throws `address_invalid`, `too_wide` or `protected_target`.
+ */
+export function checkAllow({
+  target,
+  policy,
+  facts,
+}: Shield & { target: string; policy: { readonly ceilings: Ceilings } }): Address {
+  const address = readAddress(target)
+  const { ceilings } = policy
+  const widest = address.family === 4 ? ceilings.ipv4_prefix : ceilings.ipv6_prefix
+  if (address.prefix < widest)
+    throw new Problem('too_wide', `${address.text} is wider than the ceiling of /${widest}`, {
+      remedy: `allow networks of /${widest} or longer, one by one; what is never to be blocked belongs into protect`,
+    })
+  const protection = protectionOf(address, { policy, facts })
+  const never = 'nothing has to be allowed'
+  if (protection && contains(protection.address, address))
+    throw new Problem(
+      'protected_target',
+      `${address.text} is never blocked anyway: ${protection.address.text} is protected (${protection.why})`,
+      { remedy: never },
+    )
+  if (addressScope(address) !== 'special') return address
+  throw new Problem(
+    'protected_target',
+    `${address.text} is never blocked anyway: it holds addresses of no single host`,
+    { remedy: never },
+  )
+}
+type Ceilings = { readonly ipv4_prefix: number; readonly ipv6_prefix: number }
 
 /** The first protected network that shares any host with the address. */
 export function protectionOf(address: Address, { policy, facts }: Shield): Protection | undefined {

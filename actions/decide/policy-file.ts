@@ -1,6 +1,14 @@
 /** The policy as it is written: the strict schema of the YAML file, with every default. */
 import { z } from 'zod'
-import { Direction } from '#contract/action.ts'
+import {
+  Direction,
+  InterfaceName,
+  mostPorts,
+  PortRange,
+  Protocol,
+  portProtocols,
+  Rate,
+} from '#contract/action.ts'
 import { AddressText } from '#contract/address.ts'
 import { Audience } from '#contract/audience.ts'
 import { Duration } from '#contract/duration.ts'
@@ -38,12 +46,31 @@ const Provisional = strict({
   otherwise: z.enum(['lift', 'review']).default('lift'),
 })
 
+/** `22` as well as `8000-8100`: YAML reads the first as a number. */
+const Port = z.preprocess((entry) => (typeof entry === 'number' ? String(entry) : entry), PortRange)
+
+const RuleScope = strict({
+  interface: InterfaceName.exactOptional(),
+  protocol: Protocol.exactOptional(),
+  ports: z.array(Port).min(1).max(mostPorts).exactOptional(),
+}).refine(({ protocol, ports }) => !ports || portProtocols.some((one) => one === protocol), {
+  path: ['ports'],
+  message: `ports need a protocol that has them: ${portProtocols.join(', ')}`,
+})
+
+/** While nodes go on stopping something of it, a block does not end, up to so long after it was first ordered. */
+const Renewal = strict({ while_hitting: Length, at_most: Length })
+
 const Rule = strict({
   name: Name,
   because: Sentence,
   when: When,
-  verdict: Outcome,
+  verdict: z.enum(['block', 'limit', 'review', 'watch', 'ignore']),
   for: Length.optional(),
+  scope: RuleScope.optional(),
+  response: z.enum(['drop', 'reject']).optional(),
+  rate: Rate.optional(),
+  renew: Renewal.optional(),
   audience: Audiences.optional(),
   direction: Direction.optional(),
   escalate: Escalation.optional(),
@@ -112,6 +139,7 @@ const TestFacts = strict({
   own: z.array(AddressText).default([]),
   blocks_in_force: z.int().min(0).default(0),
   blocks_last_minute: z.int().min(0).default(0),
+  last_hit: Duration.optional(),
   country: z.string().optional(),
   city: z.string().optional(),
   asn: z.int().min(0).optional(),
@@ -138,7 +166,7 @@ const Test = strict({
   facts: TestFacts.prefault({}),
   now: Moment.optional(),
   expect: strict({
-    verdict: Outcome,
+    verdict: z.enum(['block', 'limit', 'review', 'watch', 'ignore']),
     rule: Name.nullable().optional(),
     target: z.string().optional(),
     for: Length.optional(),
@@ -163,6 +191,14 @@ const Review = strict({
   second_approver: strict({ ipv4_prefix: Prefix4, ipv6_prefix: Prefix6 }).optional(),
 })
 
+/** Blocks wider than this go to the canary first, and to the rest when so large a share of it confirms and all stay well. */
+const StagedRollout = strict({
+  wider_than: strict({ ipv4: Prefix4, ipv6: Prefix6 }),
+  canary: Audiences.refine((names) => !names.includes('all'), 'the canary is a part of the fleet'),
+  wait: Length.refine((ms) => ms >= 10_000, 'nodes need ten seconds at least').default(60_000),
+  healthy: z.number().gt(0).max(1).default(0.9),
+})
+
 export const PolicyFile = strict({
   version: z.literal(1),
   mode: z.enum(['enforce', 'observe']).default('enforce'),
@@ -170,6 +206,7 @@ export const PolicyFile = strict({
     audience: Audiences.default(['all']),
     direction: Direction.default('in'),
     for: Length.optional(),
+    renew: Renewal.optional(),
   }).prefault({}),
   ipv4_prefix: Prefix4.default(32),
   ipv6_prefix: Prefix6.default(64),
@@ -180,6 +217,7 @@ export const PolicyFile = strict({
   sources: z.record(z.string(), SourceEntry).default({}),
   certain: z.array(Signature).default([]),
   review: Review.prefault({}),
+  rollout: StagedRollout.optional(),
   rules: z.array(Rule),
   tests: z.array(Test).default([]),
 })

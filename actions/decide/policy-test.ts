@@ -31,7 +31,7 @@ export function runPolicyTests(policy: Policy): PolicyTestResult[] {
 function runTest(policy: Policy, test: PolicyTest): PolicyTestResult {
   const now = test.now ?? noon
   const alert = makeAlert(test, now)
-  const facts = makeFacts(test, policy, alert, test.alert.observed ?? now)
+  const facts = makeFacts(test, policy, alert, { observed: test.alert.observed ?? now, now })
   const matter = { alert, facts, policy, now }
   const verdict = decide(matter)
   const { name, expect } = test
@@ -49,8 +49,8 @@ function runTest(policy: Policy, test: PolicyTest): PolicyTestResult {
 
 /** Pairs of what the test says and what came out; only of what the test says anything about. */
 function comparisons(expect: PolicyTest['expect'], verdict: Verdict): [string, string][] {
-  const { outcome, rule, would, order, reasons } = verdict
-  const pairs: [string, string][] = [[expect.verdict, outcome]]
+  const { rule, would, order, reasons } = verdict
+  const pairs: [string, string][] = [[expect.verdict, verdictOf(verdict)]]
   if (expect.rule !== undefined) pairs.push([`rule ${expect.rule}`, `rule ${rule}`])
   if (expect.would !== undefined) pairs.push([`would ${expect.would}`, `would ${would ?? 'not'}`])
   if (expect.target !== undefined) {
@@ -69,6 +69,11 @@ function comparisons(expect: PolicyTest['expect'], verdict: Verdict): [string, s
     pairs.push([wanted, missing ? `reasons ${codes.join(' ')}` : wanted])
   }
   return pairs
+}
+
+/** As a policy calls it. */
+function verdictOf({ outcome, order }: Verdict): PolicyTest['expect']['verdict'] {
+  return outcome === 'block' && order?.measure?.action === 'limit' ? 'limit' : outcome
 }
 
 function makeAlert({ name, alert }: PolicyTest, now: number): Alert {
@@ -107,7 +112,12 @@ function present({ address, host, port, protocol }: Victim): NonNullable<Alert['
   }
 }
 
-function makeFacts({ facts }: PolicyTest, policy: Policy, alert: Alert, observed: number): Facts {
+function makeFacts(
+  { facts }: PolicyTest,
+  policy: Policy,
+  alert: Alert,
+  { observed, now }: { observed: number; now: number },
+): Facts {
   return {
     history: facts.history
       .flatMap((entry) => unfold(entry, alert, observed))
@@ -119,6 +129,7 @@ function makeFacts({ facts }: PolicyTest, policy: Policy, alert: Alert, observed
     blocksLastMinute: facts.blocks_last_minute,
     outside: makeOutside(facts, policy),
     sheltered: [],
+    ...(facts.last_hit !== undefined && { lastHit: now - facts.last_hit }),
   }
 }
 

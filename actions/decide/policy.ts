@@ -1,9 +1,10 @@
 /** A policy that was read: everything checked, conditions compiled, ready to judge with. */
 import type { Direction } from '#contract/action.ts'
 import { readAddress } from '#contract/address.ts'
-import { nearest } from '#contract/problem.ts'
+import { nearest, type Problem } from '#contract/problem.ts'
 import { type Condition, readCondition } from './condition.ts'
 import { historyWindowMs } from './facts.ts'
+import { type Measure, type Narrowing, plainBlock, unnarrowed } from './measure.ts'
 import type { Protection } from './order.ts'
 import { type FailMode, placeSources } from './outside.ts'
 import type { PolicyFile, PolicyTest, RuleEntry } from './policy-file.ts'
@@ -41,6 +42,17 @@ export type Policy = {
   /** Providers of intelligence that any rule names. */
   readonly providers: readonly string[]
   readonly lists: readonly string[]
+  /** Blocks of networks shorter than this go to the canary first. */
+  readonly rollout:
+    | {
+        readonly widerThan: { readonly 4: number; readonly 6: number }
+        readonly canary: readonly string[]
+        readonly waitMs: number
+        readonly healthy: number
+      }
+    | undefined
+  /** Whether any condition asks what nodes still stop. */
+  readonly asksHits: boolean
   readonly rules: readonly Rule[]
   readonly tests: readonly PolicyTest[]
 }
@@ -63,7 +75,13 @@ export type Terms = {
   /** The network that is blocked around an attacker, by family. */
   readonly prefix: { readonly 4: number; readonly 6: number }
   readonly provisional: Provisional | undefined
+  readonly measure: Measure
+  readonly scope: Narrowing
+  readonly renew: Renewal | undefined
 }
+
+/** A block that a node stopped something by within `whileHittingMs` is renewed, up to so long after it was first ordered. */
+export type Renewal = { readonly whileHittingMs: number; readonly atMostMs: number }
 
 /** A block at once for a short time, which grows to its length if `confirm` holds once the attacker was asked about. */
 export type Provisional = {
@@ -110,6 +128,15 @@ export function readPolicy(text: string): Policy {
     },
     providers: mentioned(rules, 'providers'),
     lists: mentioned(rules, 'lists'),
+    rollout: file.rollout && {
+      widerThan: { 4: file.rollout.wider_than.ipv4, 6: file.rollout.wider_than.ipv6 },
+      canary: file.rollout.canary,
+      waitMs: file.rollout.wait,
+      healthy: file.rollout.healthy,
+    },
+    asksHits: rules.some(
+      ({ condition, terms }) => condition.asksHits || terms?.provisional?.confirm.asksHits,
+    ),
     rules,
     tests: file.tests,
   }
@@ -117,7 +144,9 @@ export function readPolicy(text: string): Policy {
 
 function readRule(source: Source, file: PolicyFile, entry: RuleEntry, index: number): Rule {
   const condition = compile(source, ['rules', index, 'when'], entry.when)
-  const { name, because, verdict } = entry
+  const { name, because } = entry
+  // What is limited is what the policy acts on: to judge, a block.
+  const verdict = entry.verdict === 'limit' ? 'block' : entry.verdict
   const observe = entry.observe
   return {
     name,
@@ -200,7 +229,42 @@ function readTerms(
     },
     prefix,
     provisional: readProvisional(source, entry, index, lengthMs),
+    measure: readMeasure(entry, refuse),
+    scope: entry.scope ?? unnarrowed,
+    renew: readRenewal(entry.renew ?? file.defaults.renew, entry, lengthMs, refuse),
   }
+}
+
+type Refuse = (key: string, message: string, remedy: string) => Problem
+
+/** A rate makes a limit of it; a rule that asks says by its rate that it asks for one. */
+function readMeasure({ verdict, rate, response }: RuleEntry, refuse: Refuse): Measure {
+  if (verdict === 'limit' && !rate)
+    throw refuse(
+      'rate',
+      'a limit without a rate',
+      'write rate: { packets: 20, per: second, burst: 40 }',
+    )
+  if (verdict === 'block' && rate)
+    throw refuse('rate', 'a block lets nothing pass', 'use verdict: limit, or take the rate out')
+  if (rate && response)
+    throw refuse('response', 'what a limit drops is never answered', 'take response out')
+  if (rate) return { action: 'limit', rate }
+  return response === 'reject' ? { action: 'block', response } : plainBlock
+}
+
+function readRenewal(
+  renew: RuleEntry['renew'],
+  { renew: own }: RuleEntry,
+  lengthMs: number,
+  refuse: Refuse,
+): Renewal | undefined {
+  if (renew === undefined) return undefined
+  if (renew.at_most > lengthMs)
+    return { whileHittingMs: renew.while_hitting, atMostMs: renew.at_most }
+  // The usual one is for those rules that it can do something for.
+  if (own === undefined) return undefined
+  throw refuse('renew', 'the block is as long as it may get', 'raise at_most or lower for')
 }
 
 function readProvisional(
@@ -245,6 +309,10 @@ const termKeys = [
   'ipv4_prefix',
   'ipv6_prefix',
   'provisional',
+  'scope',
+  'response',
+  'rate',
+  'renew',
 ] as const satisfies (keyof RuleEntry)[]
 
 function refuseRepeats(

@@ -1,5 +1,6 @@
 /** What the policy says of one alert and its facts. */
 import type { Direction } from '#contract/action.ts'
+import type { Measure, Narrowing } from './measure.ts'
 import type { FailMode } from './outside.ts'
 
 export type Outcome = 'block' | 'review' | 'watch' | 'ignore'
@@ -25,12 +26,14 @@ export type Verdict = {
   reasons: Reason[]
 }
 
-/** Canonical target, whom it is for, which way, how long. */
+/** Canonical target, whom it is for, which way, how long; what is done to which traffic, where it is no plain block. */
 export type Order = {
   target: string
   audience: string[]
   direction: Direction
   lengthMs: number
+  measure?: Measure
+  scope?: Narrowing
 }
 
 /** A structured reason; `explain` prints it as a sentence. */
@@ -76,3 +79,6 @@ export type Reason =
   | { code: 'provisional'; rule: string; lengthMs: number; fullMs: number }
   | { code: 'confirmed'; rule: string; lengthMs: number }
   | { code: 'not_confirmed'; rule: string }
+  | { code: 'allowed'; target: string; by: string; why: string; until: number }
+  | { code: 'rollout'; nodes: number; audience: readonly string[] }
+  | { code: 'rollout_halted'; problem: string }

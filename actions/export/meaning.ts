@@ -52,6 +52,7 @@ const failures: readonly string[] = [
   'receipt.failed',
   'node.degraded',
   'node.head_withheld',
+  'node.cut_off',
   'node.silent',
   'list.silent',
   'places.silent',

@@ -108,7 +108,8 @@ async function block(
   one: One,
 ): Promise<Done> {
   const policy = parts.policy()
-  const { text } = checkOrder({ target: one.target.text, policy, facts: parts.facts })
+  const target = checkOrder({ target: one.target.text, policy, facts: parts.facts })
+  const { text } = target
   checkSpared(asked, one.target)
   const now = parts.now()
   const longest = longestOf(asked, one.order) ?? policy.defaults.lengthMs ?? 0
@@ -135,7 +136,7 @@ async function block(
     )
   const { audience, direction } = asked
   const order = {
-    target: text,
+    target,
     lengthMs: notAfter - now,
     audience: audience && [...audience],
     direction,

@@ -17,7 +17,7 @@ import type { Envelope } from '../store/outbox.ts'
 import { dropPending, type Pending } from '../store/pending.ts'
 import type { Writer } from '../store/store.ts'
 import { gather } from './enrich.ts'
-import { type Addressed, issue, toBlock } from './issue.ts'
+import { type Addressed, issue, toOrder } from './issue.ts'
 import type { JudgeParts } from './judge-batch.ts'
 import { answers, unheard } from './settle.ts'
 
@@ -71,7 +71,7 @@ async function store(
     const after = { ...before, lengthMs, notAfter: (before.issued ?? now) + lengthMs }
     await updateDecision(tx, before.id, { lengthMs, notAfter: after.notAfter })
     await appendJournal(tx, [line('decision.confirm', before, after, because, now)])
-    return issue(tx, parts.keys, [{ audience: after.audience, action: toBlock(after, now) }], now)
+    return issue(tx, parts.keys, [{ audience: after.audience, action: toOrder(after, now) }], now)
   }
   if (outcome === 'review') {
     const question = questionFrom(before, lengthMs, now)
@@ -111,9 +111,9 @@ async function askedAlready(
   question: Decision,
   now: number,
 ): Promise<Decision | undefined> {
-  const { target, audience, direction, lengthMs } = question
+  const { target, audience, direction, lengthMs, measure, scope } = question
   if (target === null || direction === null) return undefined
-  const order = { target, audience, direction, lengthMs: lengthMs ?? 0 }
+  const order = { target, audience, direction, lengthMs: lengthMs ?? 0, measure, scope }
   const standing = await standingDecisions(tx, [target], now)
   return standing.find((decision) => answers(decision, { outcome: 'review', order }))
 }

@@ -1,10 +1,5 @@
 /** Turns orders into signed envelopes, one for each audience, within the transaction that recorded the decisions. */
-import {
-  type Action,
-  type BlockAction,
-  longestReason,
-  type StandingAction,
-} from '#contract/action.ts'
+import { type Action, longestReason, type StandingAction } from '#contract/action.ts'
 import {
   type EnvelopeClaims,
   envelopeHash,
@@ -56,17 +51,20 @@ export async function issue(
   return issued
 }
 
-/** The order that a decision in force gives to the nodes. */
-export function toBlock(decision: Decision, now: number): BlockAction {
-  const { id, target, direction, notAfter } = decision
+/** What a decision in force orders of the nodes. */
+export function toOrder(decision: Decision, now: number): StandingAction {
+  const { id, target, direction, notAfter, measure, scope } = decision
   if (target === null || direction === null || notAfter === null)
-    throw new Problem('internal', `decision ${id} orders no block`)
+    throw new Problem('internal', `decision ${id} orders nothing`)
   const reason = (decision.rule ?? decision.note ?? 'by hand').slice(0, longestReason)
+  const { ports, ...rest } = scope
   return {
-    action: 'block',
+    ...measure,
     decision: id,
     target,
     direction,
+    ...rest,
+    ...(ports && { ports: [...ports] }),
     issued: now,
     not_after: notAfter,
     reason,

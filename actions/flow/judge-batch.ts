@@ -4,7 +4,7 @@ import { Problem } from '#contract/problem.ts'
 import { decide } from '../decide/decide.ts'
 import type { Facts } from '../decide/facts.ts'
 import type { Policy } from '../decide/policy.ts'
-import type { Verdict } from '../decide/verdict.ts'
+import type { Reason, Verdict } from '../decide/verdict.ts'
 import { insertAlerts, knownAlerts, type NewAlert } from '../store/alerts.ts'
 import {
   type Decision,
@@ -15,15 +15,18 @@ import {
   updateReasons,
 } from '../store/decisions.ts'
 import { appendJournal, type JournalEntry } from '../store/journal.ts'
+import { listNodes } from '../store/nodes.ts'
 import type { Envelope } from '../store/outbox.ts'
 import { dropPending, type Pending, pendingAmong, putPending } from '../store/pending.ts'
 import type { Store, Writer } from '../store/store.ts'
 import { type GatherParts, type Given, gather } from './enrich.ts'
 import type { Hub } from './hub.ts'
-import { issue, toBlock } from './issue.ts'
+import { issue, toOrder } from './issue.ts'
 import type { SigningKeys } from './keys.ts'
+import { measured } from './order-line.ts'
 import type { Recorded } from './record.ts'
 import { type Settlement, settle } from './settle.ts'
+import { isStaged, stage } from './stage.ts'
 
 export type JudgeParts = GatherParts & {
   store: Store
@@ -71,7 +74,8 @@ export async function judgeBatch(
     }
     const standing = facts.standingOn(verdict.order?.target ?? '')
     const offender = facts.offenderOf(alert)
-    const settlement = settle(alert, verdict, offender, standing, now)
+    const settled = settle(alert, verdict, offender, standing, now)
+    const settlement = await onFewFirst(tx, settled, policy, now)
     const decision = addSettlement(changes, alert, settlement, now)
     changes.alerts.push({ alert, decision: decision.id, offender, facts: keepFacts(known) })
     const question = toConfirm(alert, verdict, settlement, policy)
@@ -93,6 +97,26 @@ export async function judgeBatch(
   }
 }
 
+/** A new block that is wide is for a few nodes first; where none of those is well, a person is asked. */
+async function onFewFirst(
+  tx: Writer,
+  settlement: Settlement,
+  policy: Policy,
+  now: number,
+): Promise<Settlement> {
+  const { kind, decision } = settlement
+  if (kind !== 'new' || decision.state !== 'issued' || !isStaged(decision, policy))
+    return settlement
+  const staged = stage(decision, policy, await listNodes(tx), now)
+  if (!(staged instanceof Problem)) return { kind, decision: { ...decision, ...staged } }
+  const reasons: Reason[] = [
+    ...decision.reasons,
+    { code: 'rollout_halted', problem: staged.message },
+  ]
+  const question = { ...decision, state: 'waiting', issued: null, notAfter: null, reasons } as const
+  return { kind, decision: question }
+}
+
 /** A new block for a short time is a question too. */
 function toConfirm(
   alert: Alert,
@@ -101,6 +125,7 @@ function toConfirm(
   policy: Policy,
 ): Pending | undefined {
   if (settlement.kind !== 'new' || !provisional || rule === null) return undefined
+  if (settlement.decision.state !== 'issued') return undefined
   const confirm = policy.rules.find(({ name }) => name === rule)?.terms?.provisional?.confirm
   if (!confirm) return undefined
   const { lengthMs } = provisional
@@ -201,6 +226,7 @@ function journalEntry(
       target,
       audience,
       direction,
+      ...measured(decision),
       not_after: notAfter,
       reasons: codes,
     },
@@ -227,7 +253,7 @@ async function store(
   )
   const orders = ordered.map((decision) => ({
     audience: decision.audience,
-    action: toBlock(decision, now),
+    action: toOrder(decision, now),
   }))
   return issue(tx, keys, orders, now)
 }

@@ -1,8 +1,9 @@
 /** What one order changes: its line in the journal, and what the nodes hear of it. */
 import { longestReason } from '#contract/action.ts'
+import { isSameMeasure } from '../decide/measure.ts'
 import type { Decision } from '../store/decisions.ts'
 import type { JournalEntry } from '../store/journal.ts'
-import { type Addressed, toBlock } from './issue.ts'
+import { type Addressed, toOrder } from './issue.ts'
 
 /** `actor` is `token/<name>`; the reason is required: somebody will ask at night. */
 export type Who = { actor: string; reason: string }
@@ -47,7 +48,7 @@ function ordersOf(
   before: Decision | undefined,
   after: Decision,
 ): Addressed[] {
-  if (isInForce(after)) return [{ audience: after.audience, action: toBlock(after, now) }]
+  if (isInForce(after)) return [{ audience: after.audience, action: toOrder(after, now) }]
   if (!before || !isInForce(before) || after.target === null) return []
   const { id: decision, target } = after
   const reason = who.reason.slice(0, longestReason)
@@ -62,5 +63,11 @@ export function isInForce({ state }: Decision): boolean {
 /** What an undo puts back. */
 function journalled(decision: Decision): object {
   const { state, target, audience, direction, lengthMs, issued, notAfter } = decision
-  return { state, target, audience, direction, length_ms: lengthMs, issued, not_after: notAfter }
+  const order = { ...measured(decision), length_ms: lengthMs, issued, not_after: notAfter }
+  return { state, target, audience, direction, ...order }
+}
+
+/** What a plain block has not; nothing for one. */
+export function measured({ measure, scope }: Pick<Decision, 'measure' | 'scope'>): object {
+  return isSameMeasure({ measure, scope }, {}) ? {} : { ...measure, ...scope }
 }

@@ -3,18 +3,19 @@ import { readAddress } from '#contract/address.ts'
 import { audiencesOf } from '#contract/audience.ts'
 import { printDuration } from '#contract/duration.ts'
 import { nearest, Problem } from '#contract/problem.ts'
-import { checkOrder } from '../decide/order.ts'
+import { checkAllow, checkOrder } from '../decide/order.ts'
 import type { Policy } from '../decide/policy.ts'
 import { type Decision, insertDecisions } from '../store/decisions.ts'
 import { listNodes } from '../store/nodes.ts'
 import type { Writer } from '../store/store.ts'
 import { type Asked, type Responded, respond } from './active-response.ts'
 import { decisionsOn } from './decisions-on.ts'
-import { type BlockOrder, checkLength, manualDecision } from './manual-decision.ts'
+import { checkLength, type ManualOrder, manualDecision } from './manual-decision.ts'
 import { change, type Who } from './order-line.ts'
-import { agree, keepFirst, needsTwo, type Wished } from './review-second.ts'
+import { agree, asksTwo, keepFirst, type Wished } from './review-second.ts'
 import { apply, type CommitParts, commit, type Fields, type Ordered, revise } from './revise.ts'
 import type { Said } from './said.ts'
+import { isStaged, stage } from './stage.ts'
 
 export type OrderParts = CommitParts & {
   policy(): Policy
@@ -26,8 +27,8 @@ export type OrderParts = CommitParts & {
 
 /** Wherever the policy wants two people, the first one's word alone changes nothing: `pending` says so. */
 export type Orders = {
-  /** A block by hand. Two of them on one address are two decisions: either may be lifted, the other holds. */
-  block(order: BlockOrder, who: Who): Promise<Ordered>
+  /** A block, an allow or a limit by hand. Two on one address are two decisions: either may be lifted, the other holds. */
+  order(order: ManualOrder, who: Who): Promise<Ordered>
   /** Issues what waited. The protected networks are checked again: they may have grown meanwhile. */
   approve(id: string, wished: Wished, who: Who): Promise<Ordered>
   decline(id: string, who: Who): Promise<Decision>
@@ -42,26 +43,28 @@ export type Orders = {
 
 export function openOrders(parts: OrderParts): Orders {
   return {
-    block: (order, who) => block(parts, order, who),
+    order: (wished, who) => order(parts, wished, who),
     approve: (id, wished, who) =>
       revise(parts, id, who, 'decision.approve', ['waiting'], async (before, now, tx) => {
-        const target = checkStill(parts, before)
+        checkStill(parts, before)
         if (wished.lengthMs !== undefined) checkLength(wished.lengthMs)
         if (wished.audience) await checkAudience(tx, wished.audience)
-        const agreed = needsTwo(target, parts.policy())
+        const agreed = asksTwo(before, parts.policy())
           ? await agree(tx, before, 'approve', wished, who, now)
           : { lengthMs: before.lengthMs ?? 0, audience: before.audience, ...given(wished) }
         if ('held' in agreed) return agreed
-        return issued(checkLength(agreed.lengthMs), agreed.audience, now)
+        const fields = issued(checkLength(agreed.lengthMs), agreed.audience, now)
+        const atOnce = wished.atOnce === true || wasHalted(before)
+        return atOnce ? fields : { ...fields, ...(await onFew(tx, parts, before, fields, now)) }
       }),
     decline: (id, who) =>
       revise(parts, id, who, 'decision.decline', ['waiting'], (_, now) => declined(now)),
     extend: (id, lengthMs, who) =>
       revise(parts, id, who, 'decision.extend', ['issued', 'applied'], async (before, now, tx) => {
-        const target = checkStill(parts, before)
+        checkStill(parts, before)
         const notAfter = now + checkLength(lengthMs)
         if (notAfter <= (before.notAfter ?? 0)) throw sooner(id, (before.notAfter ?? 0) - now)
-        if (!needsTwo(target, parts.policy())) return { notAfter }
+        if (!asksTwo(before, parts.policy())) return { notAfter }
         const agreed = await agree(tx, before, 'extend', { lengthMs }, who, now)
         return 'held' in agreed ? agreed : { notAfter }
       }),
@@ -81,17 +84,21 @@ export function openOrders(parts: OrderParts): Orders {
   }
 }
 
-/** A block of a network that needs two people waits for the second one. */
-function block(parts: OrderParts, order: BlockOrder, who: Who): Promise<Ordered> {
+/** A block of a network that needs two people waits for the second one; a wide one goes to a few nodes first. */
+function order(parts: OrderParts, wished: ManualOrder, who: Who): Promise<Ordered> {
   const policy = parts.policy()
-  const target = checkOrder({ target: order.target, policy, facts: shields(parts) }).text
+  const check = wished.action === 'allow' ? checkAllow : checkOrder
+  const target = check({ target: wished.target, policy, facts: shields(parts) })
   const now = parts.now()
-  const decision = manualDecision(parts.newId(), { ...order, target }, policy, who, now)
+  const decision = manualDecision(parts.newId(), { ...wished, target }, policy, who, now)
   return commit<Ordered>(parts, async (tx) => {
-    if (!needsTwo(target, policy)) {
-      await insertDecisions(tx, [decision])
-      const changes = [change(who, now, 'decision.issue', undefined, decision)]
-      return { result: decision, changes }
+    if (!asksTwo(decision, policy)) {
+      const few = wished.atOnce ? {} : await onFew(tx, parts, decision, decision, now)
+      const ordered = { ...decision, ...few }
+      await insertDecisions(tx, [ordered])
+      const more = wished.atOnce ? { at_once: true } : {}
+      const changes = [change(who, now, 'decision.issue', undefined, ordered, more)]
+      return { result: ordered, changes }
     }
     const question: Decision = { ...decision, state: 'waiting', issued: null, notAfter: null }
     await insertDecisions(tx, [question])
@@ -101,18 +108,39 @@ function block(parts: OrderParts, order: BlockOrder, who: Who): Promise<Ordered>
   })
 }
 
+/** What a wide block is while it is tried on a few nodes; nothing for any other. Throws `conflict` when none is well. */
+export async function onFew(
+  tx: Writer,
+  { policy }: Pick<OrderParts, 'policy'>,
+  decision: Decision,
+  { audience = decision.audience }: Fields,
+  now: number,
+): Promise<Pick<Fields, 'audience' | 'rollout'>> {
+  const whole = { ...decision, audience }
+  if (!isStaged(whole, policy())) return {}
+  const staged = stage(whole, policy(), await listNodes(tx), now)
+  if (staged instanceof Problem) throw staged
+  return { audience: staged.audience, rollout: staged.rollout }
+}
+
+/** It was tried already: who approves it now wants it everywhere. */
+function wasHalted({ reasons }: Decision): boolean {
+  return reasons.some(({ code }) => code === 'rollout_halted')
+}
+
 /** What no block may overlap, besides what the policy protects. */
 export function shields({ own, said }: Pick<OrderParts, 'own' | 'said'>) {
   return { own: own(), sheltered: said.sheltered() }
 }
 
-/** The target, which may be blocked still. Throws `protected_target`. */
+/** The target, of which this may be ordered still. Throws `protected_target`. */
 export function checkStill(
   parts: Pick<OrderParts, 'own' | 'said' | 'policy'>,
-  { target }: Decision,
+  { target, measure }: Decision,
 ): string {
   const policy = parts.policy()
-  return checkOrder({ target: target ?? '', policy, facts: shields(parts) }).text
+  const check = measure.action === 'allow' ? checkAllow : checkOrder
+  return check({ target: target ?? '', policy, facts: shields(parts) }).text
 }
 
 export function issued(lengthMs: number, audience: readonly string[], now: number): Fields {
@@ -122,6 +150,7 @@ export function issued(lengthMs: number, audience: readonly string[], now: numbe
     notAfter: now + lengthMs,
     lengthMs,
     audience: [...audience],
+    rollout: null,
   }
 }
 

@@ -92,12 +92,14 @@ async function evidenceOf(db: Reader, decision: Decision, limit: number) {
   return { cause, alerts: alerts.map((alert) => ({ ...alert, original: '', original_cut: true })) }
 }
 
-function questionOf({ target, lengthMs, audience, direction }: Decision): string {
+function questionOf({ target, lengthMs, audience, direction, measure, scope }: Decision): string {
   const order = {
     target: target ?? '',
     audience,
     direction: direction ?? 'in',
     lengthMs: lengthMs ?? 0,
+    measure,
+    scope,
   }
   return explainVerdict({ outcome: 'block', rule: null, order, reasons: [] }).join(' ')
 }

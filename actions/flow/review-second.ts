@@ -12,13 +12,23 @@ import type { Held } from './revise.ts'
 
 export type Terms = { lengthMs: number; audience: readonly string[] }
 /** What was said outright; the rest is as the first said, or as the decision has it. */
-export type Wished = { lengthMs?: number | undefined; audience?: readonly string[] | undefined }
+export type Wished = {
+  lengthMs?: number | undefined
+  audience?: readonly string[] | undefined
+  /** A wide block is for everybody at once, and not for a few first. */
+  atOnce?: boolean | undefined
+}
 
 /** Whether the policy wants two people for a block of this target. */
 export function needsTwo(target: string, { review }: Policy): boolean {
   if (review.secondApprover === undefined) return false
   const { family, prefix } = readAddress(target)
   return prefix < review.secondApprover[family]
+}
+
+/** The same of a decision: what is allowed stops nobody. */
+export function asksTwo({ measure, target }: Decision, policy: Policy): boolean {
+  return measure.action !== 'allow' && target !== null && needsTwo(target, policy)
 }
 
 /**

@@ -1,7 +1,7 @@
 /** By the clock: what nobody answered in time is declined, or blocked where the policy says so and all still allows it. */
 import { readAddress } from '#contract/address.ts'
 import { printDuration } from '#contract/duration.ts'
-import { toProblem } from '#contract/problem.ts'
+import { Problem, toProblem } from '#contract/problem.ts'
 import { explainReason } from '../decide/explain.ts'
 import type { Facts } from '../decide/facts.ts'
 import { limitsOn } from '../decide/limits.ts'
@@ -10,7 +10,7 @@ import { alertsOf } from '../store/alerts.ts'
 import type { Decision } from '../store/decisions.ts'
 import { causeOf, listQuestions } from '../store/review.ts'
 import type { Writer } from '../store/store.ts'
-import { checkStill, declined, issued, shields } from './order.ts'
+import { checkStill, declined, issued, onFew, shields } from './order.ts'
 import type { Change, Who } from './order-line.ts'
 import type { ReviewParts } from './review.ts'
 import { needsTwo } from './review-second.ts'
@@ -82,7 +82,19 @@ async function answerOf(
   if (lasting) return decline(explainReason(lasting))
   if (limits.length > 0) return 'later'
   const who = { actor: 'clock', reason }
-  return [issued(decision.lengthMs ?? 0, decision.audience, now), who, 'decision.timeout_block']
+  const fields = issued(decision.lengthMs ?? 0, decision.audience, now)
+  const few = await fewOf(tx, parts, decision, fields, now)
+  if (few instanceof Problem) return decline(few.message)
+  return [{ ...fields, ...few }, who, 'decision.timeout_block']
+}
+
+async function fewOf(...given: Parameters<typeof onFew>): Promise<Fields | Problem> {
+  try {
+    return await onFew(...given)
+  } catch (error) {
+    if (error instanceof Problem && error.code === 'conflict') return error
+    throw error
+  }
 }
 
 /** The ceiling of this minute is none of the next. */
@@ -105,6 +117,8 @@ async function against(
   } catch (error) {
     return toProblem(error).message
   }
+  const halted = decision.reasons.find(({ code }) => code === 'rollout_halted')
+  if (halted) return explainReason(halted)
   const veto = decision.reasons.find(({ code }) => code === 'vetoed')
   if (veto) return explainReason(veto)
   const alerts = await alertsOf(tx, await causeOf(tx, decision), 50)

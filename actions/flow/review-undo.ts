@@ -13,7 +13,7 @@ import { isInForce, remark, type Who } from './order-line.ts'
 import { withdraw } from './propose.ts'
 import type { ReviewParts } from './review.ts'
 import { takeBack } from './review-ignore.ts'
-import { needsTwo } from './review-second.ts'
+import { asksTwo } from './review-second.ts'
 import { apply, commit, type Fields, mustFind } from './revise.ts'
 
 export type Undone = {
@@ -113,6 +113,7 @@ function toWaiting(
     notAfter: null,
     ended: null,
     endReason: null,
+    rollout: null,
   }
 }
 
@@ -129,7 +130,8 @@ function toForce(
   if (past.not_after === null || past.not_after <= now)
     throw tooLate(decision, 'its time is over by now')
   if (isInForce(decision)) return { notAfter: past.not_after }
-  if (needsTwo(checkStill(parts, decision), parts.policy()))
+  checkStill(parts, decision)
+  if (asksTwo(decision, parts.policy()))
     throw tooLate(decision, 'a block of this target needs two people')
   return { state: 'issued', notAfter: past.not_after, ended: null, endReason: null }
 }

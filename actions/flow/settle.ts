@@ -1,5 +1,6 @@
 /** What a verdict becomes: a new decision, or more evidence for one that stands. Pure. */
 import type { Alert } from '#contract/alert.ts'
+import { isSameMeasure, plainBlock, unnarrowed } from '../decide/measure.ts'
 import type { Reason, Verdict } from '../decide/verdict.ts'
 import { type Decision, type DecisionState, decisionIdFrom } from '../store/decisions.ts'
 
@@ -24,13 +25,16 @@ export function settle(
 ): Settlement {
   const blocked = verdict.capped && standing.find((decision) => isBlocked(decision, verdict))
   if (blocked) return { kind: 'evidence', decision: blocked }
-  const same = standing.find((decision) => answers(decision, verdict))
+  const same =
+    standing.find((decision) => answers(decision, verdict)) ??
+    standing.find((decision) => isHalted(decision, verdict))
   if (!same) return { kind: 'new', decision: newDecision(alert, verdict, offender, now) }
   const vetoes = unheard(same, verdict.reasons)
   if (vetoes.length > 0) return { kind: 'evidence', decision: same, vetoes }
   const lengthMs = verdict.order?.lengthMs ?? 0
   const notAfter = now + lengthMs
   const gain = notAfter - (same.notAfter ?? notAfter)
+  if (same.state === 'waiting') return { kind: 'evidence', decision: same }
   const sure = verdict.outcome === 'block' && verdict.provisional === undefined
   return sure && gain >= (isProvisional(same.reasons) ? 1 : lengthMs / 10)
     ? { kind: 'evidence', decision: same, notAfter }
@@ -59,6 +63,15 @@ function isBlocked(decision: Decision, { order }: Verdict): boolean {
   return order !== undefined && answers(decision, { outcome: 'block', order })
 }
 
+/** A block that was tried on a few nodes and taken back there is a question now, and is not tried again meanwhile. */
+function isHalted(decision: Decision, { order }: Verdict): boolean {
+  return (
+    order !== undefined &&
+    decision.reasons.some(({ code }) => code === 'rollout_halted') &&
+    answers(decision, { outcome: 'review', order })
+  )
+}
+
 /** Whether the decision is already what this verdict would become. */
 export function answers(decision: Decision, verdict: Pick<Verdict, 'outcome' | 'order'>): boolean {
   if (!verdict.order || decision.origin !== 'policy') return false
@@ -68,7 +81,8 @@ export function answers(decision: Decision, verdict: Pick<Verdict, 'outcome' | '
     wanted.includes(decision.state) &&
     decision.target === verdict.order.target &&
     decision.direction === verdict.order.direction &&
-    decision.audience.join() === verdict.order.audience.join()
+    isSameMeasure(decision, verdict.order) &&
+    (decision.rollout?.audience ?? decision.audience).join() === verdict.order.audience.join()
   )
 }
 
@@ -101,5 +115,8 @@ function newDecision(
     reasons: verdict.reasons,
     would: verdict.would ?? null,
     alerts: 1,
+    measure: order?.measure ?? plainBlock,
+    scope: order?.scope ?? unnarrowed,
+    rollout: null,
   }
 }

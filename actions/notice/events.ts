@@ -10,6 +10,7 @@ const high = new Set([
   'node.degraded',
   'node.silent',
   'node.head_withheld',
+  'node.cut_off',
   'epoch.begin',
 ])
 /** What was wanted or heals by itself. */

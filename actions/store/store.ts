@@ -5,6 +5,7 @@ import { Migrator } from 'kysely/migration'
 import * as first from './migrations/0001.ts'
 import * as second from './migrations/0002.ts'
 import * as third from './migrations/0003.ts'
+import * as fourth from './migrations/0004.ts'
 import type { Tables } from './tables.ts'
 
 export type Reader = Kysely<Tables>
@@ -141,7 +142,9 @@ async function undo(tx: Writer, cause: unknown): Promise<void> {
 async function migrate(db: Kysely<Tables>): Promise<void> {
   const migrator = new Migrator({
     db,
-    provider: { getMigrations: async () => ({ '0001': first, '0002': second, '0003': third }) },
+    provider: {
+      getMigrations: async () => ({ '0001': first, '0002': second, '0003': third, '0004': fourth }),
+    },
   })
   const { error } = await migrator.migrateToLatest()
   if (error) throw error

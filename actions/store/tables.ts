@@ -54,6 +54,16 @@ export type Tables = {
     /** reasons and would, as the verdict gave them. */
     verdict: string
     alerts: number
+    action: 'block' | 'allow' | 'limit'
+    /** Narrowing, as far as anything narrows it. */
+    scope: string | null
+    response: 'reject' | null
+    /** The Rate of a limit. */
+    rate: string | null
+    /** The Rollout of a block that goes, or went, to a few nodes first. */
+    rollout: string | null
+    /** When it is to be seen whether the rest follows; null when nothing is to be seen. */
+    rollout_due: number | null
   }
   /** Wished state of each audience: what a snapshot of it holds. */
   claims: {
@@ -98,6 +108,8 @@ export type Tables = {
     epoch: number
     seq: number
   }
+  /** What each node last said of how much a decision stopped there. */
+  hits: { decision: string; node: string; packets: number; last: number }
   nodes: {
     name: string
     groups: string

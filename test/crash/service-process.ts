@@ -107,6 +107,7 @@ function decided(action: BlockAction, audience: string): Decision {
     },
     ...{ notAfter: action.not_after, ended: null, endReason: null, actor: 'thief', note: null },
     ...{ reasons: [], would: null, alerts: 0 },
+    ...{ measure: { action: 'block' }, scope: {}, rollout: null },
   }
 }
 

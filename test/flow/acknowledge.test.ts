@@ -70,7 +70,7 @@ function receipt(decision: string, status: Receipt['status']): Receipt {
 
 async function block(service: TestService, audience: string[]): Promise<string> {
   const order = { target: '203.0.113.7', lengthMs: 3_600_000, audience }
-  return (await service.flow.orders.block(order, { actor: 'token/test', reason: 'test' })).id
+  return (await service.flow.orders.order(order, { actor: 'token/test', reason: 'test' })).id
 }
 
 async function receipts(service: TestService): Promise<string[]> {

@@ -65,5 +65,8 @@ function decision(n: number, target: string, notAfter: number): Decision {
     reasons: [],
     would: null,
     alerts: 0,
+    measure: { action: 'block' },
+    scope: {},
+    rollout: null,
   }
 }

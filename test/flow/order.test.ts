@@ -11,7 +11,7 @@ describe('a block whose target is protected since', () => {
     t.after(() => service.close())
     const who = { actor: 'token/test', reason: 'test' }
     const order = { target: '203.0.113.7', lengthMs: 3_600_000 }
-    const { id, notAfter } = await service.flow.orders.block(order, who)
+    const { id, notAfter } = await service.flow.orders.order(order, who)
     service.setPolicy(plainPolicy.replace('198.51.100.64/28', '203.0.113.0/28'))
     await assert.rejects(service.flow.orders.extend(id, 7_200_000, who), {
       code: 'protected_target',
@@ -27,7 +27,7 @@ describe('a reason longer than an action may carry', () => {
     t.after(() => service.close())
     const who = { actor: 'token/test', reason: 'r'.repeat(longestReason + 100) }
     const order = { target: '203.0.113.7', lengthMs: 3_600_000 }
-    const { id } = await service.flow.orders.block(order, who)
+    const { id } = await service.flow.orders.order(order, who)
     const [claim] = await claimsOf(service.flow.store.read, 'all', service.clock.now)
     assert.equal(claim?.reason.length, longestReason)
     const lifted = await service.flow.orders.lift(id, who)

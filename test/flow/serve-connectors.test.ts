@@ -236,6 +236,9 @@ function decision(n: string, target: string, more: Partial<Decision>): Decision 
     reasons: [],
     would: null,
     alerts: 0,
+    measure: { action: 'block' },
+    scope: {},
+    rollout: null,
     ...more,
   }
 }

@@ -23,7 +23,7 @@ describe('a second service on the same data directory', () => {
       assert.match(error.remedy ?? '', /stop the other service that uses this data directory/)
       return true
     })
-    await first.flow.orders.block(
+    await first.flow.orders.order(
       { target: '203.0.113.7', lengthMs: 3_600_000 },
       { actor: 'token/test', reason: 'it is not harmed by the second' },
     )

@@ -36,6 +36,9 @@ export const waiting: Decision = {
   reasons: [{ code: 'rule_matched', rule: 'doubtful', because: 'it is in doubt' }],
   would: null,
   alerts: 3,
+  measure: { action: 'block' },
+  scope: {},
+  rollout: null,
 }
 
 const Settings = z.strictObject(channelShape)
