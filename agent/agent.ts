@@ -77,6 +77,7 @@ async function begin(settings: AgentSettings, on: AgentOn, unlock: () => void): 
   await enforcer.replace()
   feeds.load()
   await postures.begin()
+  parts.deadMan.start()
   parts.tidy.after(remembered.claims.length)
   const unwatch = firewall.watch((what) => healer.disturbed(what))
   const endRounds = beginRounds(parts, settings.heartbeat)
@@ -111,6 +112,7 @@ async function begin(settings: AgentSettings, on: AgentOn, unlock: () => void): 
 async function end(parts: Parts, following: Promise<void>): Promise<void> {
   parts.heads.stop()
   parts.heart.stop()
+  parts.deadMan.stop()
   parts.tidy.stop()
   parts.follower.stop()
   parts.catchUp.stop()

@@ -98,6 +98,7 @@ export function coursesOf(parts: () => Parts, say: (line: string) => void) {
     measured,
     follow,
     fetchStates,
+    need: (audience: string) => need(audience, false),
     failing: (problem: Problem | undefined) => parts().troubles.set('state', problem),
     feeds: (problem: Problem | undefined) => parts().troubles.set('feeds', problem),
     posture: (problem: Problem | undefined) => parts().troubles.set('posture', problem),
@@ -116,7 +117,10 @@ export function coursesOf(parts: () => Parts, say: (line: string) => void) {
       const { troubles, reporter, healer } = parts()
       const was = troubles.get('service')
       troubles.set('service', problem)
-      if (problem) return
+      if (problem) {
+        if (problem.code === 'service_unreachable') parts().deadMan.lost()
+        return
+      }
       reporter.reachable()
       beat()
       if (was) healer.afterOutage()

@@ -38,6 +38,7 @@ export class Enforcer {
   #loading: Generator<void> | undefined
   #everything = false
   #protect = false
+  #changed = false
   #working: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
   #stopped = false
@@ -99,6 +100,13 @@ export class Enforcer {
     return this.settled()
   }
 
+  /** What is wished was changed by others than an order. */
+  changed(): Promise<void> {
+    this.#changed = true
+    this.wake()
+    return this.settled()
+  }
+
   /** Mends the table and puts everything into it anew. Resolves when it was tried; `problem` tells how it went. */
   replace(): Promise<void> {
     this.#everything = true
@@ -144,7 +152,8 @@ export class Enforcer {
       this.#loads.length > 0 ||
       this.#loading !== undefined ||
       this.#everything ||
-      this.#protect
+      this.#protect ||
+      this.#changed
     )
   }
 
@@ -156,7 +165,7 @@ export class Enforcer {
     this.#takeLoad()
     this.#on.record.write()
     const [everything, protect] = [this.#everything, this.#protect]
-    this.#everything = this.#protect = false
+    this.#everything = this.#protect = this.#changed = false
     await this.#settler.settle(everything, protect)
   }
 

@@ -38,7 +38,7 @@ export function lockFolder(folder: string): () => void {
 
 /** What an agent, or the file system below it, puts into a state folder. */
 const own =
-  /^(node\.key|service\.json|memory\.jsonl|agent\.lock|status\.sock|feeds)(\..*)?$|^lost\+found$/
+  /^(node\.key|service\.json|memory\.jsonl|dead-man\.json|agent\.lock|status\.sock|ssh\.sock|feeds|posture)(\..*)?$|^lost\+found$/
 
 /** A folder with other things in it (somebody named /tmp, or /var/lib) is not ours to close. */
 function closeToOthers(folder: string): void {

@@ -1,19 +1,20 @@
 /** The parts of an agent, made and joined in one place. Nothing runs yet, and nothing is decided here. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { printCursor } from '#contract/audience.ts'
-import type { PostureReceipt } from '#contract/posture.ts'
 import type { Problem } from '#contract/problem.ts'
 import type { AgentOn } from './agent.ts'
 import { Belonging } from './belonging.ts'
 import { CatchUp } from './catch-up.ts'
 import { Clock, timeAtStart } from './clock.ts'
-import { resolveHost, type Service } from './connect.ts'
+import { type ConnectTo, resolveHost, type Service } from './connect.ts'
 import { type Courses, coursesOf } from './courses.ts'
+import { DeadMan } from './dead-man.ts'
 import { type Described, describeForService } from './describe.ts'
 import { Enforcer } from './enforce.ts'
 import { FeedMemory } from './feed-memory.ts'
 import { Feeds } from './feeds.ts'
 import { Follower } from './follow.ts'
+import { askFresh } from './fresh.ts'
 import { Heads } from './heads.ts'
 import { Healer } from './heal.ts'
 import { Heart } from './heart.ts'
@@ -50,6 +51,7 @@ export type Parts = Ground & {
   tidy: Tidy
   described: Described
   courses: Courses
+  deadMan: DeadMan
 }
 
 /** What the parts stand on: the state folder and the clock. */
@@ -130,7 +132,20 @@ export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<P
   const cursor = () =>
     printCursor(new Map([...record.standings].filter(([one]) => belonging.audiences.has(one))))
 
-  const service = makeService(settings.state_dir, on, ground, courses)
+  const to = serviceOf(settings.state_dir, ground, courses)
+  const deadMan = new DeadMan({
+    folder: settings.state_dir,
+    times: { windowMs: settings.dead_man_window, afterMs: settings.dead_man_after },
+    accept: () => enforcer.accepting,
+    changed: () => void enforcer.changed(),
+    ask: (withinMs) => askFresh(on.connect(to), withinMs, '/v1/keys'),
+    now,
+    monotonic,
+    event: (kind, detail) => reporter.event(kind, detail),
+    trouble: (problem) => troubles.set('disk', problem),
+    need: courses.need,
+  })
+  const service = deadMan.watching(on.connect(to))
   const lookout = new Lookout({
     settings,
     places: on.places,
@@ -177,7 +192,11 @@ export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<P
     lost,
     distrust,
     taken: trusted,
-    report: (answers) => reporter.answers(answers),
+    refuses: (order, target) => deadMan.refusal(order, target),
+    report: (answers) => {
+      deadMan.applied(answers)
+      reporter.answers(answers)
+    },
     health: courses.health,
     emptied: courses.emptied,
   })
@@ -219,7 +238,7 @@ export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<P
     ...{ service, trust, learnKeys, now, monotonic },
     memory: new PostureMemory(settings.state_dir),
     table: on.posture?.(firewall),
-    reach: (body) => askAnew(() => makeService(settings.state_dir, on, ground, courses), body),
+    reach: (body) => askFresh(on.connect(to), reachMs, '/v1/posture/receipt', body),
     audiences: () => belonging.audiences,
     here: () => lookout.here,
     mostNetworks: settings.max_feed_entries,
@@ -272,7 +291,7 @@ export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<P
   const parts: Parts = {
     ...ground,
     ...{ service, lookout, keyring, firewall, reporter, enforcer, catchUp, heads },
-    ...{ follower, healer, heart, feeds, postures, tidy, described, courses },
+    ...{ follower, healer, heart, feeds, postures, tidy, described, courses, deadMan },
   }
   return parts
 }
@@ -299,30 +318,14 @@ function lookingFirst(courses: Courses, look: () => void): Courses {
   }
 }
 
-/** A connection that stood before proves nothing about those that begin now. */
-async function askAnew(make: () => Service, body: PostureReceipt): Promise<void> {
-  const fresh = make()
-  try {
-    const signal = AbortSignal.timeout(reachMs)
-    await fresh.ask('POST', '/v1/posture/receipt', { body, signal })
-  } finally {
-    fresh.close()
-  }
-}
-
 async function pauseUnlessStopped(ms: number, stop: AbortSignal): Promise<void> {
   await sleep(ms, undefined, { signal: stop, ref: false }).catch(() => {})
 }
 
-function makeService(
-  folder: string,
-  on: AgentOn,
-  { belonging, clock }: Ground,
-  courses: Courses,
-): Service {
+function serviceOf(folder: string, { belonging, clock }: Ground, courses: Courses): ConnectTo {
   const { node, issuer, url, tls } = belonging.membership
   const sign = bearer(node, makeIdentity(folder), issuer)
-  return on.connect({
+  return {
     url,
     tls,
     token: () => sign(clock.tokenTime()),
@@ -330,5 +333,5 @@ function makeService(
       if (date !== undefined) clock.suggest(date)
       if (address !== undefined) courses.meet(address)
     },
-  })
+  }
 }

@@ -63,6 +63,17 @@ export const AgentSettings = z.strictObject({
   heartbeat: Duration.refine((ms) => ms >= 1_000 && ms <= 3_600_000, 'write 1s to 1h')
     .prefault('30s')
     .describe('how often the node says that it is well; 1s to 1h'),
+  dead_man_window: Duration.refine((ms) => ms <= 600_000, 'write 0s to 10m')
+    .prefault('15s')
+    .describe('what was applied this long before the service was lost may be why; 0s turns it off'),
+  dead_man_after: Duration.refine(
+    (ms) => ms === 0 || (ms >= 1_000 && ms <= 3_600_000),
+    'write 1s to 1h',
+  )
+    .prefault('30s')
+    .describe(
+      'so long without the service, and what may be why is taken out for a while; 0s turns it off',
+    ),
 })
 export type AgentSettings = z.output<typeof AgentSettings>
 
