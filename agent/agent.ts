@@ -8,6 +8,7 @@ import type { ConnectTo, Service } from './connect.ts'
 import { describeForPerson } from './describe.ts'
 import type { Firewall } from './kernel/firewall.ts'
 import type { PostureTable } from './kernel/posture-table.ts'
+import type { SensorTable } from './kernel/sensor-table.ts'
 import { lockFolder } from './lock.ts'
 import { requireMembership } from './membership.ts'
 import { makeParts, type Parts } from './parts.ts'
@@ -21,6 +22,8 @@ export type AgentOn = {
   firewall(): Promise<Firewall>
   /** Where standing rules go. Absent, or undefined: nowhere, and they are refused. */
   posture?(firewall: Firewall): PostureTable | undefined
+  /** Where port scans are seen; absent or undefined: nowhere. */
+  sensor?(firewall: Firewall): SensorTable | undefined
   connect(to: ConnectTo): Service
   places: Places
   local(): LocalClock
@@ -75,6 +78,7 @@ async function begin(settings: AgentSettings, on: AgentOn, unlock: () => void): 
   } = parts
   acceptRemembered(enforcer.accepting, remembered)
   await enforcer.replace()
+  await parts.sensor.begin()
   feeds.load()
   await postures.begin()
   parts.deadMan.start()
@@ -96,6 +100,7 @@ async function begin(settings: AgentSettings, on: AgentOn, unlock: () => void): 
       await enforcer.settled()
       await feeds.settled()
       await postures.settled()
+      await parts.sensor.settled()
     },
     stop: async () => {
       unwatch()
@@ -118,9 +123,11 @@ async function end(parts: Parts, following: Promise<void>): Promise<void> {
   parts.catchUp.stop()
   parts.service.close()
   await Promise.race([following, sleep(1_000, undefined, { ref: false })])
+  await parts.hits.stop()
   await parts.healer.stop()
   await parts.feeds.stop()
   await parts.postures.stop()
+  await parts.sensor.stop()
   await parts.enforcer.stop()
   parts.courses.mark()
   parts.memory.close()

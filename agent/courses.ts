@@ -114,7 +114,7 @@ export function coursesOf(parts: () => Parts, say: (line: string) => void) {
     },
     /** The stream is there, or why it is not. */
     reach(problem: Problem | undefined): void {
-      const { troubles, reporter, healer } = parts()
+      const { troubles, reporter, healer, sensor } = parts()
       const was = troubles.get('service')
       troubles.set('service', problem)
       if (problem) {
@@ -122,6 +122,7 @@ export function coursesOf(parts: () => Parts, say: (line: string) => void) {
         return
       }
       reporter.reachable()
+      sensor.reachable()
       beat()
       if (was) healer.afterOutage()
     },

@@ -18,6 +18,7 @@ import { enrol } from './enrol.ts'
 import { chooseFirewall } from './kernel/choose.ts'
 import { freeingSockets } from './kernel/free-sockets.ts'
 import { choosePostureTable } from './kernel/posture-table.ts'
+import { chooseSensorTable } from './kernel/sensor-table.ts'
 import { type AgentSettings, readAgentSettings } from './settings.ts'
 import { readAgentSection } from './settings-file.ts'
 import { type AgentStatus, askStatus } from './status.ts'
@@ -106,6 +107,7 @@ export function machine(settings: AgentSettings, io: Io): AgentOn {
     firewall: async () =>
       freeingSockets(await chooseFirewall({ enforce, backend, print, now: Date.now })),
     posture: (firewall) => choosePostureTable(firewall, print),
+    sensor: (firewall) => chooseSensorTable(firewall, print),
     connect,
     places: linuxPlaces,
     local,

@@ -28,7 +28,9 @@ import { PostureMemory } from './posture-memory.ts'
 import { Recorder } from './record.ts'
 import { Reporter } from './report.ts'
 import { wholeState } from './resync.ts'
+import { Sensor } from './sensor.ts'
 import type { AgentSettings } from './settings.ts'
+import { ownAddresses } from './surroundings.ts'
 import { collectGarbage, Tidy } from './tidy.ts'
 import { Troubles } from './troubles.ts'
 import { issuedAt, readHead, verifyHead } from './verify.ts'
@@ -48,6 +50,7 @@ export type Parts = Ground & {
   heart: Heart
   feeds: Feeds
   postures: Postures
+  sensor: Sensor
   tidy: Tidy
   described: Described
   courses: Courses
@@ -247,6 +250,13 @@ export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<P
     health: courses.posture,
     changed: () => heart.soon(),
   })
+  const sensor = new Sensor({
+    ...{ settings, service, now, monotonic },
+    table: on.sensor?.(firewall),
+    here: () => lookout.here,
+    interfaces: on.interfaces ?? ownAddresses,
+    health: (problem) => troubles.set('sensor', problem),
+  })
   const follower = new Follower({
     service,
     cursor,
@@ -291,7 +301,7 @@ export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<P
   const parts: Parts = {
     ...ground,
     ...{ service, lookout, keyring, firewall, reporter, enforcer, catchUp, heads },
-    ...{ follower, healer, heart, feeds, postures, tidy, described, courses, deadMan },
+    ...{ follower, healer, heart, feeds, postures, sensor, tidy, described, courses, deadMan },
   }
   return parts
 }

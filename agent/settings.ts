@@ -1,5 +1,6 @@
 /** What a node's own administrator decides; the service cannot change any of it. */
 import { z } from 'zod'
+import { InterfaceName } from '#contract/action.ts'
 import { AddressText } from '#contract/address.ts'
 import { Duration } from '#contract/duration.ts'
 import {
@@ -63,6 +64,28 @@ export const AgentSettings = z.strictObject({
   heartbeat: Duration.refine((ms) => ms >= 1_000 && ms <= 3_600_000, 'write 1s to 1h')
     .prefault('30s')
     .describe('how often the node says that it is well; 1s to 1h'),
+  scan_sensor: Switch.prefault(false).describe(
+    'tells the service who tries many ports of this node, or of machines behind it, in vain',
+  ),
+  scan_ports: z.coerce
+    .number()
+    .int()
+    .min(3)
+    .max(10_000)
+    .default(15)
+    .describe('different ports within scan_window from which on it is a port scan'),
+  scan_window: Duration.refine((ms) => ms >= 10_000 && ms <= 3_600_000, 'write 10s to 1h')
+    .prefault('60s')
+    .describe('how long a port that was tried counts; 10s to 1h'),
+  scan_trusted: listOf(AddressText)
+    .prefault([])
+    .describe('scanners and monitoring that may try ports; what is never blocked here may as well'),
+  scan_interfaces: listOf(InterfaceName)
+    .prefault([])
+    .describe('only what comes in by these, such as eth0 or ppp*, is looked at; none: all'),
+  scan_udp: Switch.prefault(true).describe(
+    'looks at datagrams too, for which the kernel tracks connections',
+  ),
   dead_man_window: Duration.refine((ms) => ms <= 600_000, 'write 0s to 10m')
     .prefault('15s')
     .describe('what was applied this long before the service was lost may be why; 0s turns it off'),

@@ -52,7 +52,8 @@ export function readSurroundings(
   ]
 }
 
-function ownAddresses(): string[] {
+/** As the system writes them: a link-local one may bear its interface. */
+export function ownAddresses(): string[] {
   return Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map((one) => one.address))
 }
 

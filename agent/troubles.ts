@@ -11,6 +11,7 @@ export type Part =
   | 'guard'
   | 'feeds'
   | 'posture'
+  | 'sensor'
 
 /** The gravest first. */
 const parts: readonly Part[] = [
@@ -22,6 +23,7 @@ const parts: readonly Part[] = [
   'state',
   'feeds',
   'posture',
+  'sensor',
   'service',
 ]
 
