@@ -8,6 +8,7 @@ export const problemStatus = {
   setting_invalid: 400,
   setting_unknown: 400,
   policy_invalid: 400,
+  posture_invalid: 400,
   usage: 400,
   unauthenticated: 401,
   token_expired: 401,
