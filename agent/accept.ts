@@ -2,14 +2,22 @@
 import { DecisionId, readAction, type StandingAction } from '#contract/action.ts'
 import { type Address, readAddress } from '#contract/address.ts'
 import { type EnvelopeClaims, envelopeHash } from '#contract/envelope.ts'
-import { toProblem } from '#contract/problem.ts'
+import { type Problem, toProblem } from '#contract/problem.ts'
 import type { ReadRow } from '#contract/row.ts'
 import { type Answer, type Differences, type Place, refused } from './differences.ts'
-import { type Ceilings, type InForce, type Protected, refusal, tooMany } from './guard.ts'
-import { isRareText } from './kernel/sets.ts'
+import {
+  type Ceilings,
+  type InForce,
+  incapable,
+  type Protected,
+  refusal,
+  tooMany,
+} from './guard.ts'
+import type { Expresses } from './kernel/firewall.ts'
 import type { Remembered, Standing } from './memory.ts'
 import type { Recorder } from './record.ts'
-import { fit, releaseRare } from './room.ts'
+import { fit, isScarce, releaseScarce } from './room.ts'
+import { scopedOf } from './scope.ts'
 import type { Claim, Wished } from './wished.ts'
 
 export type AcceptOn = {
@@ -19,6 +27,10 @@ export type AcceptOn = {
   now(): number
   here(): readonly Protected[]
   ceilings: Ceilings
+  /** What the firewall of this node can do. */
+  expresses: Expresses
+  /** Why it is refused although the guard has nothing against it. */
+  refuses?(order: StandingAction, target: Address): Problem | undefined
 }
 
 /** An envelope that is the next one. Nothing in it can stop the sequence. */
@@ -43,10 +55,11 @@ function acceptAction(on: AcceptOn, entry: unknown, place: Place): void {
 function acceptOrder(on: AcceptOn, order: StandingAction, place: Place): void {
   const older = on.wished.remove(place.audience, order.decision, on.differences.note)
   const target = readAddress(order.target)
-  const rare = on.wished.rareWith(target, order.direction)
-  const answer = judge(on, order, target, place, { claims: on.wished.committed, rare })
+  const claim = claimOf(order, place.audience)
+  const rare = on.wished.rareWith(claim, target)
+  const scoped = on.wished.scopedWith(claim, target)
+  const answer = judge(on, order, target, place, { claims: on.wished.committed, rare, scoped })
   if (answer.status === 'applied') {
-    const claim = claimOf(order, place.audience)
     on.wished.add(claim, target, on.differences.note)
     on.record.put(claim)
   } else if (older) on.record.drop(place.audience, order.decision)
@@ -75,8 +88,9 @@ export function acceptRemembered(
     const { audience, decision } = claim
     const answer = { ...placeOf(on, audience), decision }
     const target = readAddress(claim.target)
-    const inForce = { claims: 0, rare: on.wished.rareWith(target, claim.direction) }
-    const problem = tooMany(inForce, on.ceilings)
+    const rare = on.wished.rareWith(claim, target)
+    const inForce = { claims: 0, rare, scoped: on.wished.scopedWith(claim, target) }
+    const problem = incapable(claim.scoped, on.expresses) ?? tooMany(inForce, on.ceilings)
     if (problem) on.record.drop(audience, decision)
     else on.wished.add(claim, target, on.differences.note)
     on.differences.owe(problem ? refused(answer, problem) : { ...answer, status: 'applied' })
@@ -122,15 +136,15 @@ export function gather(on: AcceptOn, row: ReadRow, place: Place, into: Gathered)
 }
 
 /**
- * Written to the disk as one step, then taken claim by claim, so that a caller can do other things between. Rare
- * networks are taken before the first pause: how many there is room for depends on which there are.
+ * Written to the disk as one step, then taken claim by claim, so that a caller can do other things between. What is
+ * scarce is taken before the first pause: how many there is room for depends on which there are.
  */
 export function* acceptLoad(on: AcceptOn, load: Load): Generator<void> {
   const { audience, standing } = load
   const { epoch, seq } = standing ?? { epoch: 1, seq: 0 }
   const place = { audience, epoch, seq }
   const held = [...on.wished.audience(audience)].map(({ decision }) => decision)
-  releaseRare(on, audience, load.claims)
+  releaseScarce(on, audience, load.claims)
   const { claims, answers } = fit(on, place, load.claims)
   on.wished.promise(audience, claims.length)
   const kept = new Set(claims.map(({ decision }) => decision))
@@ -147,8 +161,7 @@ export function* acceptLoad(on: AcceptOn, load: Load): Generator<void> {
     yield
   }
   for (const claim of claims) {
-    if (!isRareText(claim.target))
-      on.wished.add(claim, readAddress(claim.target), on.differences.note)
+    if (!isScarce(claim)) on.wished.add(claim, readAddress(claim.target), on.differences.note)
     on.differences.owe({ ...place, decision: claim.decision, status: 'applied' })
     yield
   }
@@ -167,7 +180,9 @@ function judge(
 ): Answer {
   const answer = { ...place, decision: order.decision }
   if (order.not_after <= on.now()) return { ...answer, status: 'ended' }
-  const problem = refusal(order, target, on.here(), on.ceilings, inForce)
+  const problem =
+    refusal(order, target, on.here(), on.ceilings, inForce, on.expresses) ??
+    on.refuses?.(order, target)
   return problem ? refused(answer, problem) : { ...answer, status: 'applied' }
 }
 
@@ -178,7 +193,9 @@ function placeOf(on: AcceptOn, audience: string): Place {
 
 function claimOf(order: StandingAction, audience: string): Claim {
   const { decision, target, direction, not_after: end } = order
-  return { audience, decision, target, direction, end }
+  const plain = { audience, decision, target, direction, end }
+  const scoped = scopedOf(order)
+  return scoped ? { ...plain, scoped } : plain
 }
 
 function decisionOf(entry: unknown): string | undefined {

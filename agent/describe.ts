@@ -5,6 +5,7 @@ import type { Heartbeat } from '#contract/receipt.ts'
 import type { Clock, LocalClock } from './clock.ts'
 import type { Enforcer } from './enforce.ts'
 import type { Feeds } from './feeds.ts'
+import type { Hits } from './hits.ts'
 import type { Firewall } from './kernel/firewall.ts'
 import type { Lookout } from './lookout.ts'
 import type { Postures } from './posture.ts'
@@ -20,6 +21,7 @@ export type Described = {
   enforcer: Enforcer
   feeds: Feeds
   postures: Postures
+  hits: Hits
   wished: Wished
   clock: Clock
   local(): LocalClock
@@ -31,6 +33,7 @@ export function describeForService(agent: Described): Omit<Heartbeat, 'events'> 
   const { version, started, firewall, wished, troubles, cursor } = agent
   const feeds = agent.feeds.receipts.slice(0, mostFeeds)
   const postures = agent.postures.receipts.slice(0, mostPostures)
+  const hits = agent.hits.news()
   return {
     version,
     backend: firewall.name,
@@ -42,6 +45,7 @@ export function describeForService(agent: Described): Omit<Heartbeat, 'events'> 
     started,
     ...(feeds.length > 0 ? { feeds } : {}),
     ...(postures.length > 0 ? { postures } : {}),
+    ...(hits.length > 0 ? { hits } : {}),
     ...troubles.worst(),
   }
 }
@@ -53,7 +57,7 @@ export function describeForPerson(
   reporter: Reporter,
 ): AgentStatus {
   const { firewall, clock, troubles } = agent
-  const { problem: _, version: __, ...rest } = describeForService(agent)
+  const { problem: _, version: __, hits: ___, ...rest } = describeForService(agent)
   const { waiting, givenUp } = reporter.backlog
   return {
     ...more,
@@ -62,6 +66,8 @@ export function describeForPerson(
     connected: !troubles.get('service') && clock.measured,
     now: clock.now(),
     clock_measured: clock.measured,
+    scoped: agent.wished.scopes.size,
+    hits: agent.hits.total,
     receipts_waiting: waiting,
     receipts_given_up: givenUp,
     problems: troubles.list(),

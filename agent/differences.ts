@@ -19,6 +19,8 @@ export class Differences {
   readonly #held = new Map<string, { address: Address; elements: readonly Element[] }>()
   readonly #heard: (answer: Answer) => void
   #answers: Answer[] = []
+  /** Of the scoped orders, when they were handed over last. */
+  #version = 0
 
   /** `heard` is told of each answer when it is owed. */
   constructor(wished: Wished, heard: (answer: Answer) => void) {
@@ -38,8 +40,11 @@ export class Differences {
     this.#answers.push(answer)
   }
 
-  /** Hands everything over: from now on the kernel counts as holding what is wished now. */
-  take(now: number): { changes: Change[]; answers: Answer[] } {
+  /**
+   * Hands everything over: from now on the kernel counts as holding what is wished now. `scoped` is whether anything is
+   * another of the orders that are more than a plain block, which are brought as a whole.
+   */
+  take(now: number): { changes: Change[]; scoped: boolean; answers: Answer[] } {
     const held = new Map<string, Element>()
     const wished = new Map<string, Element>()
     const news: Element[] = []
@@ -51,9 +56,12 @@ export class Differences {
         else wished.set(elementKey(element.set, element.address), element)
     }
     const answers = this.#answers
+    const { version } = this.#wished.scopes
+    const scoped = version !== this.#version
+    this.#version = version
     this.#held.clear()
     this.#answers = []
-    return { changes: [...plan(held, wished, now), ...puts(news, now)], answers }
+    return { changes: [...plan(held, wished, now), ...puts(news, now)], scoped, answers }
   }
 }
 

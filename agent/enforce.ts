@@ -10,7 +10,7 @@ import { Differences } from './differences.ts'
 import { type SettleOn, Settler } from './settle.ts'
 import { readEnvelope, refuseUnfit, type Trust } from './verify.ts'
 
-export type EnforceOn = Omit<AcceptOn & SettleOn, 'differences'> & {
+export type EnforceOn = Omit<AcceptOn & SettleOn, 'differences' | 'expresses'> & {
   trust(): Trust
   audiences(): ReadonlySet<string>
   /** A key that is not trusted signed something: ask the service for announcements. */
@@ -46,7 +46,7 @@ export class Enforcer {
   constructor(on: EnforceOn) {
     const differences = new Differences(on.wished, (answer) => on.record.hear(answer))
     this.#on = on
-    this.#accept = { ...on, differences }
+    this.#accept = { ...on, differences, expresses: on.firewall.expresses }
     this.#settler = new Settler({ ...on, differences })
   }
 

@@ -4,7 +4,10 @@ import { type Address, addressScope, isHost, overlaps, readAddress } from '#cont
 import { printable } from '#contract/printable.ts'
 import { Problem } from '#contract/problem.ts'
 import { Covering } from './covering.ts'
+import { type Expresses, layers } from './kernel/firewall.ts'
 import { mostIntervals } from './kernel/sets.ts'
+import { type Scoped, scopedOf } from './scope.ts'
+import type { ScopedRoom } from './scopes.ts'
 import type { AgentSettings } from './settings.ts'
 import type { Surroundings } from './surroundings.ts'
 
@@ -37,43 +40,97 @@ export function protectedHere(
   return here
 }
 
-/** What is in force beside the block: decisions, and what its interval set may come to hold with it (0 for other sets). */
-export type InForce = { claims: number; rare: number }
+/**
+ * What is in force beside the order: decisions, what its interval set may come to hold with it (0 for other sets), and
+ * what there would be of orders that are more than a plain block.
+ */
+export type InForce = { claims: number; rare: number; scoped?: ScopedRoom | undefined }
 
 /** An interval set costs time proportional to its size at each change; and what has just ended needs room as well. */
 const mostRare = 10_000
+/** Orders that are more than a plain block, and elements that they come to: the kernel takes longer for each. */
+const mostScoped = { claims: 10_000, elements: 30_000 }
 
 export type Ceilings = Pick<AgentSettings, 'max_blocks' | 'ipv4_prefix' | 'ipv6_prefix'>
 
-/** Why this node will not do that, or undefined when it will. */
+/**
+ * Why this node will not do that, or undefined when it will. An order about one port or interface of what is protected
+ * is refused as one about all of it: that port may be the one it is administered by. To allow it changes nothing.
+ */
 export function refusal(
   action: StandingAction,
   target: Address,
   here: readonly Protected[],
   ceilings: Ceilings,
   inForce: InForce,
+  expresses: Expresses,
 ): Problem | undefined {
   return (
-    inexpressible(action) ??
+    inexpressible(action, target, expresses) ??
     tooWide(target, ceilings) ??
-    untouchable(target, here) ??
+    (action.action === 'allow' ? undefined : untouchable(target, here)) ??
     tooMany(inForce, ceilings)
   )
 }
 
-/** The sets match addresses only: a block that was meant for one port must not become one for all. */
-function inexpressible(action: StandingAction): Problem | undefined {
-  if (action.action !== 'block' || action.direction === 'forward' || action.response === 'reject')
-    return new Problem('unsupported', `this node cannot ${action.action} what is asked`, {
-      remedy: 'block the address as a whole',
-    })
-  const scope = (['interface', 'protocol', 'ports'] as const).filter(
-    (key) => action[key] !== undefined,
-  )
-  if (scope.length === 0) return undefined
-  return new Problem('unsupported', `this node cannot limit a block to ${scope.join(', ')}`, {
-    remedy: 'block the address as a whole, or use a firewall that can',
-  })
+/** An order that is carried out in part, or on more than was meant, is worse than one that is refused. */
+function inexpressible(
+  action: StandingAction,
+  target: Address,
+  expresses: Expresses,
+): Problem | undefined {
+  const scoped = scopedOf(action)
+  if (!scoped) return undefined
+  const problem = incapable(scoped, expresses)
+  if (problem) return problem
+  const { interface: device, protocol, direction } = action
+  if (device !== undefined && !isDevice(device))
+    return unsupported(
+      `no interface is called ${printable(device, 40)}`,
+      'name an interface of at most 15 ASCII characters',
+    )
+  const other = target.family === 4 ? 'icmpv6' : 'icmp'
+  if (protocol === other)
+    return unsupported(
+      `${other} does not go over IPv${target.family}`,
+      `name ${other === 'icmp' ? 'icmpv6' : 'icmp'}`,
+    )
+  if (direction !== 'forward' || device === undefined) return undefined
+  if (action.action === 'limit')
+    return unsupported(
+      'what passes by one interface twice would be counted twice',
+      'limit forward without an interface, or in or out with it',
+    )
+  if (action.action === 'allow')
+    return unsupported(
+      'where a packet leaves is not known where it would be blocked',
+      'allow forward without an interface, or in or out with it',
+    )
+  return undefined
+}
+
+/** What the firewall of this node cannot do. */
+export function incapable(
+  scoped: Scoped | undefined,
+  { scopes, reject }: Expresses,
+): Problem | undefined {
+  if (!scoped) return undefined
+  if (!scopes)
+    return unsupported(
+      'its firewall has no sets of more than addresses',
+      'block the address as a whole, or use a newer kernel',
+    )
+  if (scoped.response !== 'reject' || reject) return undefined
+  return unsupported('its firewall cannot reject', 'drop instead')
+}
+
+function unsupported(why: string, remedy: string): Problem {
+  return new Problem('unsupported', `this node cannot do what is asked: ${why}`, { remedy })
+}
+
+/** The kernel's names have 15 bytes; a trailing * stands for what follows. */
+function isDevice(name: string): boolean {
+  return /^[\x21-\x7e]{1,15}$/.test(name)
 }
 
 function tooWide(target: Address, ceilings: Ceilings): Problem | undefined {
@@ -100,7 +157,12 @@ function isProtected(message: string): Problem {
 }
 
 /** There is no room for one more block. */
-export function tooMany({ claims, rare }: InForce, ceilings: Ceilings): Problem | undefined {
+export function tooMany(
+  { claims, rare, scoped }: InForce,
+  ceilings: Ceilings,
+): Problem | undefined {
+  const problem = scoped && tooManyScoped(scoped)
+  if (problem) return problem
   if (rare > mostRare)
     return new Problem(
       'ceiling_reached',
@@ -111,6 +173,21 @@ export function tooMany({ claims, rare }: InForce, ceilings: Ceilings): Problem 
   return new Problem('ceiling_reached', `${claims} decisions are in force on this node`, {
     remedy: 'lift some, or raise max_blocks on this node',
   })
+}
+
+function tooManyScoped({ claims, elements, layered }: ScopedRoom): Problem | undefined {
+  const ceiling = (message: string, remedy: string) =>
+    new Problem('ceiling_reached', message, { remedy })
+  if (claims > mostScoped.claims || elements > mostScoped.elements)
+    return ceiling(
+      `more than ${mostScoped.claims} orders with a scope, or ${mostScoped.elements} ranges of them, would be in force`,
+      'lift some, or block addresses as a whole, of which there may be many more',
+    )
+  if (layered) return undefined
+  return ceiling(
+    `more than ${layers} orders with a scope would overlap one another`,
+    'lift some of them, or order one for the network as a whole',
+  )
 }
 
 function tooManyProtected(count: number, family: 4 | 6): Problem {

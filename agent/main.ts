@@ -155,6 +155,8 @@ function printStatus(status: AgentStatus): string {
     `service    ${service} (${status.connected ? 'connected' : 'not connected'})`,
     `enforcing  ${status.enforcing ? 'yes' : 'no'}, by ${backend}${status.fallback ? ` (${status.fallback})` : ''}`,
     `blocks     ${claims} decisions, ${elements} elements in the kernel`,
+    `scoped     ${status.scoped ?? 0} of them by direction, interface, protocol, port or rate`,
+    `hits       ${printHits(status.hits)}`,
     `clock      ${status.clock_offset_ms} ms off the service's${status.clock_measured ? '' : ' (not measured yet)'}`,
     ...(status.last_healing
       ? [`healed     ${new Date(status.last_healing.at).toISOString()}: ${status.last_healing.why}`]
@@ -172,6 +174,11 @@ function printPostureLine(one: PostureReceipt): string {
   const next = next_change === undefined ? '' : `, next change ${printTime(next_change)}`
   const more = detail === undefined ? '' : `: ${printable(detail)}`
   return `${audience}: version of ${printTime(version)} ${status} since ${printTime(at)}, ${force}${next}${more}`
+}
+
+function printHits(hits: AgentStatus['hits']): string {
+  if (!hits || hits.packets === 0) return 'nothing was stopped since the agent started'
+  return `${hits.packets} packets stopped for ${hits.decisions} decisions since the agent started`
 }
 
 function printFeed(one: FeedReceipt, now: number): string {

@@ -11,6 +11,7 @@ import { Audience, type Position } from '#contract/audience.ts'
 import { Receipt } from '#contract/receipt.ts'
 import type { ClockMark } from './clock.ts'
 import type { Answer } from './differences.ts'
+import { Scoped } from './scope.ts'
 import { makeFolder, readState, writeState } from './state.ts'
 import type { Claim } from './wished.ts'
 
@@ -42,7 +43,8 @@ export type Remembered = {
   damaged: boolean
 }
 
-const Row = z.tuple([Audience, DecisionId, z.string(), Direction, z.number()])
+/** The last is what an order is beyond a plain block. Versions that knew no others wrote five, which are read as such. */
+const Row = z.tuple([Audience, DecisionId, z.string(), Direction, z.number(), Scoped.optional()])
 const Line = z.strictObject({
   clock: z.strictObject({ at: z.number(), wall: z.number(), uptime: z.number(), boot: z.string() }),
   standings: z
@@ -235,9 +237,12 @@ function* counted(pieces: Iterable<string>, size: { written: number }): Generato
 }
 
 function toRow(claim: Claim): z.infer<typeof Row> {
-  return [claim.audience, claim.decision, claim.target, claim.direction, claim.end]
+  const { audience, decision, target, direction, end, scoped } = claim
+  const plain = [audience, decision, target, direction, end] as const
+  return scoped ? [...plain, scoped] : [...plain]
 }
 
-function fromRow([audience, decision, target, direction, end]: z.infer<typeof Row>): Claim {
-  return { audience, decision, target, direction, end }
+function fromRow([audience, decision, target, direction, end, scoped]: z.infer<typeof Row>): Claim {
+  const plain = { audience, decision, target, direction, end }
+  return scoped ? { ...plain, scoped } : plain
 }

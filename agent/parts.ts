@@ -18,6 +18,7 @@ import { askFresh } from './fresh.ts'
 import { Heads } from './heads.ts'
 import { Healer } from './heal.ts'
 import { Heart } from './heart.ts'
+import { Hits } from './hits.ts'
 import { bearer, makeIdentity } from './identity.ts'
 import type { Firewall } from './kernel/firewall.ts'
 import { Keyring } from './keys.ts'
@@ -52,6 +53,7 @@ export type Parts = Ground & {
   postures: Postures
   sensor: Sensor
   tidy: Tidy
+  hits: Hits
   described: Described
   courses: Courses
   deadMan: DeadMan
@@ -178,6 +180,7 @@ export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<P
       disputes()
     },
     state: () => ({ ...describeForService(described), interval_ms: settings.heartbeat }),
+    heard: (heartbeat) => hits.told(heartbeat.hits ?? []),
     happened: () => heart.soon(),
     loading: () => enforcer.loading,
   })
@@ -281,6 +284,7 @@ export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<P
   })
   const healer = new Healer({ heal: courses.heal, healed: courses.healed, monotonic })
   const idle = () => enforcer.idle && reporter.idle
+  const hits = new Hits({ firewall, wished, now, monotonic })
   const tidy = new Tidy({ idle, collect: collectGarbage })
   const started = now()
   const described: Described = {
@@ -291,6 +295,7 @@ export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<P
       enforcer,
       feeds,
       postures,
+      hits,
       wished,
       clock,
       local,
@@ -301,7 +306,19 @@ export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<P
   const parts: Parts = {
     ...ground,
     ...{ service, lookout, keyring, firewall, reporter, enforcer, catchUp, heads },
-    ...{ follower, healer, heart, feeds, postures, sensor, tidy, described, courses, deadMan },
+    ...{
+      follower,
+      healer,
+      heart,
+      feeds,
+      postures,
+      sensor,
+      tidy,
+      hits,
+      described,
+      courses,
+      deadMan,
+    },
   }
   return parts
 }

@@ -14,6 +14,8 @@ export type ReportOn = {
   state(): Omit<Heartbeat, 'events'>
   /** The service's clock at some moment of the last `roundTripMs`. */
   measured(time: number, roundTripMs: number): void
+  /** The service has what the heartbeat said. */
+  heard(heartbeat: Heartbeat): void
   /** There is an event to be told. */
   happened(): void
   /** A whole state is being enforced: what can wait waits, so that both machines have their time for that. */
@@ -96,6 +98,7 @@ export class Reporter {
     const body = { ...this.#on.state(), events }
     const answer = await this.#on.service.ask('POST', '/v1/heartbeat', { body })
     this.#events = this.#events.filter((event) => !events.includes(event))
+    this.#on.heard(body)
     const { time } = readAnswer(HeartbeatAnswer, answer, '/v1/heartbeat')
     this.#on.measured(time, this.#on.monotonic() - sent)
   }

@@ -32,6 +32,8 @@ export class Settler {
   /** By decision, the newest answer of each. */
   #owed = new Map<string, Answer>()
   #problem: Problem | undefined
+  /** Of the orders that are more than a plain block alone: plain blocks go on. */
+  #scopedProblem: Problem | undefined
   #gone = false
 
   constructor(on: SettleOn) {
@@ -40,7 +42,7 @@ export class Settler {
 
   /** Why the kernel does not hold what is wished, if it does not. */
   get problem(): Problem | undefined {
-    return this.#problem
+    return this.#problem ?? this.#scopedProblem
   }
 
   /** There was no table when everything was brought last. */
@@ -50,12 +52,13 @@ export class Settler {
 
   /** The differences, or everything when asked or when the differences fail. Never throws. */
   async settle(everything: boolean, protect = false): Promise<void> {
-    const { changes, answers } = this.#on.differences.take(this.#on.now())
-    const problem = await this.#bring(changes, everything, protect)
-    if (problem) this.#postpone(answers, problem)
+    const before = this.problem
+    const { changes, scoped, answers } = this.#on.differences.take(this.#on.now())
+    this.#problem = await this.#bring(changes, scoped, everything, protect)
+    if (this.#problem) this.#postpone(answers, this.#problem)
+    else if (this.#scopedProblem) this.#confirmPlain(answers, this.#scopedProblem)
     else this.#confirm(answers)
-    if ((problem === undefined) !== (this.#problem === undefined)) this.#on.health(problem)
-    this.#problem = problem
+    if ((this.problem === undefined) !== (before === undefined)) this.#on.health(this.problem)
   }
 
   /** What must never be blocked passes whatever the sets say. Throws `kernel_refused`. */
@@ -65,6 +68,7 @@ export class Settler {
 
   async #bring(
     changes: readonly Change[],
+    scoped: boolean,
     everything: boolean,
     protect: boolean,
   ): Promise<Problem | undefined> {
@@ -75,6 +79,7 @@ export class Settler {
         if (protect) await this.#protect()
         if (changes.length > 0) await firewall.apply(changes)
       })
+      if (!problem && scoped) await this.#bringScoped()
       if (!problem) return undefined
     }
     // After a refusal nothing is known of what the kernel holds.
@@ -82,6 +87,8 @@ export class Settler {
       const empty = await firewall.prepare()
       this.#gone = empty
       await this.#protect()
+      // Before the rest, with which a table of another version is made anew.
+      await this.#bringScoped()
       const elements = puts(this.#on.wished.elements(), this.#on.now())
       // Where nothing is, nothing can be missing: many small transactions are ten times as fast as a large one.
       await (empty ? firewall.apply(elements) : firewall.replace(elements))
@@ -89,10 +96,33 @@ export class Settler {
     })
   }
 
-  #confirm(answers: readonly Answer[]): void {
-    const current = this.#newest(answers).filter(
-      (answer) => answer.status !== 'applied' || this.#claimed(answer),
+  /** A kernel that refuses these must not keep plain blocks out. */
+  async #bringScoped(): Promise<void> {
+    const { firewall, wished, now } = this.#on
+    this.#scopedProblem = await tried(() => firewall.setScoped(wished.scopes.elements(), now()))
+  }
+
+  /** Plain blocks are in force; what else is said may be about others, and waits with them. */
+  #confirmPlain(answers: readonly Answer[], problem: Problem): void {
+    const plain = ({ audience, decision }: Answer) => {
+      const claim = this.#on.wished.get(audience, decision)
+      return claim !== undefined && !claim.scoped
+    }
+    const owed = [...this.#owed.values()].filter(plain)
+    for (const answer of owed) this.#owed.delete(nameOf(answer))
+    this.#postpone(
+      answers.filter((answer) => !plain(answer)),
+      problem,
     )
+    this.#say([...owed, ...answers.filter(plain)])
+  }
+
+  #confirm(answers: readonly Answer[]): void {
+    this.#say(this.#newest(answers))
+  }
+
+  #say(answers: readonly Answer[]): void {
+    const current = answers.filter((answer) => answer.status !== 'applied' || this.#claimed(answer))
     if (current.length === 0) return
     this.#on.report(this.#on.firewall.enforcing ? current : current.map(planned))
   }

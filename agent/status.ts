@@ -23,6 +23,10 @@ export const AgentStatus = z.object({
   cursor: z.string(),
   claims: z.number(),
   elements: z.number(),
+  /** Of the claims those that are more than a plain block. */
+  scoped: z.number().optional(),
+  /** Since the agent started: decisions that stopped something, and packets. */
+  hits: z.object({ decisions: z.number(), packets: z.number() }).optional(),
   /** Lists that are enforced as a whole. */
   feeds: z.array(FeedReceipt).optional(),
   /** Standing rules of its audiences. */

@@ -3,20 +3,24 @@
  * A change costs the same at any number of claims; the elements are derived, never stored.
  */
 import type { Direction } from '#contract/action.ts'
-import { type Address, readAddress } from '#contract/address.ts'
+import { type Address, readAddress, widen } from '#contract/address.ts'
 import { Ends } from './ends.ts'
 import type { SetName } from './kernel/firewall.ts'
 import { isRareText } from './kernel/sets.ts'
 import { Nested } from './nested.ts'
 import { type Element, isRare, setOf, type Way, ways } from './plan.ts'
+import type { Scoped } from './scope.ts'
+import { type ScopedClaim, type ScopedRoom, Scopes } from './scopes.ts'
 
-/** That an address is blocked until `end` (ms of the service's clock) because of one decision. Never changed. */
+/** That an order on an address stands until `end` (ms of the service's clock) because of one decision. Never changed. */
 export type Claim = {
   readonly audience: string
   readonly decision: string
   readonly target: string
   readonly direction: Direction
   readonly end: number
+  /** What it is beyond a plain block. */
+  readonly scoped?: Scoped | undefined
 }
 
 /** Called with an address before anything changes that its elements follow from. */
@@ -24,9 +28,12 @@ export type BeforeChange = (address: Address) => void
 
 export class Wished {
   readonly #claims = new Map<string, Map<string, Claim>>()
-  /** One claim is the rule, so an array is made only for more. */
+  /** Of plain blocks. One claim is the rule, so an array is made only for more. */
   readonly #byTarget = new Map<string, Claim | Claim[]>()
   readonly #rare = new Map<SetName, Nested>()
+  readonly #scopes = new Scopes()
+  /** How many claims have a target of each prefix length. */
+  readonly #lengths = { 4: new Map<number, number>(), 6: new Map<number, number>() }
   readonly #ends: Ends
   #size = 0
   /** A whole state that is being taken: how many claims its audience will have. */
@@ -77,10 +84,30 @@ export class Wished {
     for (const claims of this.#claims.values()) yield* claims.values()
   }
 
-  /** Every claim that holds this address itself (not a network around it). */
+  /** Every plain claim that holds this address itself (not a network around it). */
   claimsOn(target: string): readonly Claim[] {
     const found = this.#byTarget.get(target)
     return found === undefined ? [] : Array.isArray(found) ? found : [found]
+  }
+
+  /** Every claim whose target is around the address, or the address itself, of whatever kind. */
+  *claimsAround(address: Address): Generator<Claim> {
+    for (const length of this.#lengths[address.family].keys()) {
+      if (length > address.prefix) continue
+      const { text } = widen(address, length)
+      yield* this.claimsOn(text)
+      yield* this.#scopes.claimsOn(text)
+    }
+  }
+
+  /** What is wished beyond plain blocks. */
+  get scopes(): Pick<Scopes, 'version' | 'size' | 'elements'> {
+    return this.#scopes
+  }
+
+  /** What there would be beyond plain blocks with this one; undefined for a plain one. */
+  scopedWith(claim: Claim, address: Address): ScopedRoom | undefined {
+    return isScoped(claim) ? this.#scopes.roomWith(claim, address) : undefined
   }
 
   nextEnd(): number | undefined {
@@ -90,12 +117,15 @@ export class Wished {
   /** A newer action on the same decision replaces its claim, whatever it said. */
   add(claim: Claim, address: Address, before: BeforeChange): void {
     this.remove(claim.audience, claim.decision, before)
-    this.#announce(address, before)
+    if (isScoped(claim)) this.#scopes.add(claim, address)
+    else this.#announce(address, before)
     this.#ofAudience(claim.audience).set(claim.decision, claim)
+    this.#size++
+    this.#count(address, 1)
+    this.#ends.add(claim)
+    if (isScoped(claim)) return
     const held = this.claimsOn(claim.target)
     this.#byTarget.set(claim.target, held.length === 0 ? claim : [...held, claim])
-    this.#size++
-    this.#ends.add(claim)
     if (isRare(address)) this.#index(address)
   }
 
@@ -104,12 +134,17 @@ export class Wished {
     const claim = this.get(audience, decision)
     if (!claim) return undefined
     const address = readAddress(claim.target)
-    this.#announce(address, before)
+    if (!isScoped(claim)) this.#announce(address, before)
     const claims = this.#ofAudience(audience)
     claims.delete(decision)
     if (claims.size === 0) this.#claims.delete(audience)
-    this.#unlink(claim)
     this.#size--
+    this.#count(address, -1)
+    if (isScoped(claim)) {
+      this.#scopes.remove(claim)
+      return claim
+    }
+    this.#unlink(claim)
     if (isRare(address)) this.#index(address)
     return claim
   }
@@ -145,13 +180,13 @@ export class Wished {
       .map((piece) => ({ set, ...piece }))
   }
 
-  /** Everything that the kernel is to hold. */
+  /** Everything that the kernel is to hold of plain blocks. */
   *elements(): Generator<Element> {
     for (const target of this.#byTarget.keys()) yield* this.elementsOf(readAddress(target))
   }
 
   countElements(): number {
-    let count = 0
+    let count = this.#scopes.countElements
     for (const [target, found] of this.#byTarget) {
       if (isRareText(target)) continue
       const claims = Array.isArray(found) ? found : [found]
@@ -165,8 +200,8 @@ export class Wished {
    * How many elements the fullest of the interval sets that this address would go to could come to hold with it,
    * whatever ends or is lifted first; 0 for what goes to none.
    */
-  rareWith(address: Address, direction: Direction): number {
-    if (!isRare(address)) return 0
+  rareWith({ scoped, direction }: Claim, address: Address): number {
+    if (scoped || !isRare(address)) return 0
     const found = ways
       .filter((way) => direction === way || direction === 'both')
       .map((way) => this.#nested(setOf(address, way)).mostWith(address))
@@ -208,6 +243,13 @@ export class Wished {
     return made
   }
 
+  #count({ family, prefix }: Address, more: 1 | -1): void {
+    const lengths = this.#lengths[family]
+    const count = (lengths.get(prefix) ?? 0) + more
+    if (count > 0) lengths.set(prefix, count)
+    else lengths.delete(prefix)
+  }
+
   #unlink(claim: Claim): void {
     const left = this.claimsOn(claim.target).filter((other) => other !== claim)
     const [only] = left
@@ -222,6 +264,10 @@ export class Wished {
     this.#claims.set(audience, made)
     return made
   }
+}
+
+export function isScoped(claim: Claim): claim is ScopedClaim {
+  return claim.scoped !== undefined
 }
 
 function goes(claim: Claim, way: Way): boolean {

@@ -31,7 +31,15 @@ export function acceptingNode(folder: string, max_blocks = 1_000_000) {
   )
   const differences = new Differences(wished, (answer) => record.hear(answer))
   const ceilings = { max_blocks, ipv4_prefix: 16, ipv6_prefix: 32 }
-  const on: AcceptOn = { wished, record, differences, now: () => today, here: () => [], ceilings }
+  const on: AcceptOn = {
+    wished,
+    record,
+    differences,
+    now: () => today,
+    here: () => [],
+    ceilings,
+    expresses: { scopes: true, reject: true },
+  }
   const answers: Answer[] = []
   /** For the kernel, which counts as having taken them. */
   const changes = () => {

@@ -133,7 +133,7 @@ describe('a node', () => {
     timeout: 6_000,
   }, async () => {
     const { service, firewall } = await start({
-      all: [block(1), block(2, JSON.parse('{"direction":"forward"}')), block(3)],
+      all: [block(1), block(2, JSON.parse('{"direction":"sideways"}')), block(3)],
     })
     await service.until(() => service.receipts.length === 3)
     assert.deepEqual(firewall.keys(), hosts(1, 3))

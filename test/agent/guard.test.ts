@@ -4,9 +4,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
-import type { BlockAction } from '#contract/action.ts'
+import { type BlockAction, readAction, type StandingAction } from '#contract/action.ts'
 import { readAddress } from '#contract/address.ts'
 import { protectedHere, refusal } from '../../agent/guard.ts'
+import type { ScopedRoom } from '../../agent/scopes.ts'
 import { readAgentSettings } from '../../agent/settings.ts'
 import { gateways4, gateways6, type Places, readSurroundings } from '../../agent/surroundings.ts'
 import { block } from './signer.ts'
@@ -22,6 +23,7 @@ const surroundings = readSurroundings(places, ['192.0.2.200'], join(folder, 'pro
   '192.0.2.10',
 ])
 const here = protectedHere(surroundings, settings)
+const able = { scopes: true, reject: true }
 
 describe('refused, with the reason', () => {
   const table: [string, string, RegExp][] = [
@@ -69,20 +71,78 @@ test('a login that failed protects nobody: only sessions and USER_PROCESS record
   assert.equal(judge('203.0.113.66'), undefined)
 })
 
-test('a block for one interface, protocol or port is refused as unsupported, never widened', () => {
-  const scopes: Partial<BlockAction>[] = [
-    { interface: 'eth0' },
-    { protocol: 'tcp' },
-    { protocol: 'tcp', ports: ['22'] },
-  ]
+const scopes: readonly Partial<BlockAction>[] = [
+  { interface: 'eth0' },
+  { protocol: 'tcp' },
+  { protocol: 'tcp', ports: ['22'] },
+  { direction: 'forward' },
+  { response: 'reject' },
+]
+
+test('a firewall that has no scopes refuses a block for one interface, protocol or port, and never widens it', () => {
   for (const scope of scopes) {
-    const problem = refusal(block(1, scope), readAddress('203.0.113.7'), here, settings, {
-      claims: 0,
-      rare: 0,
-    })
+    const problem = about(block(1, scope), { scopes: false, reject: false })
     assert.equal(problem?.code, 'unsupported')
-    assert.match(problem?.message ?? '', new RegExp(Object.keys(scope).join(', ')))
+    assert.match(problem?.message ?? '', /no sets of more than addresses/)
+    assert.equal(about(block(1, scope)), undefined)
   }
+  assert.equal(about(block(1, { response: 'drop' }), { scopes: false, reject: false }), undefined)
+})
+
+test('a firewall that cannot reject does not drop instead', () => {
+  const problem = about(block(1, { response: 'reject' }), { scopes: true, reject: false })
+  assert.equal(problem?.code, 'unsupported')
+})
+
+test('no order for one port, interface or rate of a protected address is taken: it may be the one to log in by', () => {
+  const rate = { packets: 1, per: 'hour', burst: 1 } as const
+  for (const target of ['192.0.2.53', '203.0.113.128/26', '127.0.0.1']) {
+    for (const scope of scopes)
+      assert.equal(about(block(1, { ...scope, target }))?.code, 'protected_target', target)
+    const limit = { ...block(1, { target, protocol: 'tcp', ports: ['22'] }), action: 'limit', rate }
+    assert.equal(about(standing(limit))?.code, 'protected_target', target)
+  }
+})
+
+test('to allow a protected address changes nothing and is no error', () => {
+  assert.equal(
+    about(standing({ ...block(1, { target: '192.0.2.53' }), action: 'allow' })),
+    undefined,
+  )
+})
+
+test('nothing wider than a block may be is allowed or limited', () => {
+  const rate = { packets: 1, per: 'second', burst: 1 }
+  const wide = block(1, { target: '198.0.0.0/8' })
+  assert.equal(about(standing({ ...wide, action: 'allow' }))?.code, 'too_wide')
+  assert.equal(about(standing({ ...wide, action: 'limit', rate }))?.code, 'too_wide')
+})
+
+test('what could only be done in part is refused', () => {
+  const rate = { packets: 1, per: 'second', burst: 1 }
+  const through = { direction: 'forward', interface: 'eth0' } as const
+  const six = { target: '2001:db8:66::1' }
+  for (const action of [
+    standing({ ...block(1, through), action: 'allow' }),
+    standing({ ...block(1, through), action: 'limit', rate }),
+    block(1, { protocol: 'icmpv6' }),
+    block(1, { protocol: 'icmp', ...six }),
+    block(1, { interface: 'überlänge' }),
+  ])
+    assert.equal(about(action)?.code, 'unsupported', JSON.stringify(action))
+  assert.equal(about(block(1, { protocol: 'icmpv6', ...six })), undefined)
+  assert.equal(about(block(1, through)), undefined)
+})
+
+test('an order with a scope is refused when there are ten thousand, or no layer is left', () => {
+  const inForce = { claims: 0, rare: 0 }
+  const judged = (scoped: ScopedRoom) =>
+    refusal(block(1), readAddress('203.0.113.7'), here, settings, { ...inForce, scoped }, able)
+      ?.code
+  assert.equal(judged({ claims: 10_000, elements: 1, layered: true }), undefined)
+  assert.equal(judged({ claims: 10_001, elements: 1, layered: true }), 'ceiling_reached')
+  assert.equal(judged({ claims: 1, elements: 30_001, layered: true }), 'ceiling_reached')
+  assert.equal(judged({ claims: 1, elements: 1, layered: false }), 'ceiling_reached')
 })
 
 test('one decision more than max_blocks is refused', () => {
@@ -93,6 +153,7 @@ test('one decision more than max_blocks is refused', () => {
       here,
       { ...settings, max_blocks: 2 },
       { claims, rare: 0 },
+      able,
     )
   assert.equal(one(1), undefined)
   assert.equal(one(2)?.code, 'ceiling_reached')
@@ -140,7 +201,18 @@ test('only the default route through a gateway names one', () => {
 })
 
 function judge(target: string) {
-  return refusal(block(1, { target }), readAddress(target), here, settings, { claims: 0, rare: 0 })
+  return about(block(1, { target }))
+}
+
+function about(action: StandingAction, expresses = able) {
+  const target = readAddress(action.target)
+  return refusal(action, target, here, settings, { claims: 0, rare: 0 }, expresses)
+}
+
+function standing(entry: unknown): StandingAction {
+  const action = readAction(entry)
+  assert.ok(action.action !== 'lift')
+  return action
 }
 
 function machine(): Places {

@@ -47,10 +47,14 @@ test('a host among many that are protected is refused with the most important re
   const lookout = look([...hosts(5_000), '203.0.113.0/24'], ['203.0.113.7'])
   lookout.look()
   const why = (text: string) =>
-    refusal(block(1, { target: text }), readAddress(text), lookout.here, settings(), {
-      claims: 0,
-      rare: 0,
-    })?.message
+    refusal(
+      block(1, { target: text }),
+      readAddress(text),
+      lookout.here,
+      settings(),
+      { claims: 0, rare: 0 },
+      { scopes: true, reject: true },
+    )?.message
   assert.match(why('203.0.113.7') ?? '', /address of this node/)
   assert.match(why('203.0.113.8') ?? '', /203\.0\.113\.0\/24: protect file/)
   assert.match(why('198.18.19.135') ?? '', /198\.18\.19\.135: protect file/)

@@ -126,6 +126,7 @@ function makeNode() {
     now: () => today,
     here: () => [],
     ceilings: { max_blocks: 100, ipv4_prefix: 16, ipv6_prefix: 32 },
+    expresses: { scopes: true, reject: true },
   }
   const take = (n: number) => {
     wished.add(claim(n), readAddress(claim(n).target), on.differences.note)

@@ -27,6 +27,7 @@ test('receipts wait while a whole state is enforced, and go 5,000 in a request w
     monotonic: () => 0,
     state: unused,
     measured: unused,
+    heard: unused,
     happened: unused,
     loading: () => loading,
   })
@@ -58,6 +59,7 @@ test('a relay that takes no large request gets smaller ones, and none is given u
     monotonic: () => 0,
     state: unused,
     measured: unused,
+    heard: unused,
     happened: unused,
     loading: () => false,
   })
@@ -89,6 +91,7 @@ test('one receipt that the service refuses costs none of the others', async () =
     monotonic: () => 0,
     state: unused,
     measured: unused,
+    heard: unused,
     happened: unused,
     loading: () => false,
   })

@@ -1,0 +1,165 @@
+/** The scoped orders of this node as elements in layers, so that no two of one layer overlap. */
+import { type Address, contains, isHost, readAddress, widen } from '#contract/address.ts'
+import { Problem } from '#contract/problem.ts'
+import { layers, type ScopedElement } from './kernel/firewall.ts'
+import { placeOf } from './kernel/scoped.ts'
+import { elementsOf, identityOf, meet, type Scoped, type Unplaced } from './scope.ts'
+import type { Claim } from './wished.ts'
+
+/** A claim that is more than a plain block. */
+export type ScopedClaim = Claim & { readonly scoped: Scoped }
+
+/** What there would be with one more: claims, elements, and whether each finds a layer. */
+export type ScopedRoom = { claims: number; elements: number; layered: boolean }
+
+type Placed = { readonly element: Unplaced; readonly layer: number; readonly claims: Claim[] }
+
+export class Scopes {
+  readonly #placed = new Map<string, Placed>()
+  readonly #places = new Map<string, Place>()
+  readonly #byTarget = new Map<string, ScopedClaim[]>()
+  #claims = 0
+  #version = 0
+
+  /** Another number whenever anything is another. */
+  get version(): number {
+    return this.#version
+  }
+
+  get size(): number {
+    return this.#claims
+  }
+
+  get countElements(): number {
+    return this.#placed.size
+  }
+
+  claimsOn(target: string): readonly ScopedClaim[] {
+    return this.#byTarget.get(target) ?? []
+  }
+
+  roomWith(claim: ScopedClaim, address: Address): ScopedRoom {
+    const found = this.#find(claim, address)
+    const news = found.filter(({ identity }) => !this.#placed.has(identity)).length
+    return {
+      claims: this.#claims + 1,
+      elements: this.#placed.size + news,
+      layered: found.every(({ layer }) => layer !== undefined),
+    }
+  }
+
+  /** The caller has asked whether there is room. Throws `ceiling_reached` when there is not. */
+  add(claim: ScopedClaim, address: Address): void {
+    const found = this.#find(claim, address)
+    if (found.some(({ layer }) => layer === undefined)) throw noLayer()
+    for (const { identity, element, layer = 0 } of found) {
+      const known = this.#placed.get(identity)
+      if (known) known.claims.push(claim)
+      else {
+        const placed: Placed = { element, layer, claims: [claim] }
+        this.#placed.set(identity, placed)
+        this.#place(element).add(placed)
+      }
+    }
+    this.#byTarget.set(claim.target, [...this.claimsOn(claim.target), claim])
+    this.#claims++
+    this.#version++
+  }
+
+  remove(claim: ScopedClaim): void {
+    for (const element of elementsOf(claim, claim.scoped, readAddress(claim.target))) {
+      const identity = identityOf(element)
+      const known = this.#placed.get(identity)
+      if (!known) continue
+      known.claims.splice(known.claims.indexOf(claim), 1)
+      if (known.claims.length > 0) continue
+      this.#placed.delete(identity)
+      this.#place(element).delete(known)
+    }
+    const left = this.claimsOn(claim.target).filter((one) => one !== claim)
+    if (left.length > 0) this.#byTarget.set(claim.target, left)
+    else this.#byTarget.delete(claim.target)
+    this.#claims--
+    this.#version++
+  }
+
+  /** Each with the latest end of its claims. */
+  elements(): ScopedElement[] {
+    return [...this.#placed.values()].map(({ element, layer, claims }) => ({
+      ...element,
+      layer,
+      end: Math.max(...claims.map(({ end }) => end)),
+    }))
+  }
+
+  /** Elements of one order are apart from one another, so that each is judged against what is there. */
+  #find(claim: ScopedClaim, address: Address) {
+    return elementsOf(claim, claim.scoped, address).map((element) => {
+      const identity = identityOf(element)
+      const layer = this.#placed.get(identity)?.layer ?? this.#place(element).free(element)
+      return { identity, element, layer }
+    })
+  }
+
+  #place(element: Unplaced): Place {
+    const name = placeOf(element)
+    const found = this.#places.get(name)
+    if (found) return found
+    const made = new Place()
+    this.#places.set(name, made)
+    return made
+  }
+}
+
+/** What is looked up together. */
+class Place {
+  readonly #byAddress = new Map<string, { address: Address; placed: Placed[] }>()
+  readonly #lengths = new Map<number, number>()
+
+  add(placed: Placed): void {
+    const { address } = placed.element
+    const found = this.#byAddress.get(address.text)
+    if (found) found.placed.push(placed)
+    else {
+      this.#byAddress.set(address.text, { address, placed: [placed] })
+      this.#lengths.set(address.prefix, (this.#lengths.get(address.prefix) ?? 0) + 1)
+    }
+  }
+
+  delete(placed: Placed): void {
+    const { address } = placed.element
+    const found = this.#byAddress.get(address.text)
+    if (!found) return
+    found.placed.splice(found.placed.indexOf(placed), 1)
+    if (found.placed.length > 0) return
+    this.#byAddress.delete(address.text)
+    const left = (this.#lengths.get(address.prefix) ?? 1) - 1
+    if (left > 0) this.#lengths.set(address.prefix, left)
+    else this.#lengths.delete(address.prefix)
+  }
+
+  /** The lowest layer in which nothing overlaps this. */
+  free(element: Unplaced): number | undefined {
+    const taken = new Set<number>()
+    for (const placed of this.#around(element.address))
+      if (meet(placed.element, element)) taken.add(placed.layer)
+    for (let layer = 0; layer < layers; layer++) if (!taken.has(layer)) return layer
+    return undefined
+  }
+
+  *#around(address: Address): Generator<Placed> {
+    for (const length of this.#lengths.keys())
+      if (length <= address.prefix)
+        yield* this.#byAddress.get(widen(address, length).text)?.placed ?? []
+    if (isHost(address)) return
+    for (const inner of this.#byAddress.values())
+      if (inner.address.prefix > address.prefix && contains(address, inner.address))
+        yield* inner.placed
+  }
+}
+
+function noLayer(): Problem {
+  return new Problem('ceiling_reached', `more than ${layers} orders overlap one another`, {
+    remedy: 'lift some of them, or order it for the network as a whole',
+  })
+}
