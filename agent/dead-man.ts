@@ -131,7 +131,10 @@ export class DeadMan {
     for (;;) {
       const deed = this.#judge.next(this.#on.monotonic())
       this.#write(() => this.#memory.suspect(this.#judge.doubtful ? this.#judge.suspected : []))
-      if (deed.do === 'wait') return this.#wait(deed.ms)
+      if (deed.do === 'wait') {
+        this.#wait(deed.ms)
+        return
+      }
       if (deed.do === 'ask') void this.#ask()
       else if (deed.do === 'take_out') this.#takeOut(deed.names)
       else if (deed.do === 'put_back') this.#putBack()
