@@ -5,9 +5,11 @@ import { Audience, audiencesOf, readCursor } from '#contract/audience.ts'
 import { KeySet } from '#contract/key.ts'
 import { Problem } from '#contract/problem.ts'
 import { Heartbeat, Receipts } from '#contract/receipt.ts'
+import { ScanReports } from '#contract/scan.ts'
 import { considerProof } from '../flow/epoch.ts'
 import type { Flow } from '../flow/flow.ts'
 import { eventFrame } from '../flow/hub.ts'
+import { receive } from '../flow/receive.ts'
 import { openStream } from '../flow/stream.ts'
 import type { NodeIdentity } from '../store/nodes.ts'
 import { type App, type Caller, mount, type RouteContext } from './route.ts'
@@ -23,7 +25,7 @@ export function mountNodeSide(app: App, flow: Flow): void {
     path: '/v1/stream',
     summary: 'Follow actions',
     description:
-      'Server-sent events: hello, envelope (a signed batch of actions; its id is the cursor), head (a signed place, every 15 s), feeds (which lists an audience enforces as a whole, signed), resync (ask for a snapshot), groups. Send the last id as Last-Event-ID to go on after it.',
+      'Server-sent events: hello, envelope (a signed batch of actions; its id is the cursor), head (a signed place, every 15 s), feeds (which lists an audience enforces as a whole, signed), posture (the standing rules of an audience, signed), resync (ask for a snapshot), groups. Send the last id as Last-Event-ID to go on after it.',
     tag: 'agents',
     access: 'node',
     answer: {
@@ -208,6 +210,58 @@ export function mountNodeSide(app: App, flow: Flow): void {
       return { time: flow.now() }
     },
   })
+
+  mount(app, {
+    method: 'post',
+    path: '/v1/node/alerts',
+    summary: 'Report port scans',
+    description:
+      'What the port-scan sensor of the node saw, as alerts of the connector portscan with the node as their victim. To send them again is harmless.',
+    tag: 'agents',
+    access: 'node',
+    body: ScanReports,
+    bodyExample: {
+      reports: [
+        {
+          kind: 'scan',
+          source: '203.0.113.7',
+          ports: ['tcp/21', 'tcp/22', 'tcp/23'],
+          count: 15,
+          window: 1_772_326_923_456,
+          update: 0,
+          first: 1_772_326_923_456,
+          last: 1_772_326_925_456,
+        },
+      ],
+    },
+    answer: {
+      status: 200,
+      schema: z.object({
+        success: z.literal(true),
+        stored: z.int(),
+        repeats: z.int(),
+        refused: z.int(),
+      }),
+      description: 'the alerts, their decisions and the signed actions are on the disk',
+      example: { success: true, stored: 1, repeats: 0, refused: 0 },
+    },
+    problems: ['not_found', 'overloaded'],
+    handle: async ({ body, caller }) => takeScans(flow, nodeOf(caller).name, body),
+  })
+}
+
+/** As alerts of the connector for it, which the policy judges like those of any other. Throws `not_found` without it. */
+async function takeScans(flow: Flow, node: string, { reports }: z.output<typeof ScanReports>) {
+  const running = flow.connectors.get('portscan')
+  if (!running)
+    throw new Problem('not_found', 'the connector portscan, which takes port scans, does not run', {
+      remedy: 'name portscan in CORDON_CONNECTORS of the service, or set scan_sensor to false',
+    })
+  const records = reports.map((report) => ({ node, ...report }))
+  const items = await receive(flow.recorder, running, records, flow.now())
+  for (const listen of running.listeners ?? []) listen()
+  const count = (status: string) => items.filter((item) => item.status === status).length
+  return { stored: count('stored'), repeats: count('repeat'), refused: count('refused') }
 }
 
 /** Frames go straight to the socket: a web stream between would cost more than the frame. */
@@ -237,8 +291,11 @@ async function streamTo(flow: Flow, node: NodeIdentity, context: RouteContext): 
   try {
     leave = await openStream(flow.store, flow.hub, node, from, connection, flow.now())
     // A newer one that was told meanwhile wins, in whatever order they come.
-    for (const jws of await flow.feeds.statements(audiencesOf(node.name, node.groups)))
+    const audiences = audiencesOf(node.name, node.groups)
+    for (const jws of await flow.feeds.statements(audiences))
       connection.write(eventFrame('feeds', jws))
+    for (const jws of await flow.postures.statements(audiences))
+      connection.write(eventFrame('posture', jws))
   } catch (error) {
     // The answer has begun, so that all that can be said is that it ends here; the node comes back.
     flow.log.warn({ err: error, node: node.name }, 'a stream was not opened')
