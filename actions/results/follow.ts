@@ -8,7 +8,7 @@ import { type Pause, tryFor } from '../flow/try-for.ts'
 import type { Alarm } from '../notice/alarm.ts'
 import { appendJournal, type JournalEntry } from '../store/journal.ts'
 import type { Store } from '../store/store.ts'
-import { type Batch, nextBatch } from './batch.ts'
+import { type Batch, nextBatch, wantsWords } from './batch.ts'
 import { endOf, type Place, putPlace } from './place.ts'
 
 /** Looked at so often also when nobody says that something happened. */
@@ -64,17 +64,37 @@ export async function followResults(
       if (results.length > 0) pauseMs = firstPauseMs
       following.moved(place)
       const end = await endOf(store.read)
-      health.waiting = Math.max(0, end.seq - place.seq)
-      if (results.length < sink.most && end.seq === place.seq) await alarm.rest(slowMs, stop)
+      health.waiting = waitingOf(place, end)
+      if (results.length < sink.most && isBehind(sink, place, end)) await alarm.rest(slowMs, stop)
     } catch (error) {
       if (stop.aborted) return
       const problem = toProblem(error)
       ail(health, 'away', problem)
+      health.waiting = await waitingNow(store, at.place, health.waiting ?? 0)
       log.warn({ sink: sink.key, err: problem }, 'results were not taken and are given again')
       const asked = Math.min(problem.retryMs ?? 0, longestAskedMs)
       await pause(Math.max(pauseMs, asked), stop)
       pauseMs = Math.min(pauseMs * 2, longestPauseMs)
     }
+}
+
+/** Lines of the journal, whether or not the sink will want them. */
+function waitingOf(place: Place, end: Place): number {
+  return Math.max(0, end.seq - place.seq)
+}
+
+/** While a sink is away nobody else counts; a store that cannot be read leaves what was known. */
+async function waitingNow({ read }: Store, place: Place, known: number): Promise<number> {
+  try {
+    return waitingOf(place, await endOf(read))
+  } catch {
+    return known
+  }
+}
+
+/** Words may be many of which the sink wants none, so that a batch is empty and more is there. */
+function isBehind(sink: Sink, place: Place, end: Place): boolean {
+  return place.seq >= end.seq && (place.word >= end.word || !wantsWords(sink))
 }
 
 /** The place behind the batch is kept once the sink has taken it. */

@@ -22,12 +22,15 @@ export type AlertPage = {
 
 const standing = sql<boolean>`state in ('waiting', 'issued', 'applied')`
 const settled = sql<boolean>`state in ('ended', 'declined', 'noted')`
+const newestAlert = sql`(select id from alerts order by rowid desc limit 1)`
+const isOlder = sql<boolean>`id <> ${newestAlert}`
 const settledAt = sql<number>`coalesce(ended, created)`
 
 /**
  * Alerts received before a time. What stands behind a decision in force or waiting is held, as is what was observed
  * since `counted`, which the policy may still count. The alert that made a decision which is kept is not removed: sent
- * again it would make the same decision a second time, and without it nobody could say why there is one.
+ * again it would make the same decision a second time, and without it nobody could say why there is one. The newest of
+ * all stays too: its number would be given again, and sinks that are behind it would not see who gets it.
  */
 export async function alertsOfAge(
   db: Reader | Writer,
@@ -45,16 +48,22 @@ export async function alertsOfAge(
     .execute()
   const states = await statesOf(db, [...new Set(rows.map(({ decision }) => decision))])
   const page: AlertPage = { remove: [], thin: [], held: false, next: from, last: false }
+  const newest = await newestAlertId(db)
   for (const { id, decision, observed } of rows) {
     const state = states.get(decision)
     if (state === 'standing' || observed >= counted) page.held = true
-    else if (state === 'settled' && isCause(id, decision)) page.thin.push(id)
+    else if (newest === id || (state === 'settled' && isCause(id, decision))) page.thin.push(id)
     else page.remove.push(id)
   }
   const end = rows.at(-1)
   if (end) page.next = { at: end.received, id: end.id }
   page.last = rows.length < stepRows
   return page
+}
+
+async function newestAlertId(db: Reader | Writer): Promise<string | undefined> {
+  const { rows } = await sql<{ id: string }>`select id from ${newestAlert}`.execute(db)
+  return rows[0]?.id
 }
 
 export async function removeAlerts(tx: Writer, ids: readonly string[]): Promise<void> {
@@ -142,7 +151,7 @@ export async function removeDecisions(
   const alerts = await changed(
     tx,
     sql`delete from alerts where id in
-        (select id from alerts where decision in ${some} limit ${stepRows})`,
+        (select id from alerts where decision in ${some} and ${isOlder} limit ${stepRows})`,
   )
   if (alerts === stepRows) return { receipts, alerts, gone: false }
   await tx.deleteFrom('decisions').where('id', 'in', ids).execute()
@@ -164,6 +173,7 @@ export async function countWith(
     .selectFrom('alerts')
     .select(['id', 'decision'])
     .where('decision', 'in', ids)
+    .where(isOlder)
     .execute()
   const causes = alerts.filter(({ id, decision }) => isCause(id, decision))
   return { receipts: row?.n ?? 0, alerts: causes.length }

@@ -115,8 +115,9 @@ describe('alerts', () => {
     const body = { for: '366d', reason: 'still at it' }
     await service.ask('POST', `/v1/decisions/${blocked.decision}/extend`, { body })
     await pass(service, 200)
+    await send(service, '203.0.113.9')
     assert.deepEqual((await run(service, { originals: '30d', journal: '30d' })).gone, none)
-    assert.equal(await rows(service, 'alerts'), 4)
+    assert.equal(await rows(service, 'alerts'), 5)
     await service.ask('POST', `/v1/decisions/${asked?.decision}/decline`, {
       body: { reason: 'no' },
     })
@@ -166,10 +167,25 @@ describe('decisions', () => {
     await pass(service, 399)
     assert.equal((await run(service)).gone.decisions, 0)
     await pass(service, 2)
+    await send(service, '203.0.113.9', { severity: 10 })
     const { gone } = await run(service)
     assert.deepEqual([gone.decisions, gone.receipts, gone.alerts], [1, 1, 1])
-    for (const table of ['decisions', 'receipts', 'alerts', 'claims'] as const)
+    for (const table of ['receipts', 'claims'] as const)
       assert.equal(await rows(service, table), 0, table)
+    for (const table of ['decisions', 'alerts'] as const)
+      assert.equal(await rows(service, table), 1, table)
+  })
+
+  test('leave the newest alert behind, without the vendor’s record, so that its number is not given again', async (t) => {
+    const service = await open(t)
+    await send(service, '203.0.113.7')
+    const { alert } = await send(service, '203.0.113.7')
+    await pass(service, 500)
+    assert.equal((await run(service)).gone.decisions, 1)
+    const again = await run(service)
+    assert.deepEqual([await rows(service, 'alerts'), again.gone], [1, none])
+    const kept = JSON.parse((await service.ask('GET', `/v1/alerts/by-id/${alert}`)).text)
+    assert.equal(kept.alert.original, '')
   })
 
   test('of a repeat offender stay until the last of his blocks is of age, so that he is not taken for new', async (t) => {
@@ -205,9 +221,10 @@ test('a round goes in steps, may be cut off, and the next one goes on where it e
       ),
     )
   await pass(service, 401)
+  await send(service, '203.0.113.7', { severity: 10 })
   const would = await wouldRetain(service.flow.store, settings, service.clock.now)
   assert.deepEqual([would.decisions, would.alerts], [5_000, 5_000])
-  assert.equal(await rows(service, 'alerts'), 5_000)
+  assert.equal(await rows(service, 'alerts'), 5_001)
   const total = { ...none }
   let rounds = 0
   for (let more = true; more; rounds++) {
@@ -218,7 +235,7 @@ test('a round goes in steps, may be cut off, and the next one goes on where it e
   }
   assert.ok(rounds > 3, String(rounds))
   assert.deepEqual([total.decisions, total.alerts], [5_000, 5_000])
-  assert.equal(await rows(service, 'decisions'), 0)
+  assert.equal(await rows(service, 'decisions'), 1)
 })
 
 test('alerts that come while a round is under way are not kept waiting for its end', async (t) => {

@@ -219,7 +219,7 @@ describe('a sink that is away', () => {
     await service.time.pass(10 * minute)
     const [line] = service.flow.followed
     assert.deepEqual([line?.state, line?.problem], ['away', 'it is away'])
-    assert.deepEqual(siem.taken, [])
+    assert.deepEqual([siem.taken.length, line?.waiting], [0, 40])
     siem.asked.answer = () => []
     await service.time.pass(2 * minute)
     assert.deepEqual(
@@ -285,6 +285,23 @@ describe('a sink that is away', () => {
     await service.time.pass(minute)
     assert.deepEqual(siem.actions().slice(0, 2), ['test.a', 'test.b'])
   })
+})
+
+test('an alert that comes after a long quiet time is told, whatever was let go of meanwhile', async (t) => {
+  const service = await open(t)
+  const siem = testSink(['alert.judged'])
+  await service.follow(siem)
+  const id = await block(service, '203.0.113.7')
+  await block(service, '203.0.113.7', { id: 'again' })
+  await service.ask('POST', `/v1/decisions/${id}/lift`, { body: { reason: 'it was us' } })
+  await service.time.pass(minute)
+  service.clock.now += 500 * day
+  const { store } = service.flow
+  await retain(store, RetentionSettings.parse({}), service.clock.now, { readers: [] })
+  await block(service, '203.0.113.8')
+  await service.time.pass(minute)
+  const last = siem.taken.at(-1)
+  assert.equal(last?.decision?.target, '203.0.113.8')
 })
 
 describe('a restart', () => {
@@ -394,6 +411,19 @@ describe('words of nodes', () => {
     await service.time.pass(2 * minute)
     assert.deepEqual([slow.taken.length, quick.taken.length], [1, 1])
     assert.deepEqual(await kept(), [])
+  })
+
+  test('that nobody wants hold up none that somebody wants', async (t) => {
+    const service = await open(t)
+    await service.enrol('web-01')
+    const siem = testSink(['receipt.ended'], { most: 2 })
+    await service.follow(siem)
+    const id = await block(service, '203.0.113.7')
+    await service.time.pass(minute)
+    for (let seq = 1; seq <= 9; seq++)
+      await service.flow.acknowledge('web-01', [receipt(id, seq < 9 ? 'applied' : 'ended', seq)])
+    await service.time.pass(2 * second)
+    assert.deepEqual(siem.actions(), ['receipt.ended'])
   })
 })
 
