@@ -11,6 +11,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { measureChanges } from './changes.ts'
 import { measureElastic } from './elastic.ts'
 import { measureEnrichment } from './enrichment.ts'
 import { measureFacts } from './facts.ts'
@@ -18,6 +19,7 @@ import { type Figure, percentile, rounded } from './figure.ts'
 import { measureLists } from './lists.ts'
 import { alerts, attacker, eveLine, pause, sendAtRate, untilArrived } from './load.ts'
 import { measureOpenctiStream } from './opencti-stream.ts'
+import { measurePackets } from './packets.ts'
 import { measureSimulation } from './simulate.ts'
 import { measureWazuh } from './wazuh.ts'
 import { cpuMs, makeWorld, monotonicMs, residentMb, type World } from './world.ts'
@@ -30,6 +32,8 @@ export const measurements: Record<string, () => Promise<Figure[]>> = {
   enrichment_job: measureEnrichment,
   simulate: measureSimulation,
   wazuh: measureWazuh,
+  packets: () => measurePackets(),
+  changes: () => measureChanges(),
   disk: async () => {
     const flush = diskFlushes()
     const detail = 'what each durable commit waits for: 8 KB written and flushed, n=500'

@@ -1,0 +1,187 @@
+/**
+ * Sends packets of many sources from the namespace it runs in, as fast as the kernel takes them, and times round trips.
+ * Whole frames over a packet socket, a thousand to a call, so that what is measured is the receiver's side of the link:
+ * the kernel works on each of them within the call.
+ */
+import { readFileSync } from 'node:fs'
+import koffi from 'koffi'
+import { attacker } from './load.ts'
+
+/** Sources are attackers `first` to `first + sources - 1`, in turn. */
+export type PacketOrder =
+  | { do: 'flood'; first: number; sources: number; ms: number }
+  | { do: 'pace'; first: number; sources: number; ms: number; perSecond: number }
+  | { do: 'round trips'; first: number; times: number }
+  | { do: 'stop' }
+export type PacketAnswer = { sent: number; ms: number } | { us: number[] } | { failed: string }
+
+/** As the links of the test's namespaces have them: nobody asks for neighbours. */
+const hardware = Buffer.from('020000000001', 'hex')
+const target = Buffer.from([198, 51, 100, 1])
+export const targetPort = 4_000
+const frameSize = 64
+/** What the kernel takes in one call at most. */
+const mostAtOnce = 1_024
+const proto = { icmp: 1, udp: 17 } as const
+
+const libc = koffi.load(null)
+const openSocket = libc.func('int socket(int, int, int)')
+const bind = libc.func('int bind(int, const void *, uint32_t)')
+const setsockopt = libc.func('int setsockopt(int, int, int, const void *, uint32_t)')
+const sendmmsg = libc.func('int sendmmsg(int, void *, unsigned int, int)')
+const send = libc.func('intptr_t send(int, const void *, size_t, int)')
+const recv = libc.func('intptr_t recv(int, void *, size_t, int)')
+
+let number = 0
+let stopped = false
+
+/** Not where its types are imported. */
+if (process.send) {
+  const fd = packetSocket()
+  process.on('message', async (order: PacketOrder) => {
+    stopped = order.do === 'stop'
+    if (order.do !== 'stop') process.send?.(await carryOut(fd, order))
+  })
+  // Whoever started this is gone: nothing is left behind.
+  process.once('disconnect', () => process.exit(0))
+  process.send({ sent: 0, ms: 0 } satisfies PacketAnswer)
+}
+
+async function carryOut(
+  fd: number,
+  order: Exclude<PacketOrder, { do: 'stop' }>,
+): Promise<PacketAnswer> {
+  try {
+    if (order.do === 'round trips') return { us: roundTrips(fd, order.first, order.times) }
+    const ring = makeRing(order.first, order.sources)
+    return await (order.do === 'flood' ? flood(fd, ring, order.ms) : pace(fd, ring, order))
+  } catch (error) {
+    return { failed: String(error) }
+  }
+}
+
+function flood(fd: number, ring: Ring, ms: number): PacketAnswer {
+  const started = performance.now()
+  let sent = 0
+  let now = started
+  for (let at = 0; now < started + ms; at = (at + mostAtOnce) % ring.size) {
+    sent += sendSome(fd, ring, at, mostAtOnce)
+    now = performance.now()
+  }
+  return { sent, ms: now - started }
+}
+
+/** Evenly, each at its time: a gap of a millisecond shows as packets that came through. */
+async function pace(fd: number, ring: Ring, { ms, perSecond }: { ms: number; perSecond: number }) {
+  const started = performance.now()
+  let sent = 0
+  for (let now = started; now < started + ms && !stopped; now = performance.now()) {
+    const due = Math.min(mostAtOnce, Math.floor(((now - started) * perSecond) / 1_000) - sent)
+    const at = sent % ring.size
+    if (due > 0) sent += sendSome(fd, ring, at, Math.min(due, ring.size - at))
+    else await new Promise((resolve) => setImmediate(resolve))
+  }
+  return { sent, ms: performance.now() - started }
+}
+
+function sendSome(fd: number, ring: Ring, at: number, count: number): number {
+  const sent = sendmmsg(fd, ring.messages.subarray(at * 64), count, 0)
+  if (sent < 0) throw new Error(`sendmmsg: errno ${koffi.errno()}`)
+  return sent
+}
+
+/** Of echo requests, which the kernel of the other side answers by itself. */
+function roundTrips(fd: number, first: number, times: number): number[] {
+  const answer = Buffer.alloc(2_048)
+  return Array.from({ length: times }, () => {
+    const id = ++number & 0xffff
+    const frame = echoFrame(attacker(first + (id % 256)), id)
+    const started = process.hrtime.bigint()
+    send(fd, frame, frame.length, 0)
+    // Echo replies to us only; what else passes on the link is not ours.
+    do {
+      if (recv(fd, answer, answer.length, 0) < 0)
+        throw new Error(`no answer: errno ${koffi.errno()}`)
+    } while (answer[23] !== proto.icmp || answer[34] !== 0 || answer.readUInt16BE(40) !== id)
+    return Number(process.hrtime.bigint() - started) / 1_000
+  })
+}
+
+/** `frames` is kept with the messages that point into it. */
+type Ring = { messages: Buffer; size: number; frames: Buffer; vectors: Buffer }
+
+function makeRing(first: number, sources: number): Ring {
+  const size = Math.ceil(sources / mostAtOnce) * mostAtOnce
+  const frames = Buffer.allocUnsafeSlow(size * frameSize)
+  const vectors = Buffer.allocUnsafeSlow(size * 16)
+  // struct mmsghdr
+  const messages = Buffer.alloc(size * 64)
+  const frameAt = koffi.address(frames)
+  const vectorAt = koffi.address(vectors)
+  for (let n = 0; n < size; n++) {
+    const frame = udpFrame(attacker(first + (n % sources)))
+    frame.copy(frames, n * frameSize)
+    vectors.writeBigUInt64LE(frameAt + BigInt(n * frameSize), n * 16)
+    vectors.writeBigUInt64LE(BigInt(frame.length), n * 16 + 8)
+    messages.writeBigUInt64LE(vectorAt + BigInt(n * 16), n * 64 + 16)
+    messages.writeBigUInt64LE(1n, n * 64 + 24)
+  }
+  return { messages, size, frames, vectors }
+}
+
+function udpFrame(source: string): Buffer {
+  const body = Buffer.alloc(26)
+  body.writeUInt16BE(40_000, 0)
+  body.writeUInt16BE(targetPort, 2)
+  body.writeUInt16BE(body.length, 4)
+  return frameOf(source, proto.udp, body)
+}
+
+function echoFrame(source: string, id: number): Buffer {
+  const body = Buffer.alloc(26)
+  body[0] = 8
+  body.writeUInt16BE(1, 4)
+  body.writeUInt16BE(id, 6)
+  body.writeUInt16BE(checksum(body), 2)
+  return frameOf(source, proto.icmp, body)
+}
+
+function frameOf(source: string, protocol: number, body: Buffer): Buffer {
+  const head = Buffer.alloc(20)
+  head[0] = 0x45
+  head.writeUInt16BE(head.length + body.length, 2)
+  head[8] = 64
+  head[9] = protocol
+  Buffer.from(source.split('.').map(Number)).copy(head, 12)
+  target.copy(head, 16)
+  head.writeUInt16BE(checksum(head), 10)
+  return Buffer.concat([hardware, hardware, Buffer.from('0800', 'hex'), head, body])
+}
+
+/** RFC 1071, of an even number of bytes. */
+function checksum(bytes: Buffer): number {
+  let sum = 0
+  for (let at = 0; at < bytes.length; at += 2) sum += bytes.readUInt16BE(at)
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16)
+  return ~sum & 0xffff
+}
+
+/** Bound to eth0, past the queue of the device; a receive gives up after a second. */
+function packetSocket(): number {
+  const fd = openSocket(17, 3, 0x0008)
+  const address = Buffer.alloc(20)
+  address.writeUInt16LE(17)
+  address.writeUInt16BE(0x0800, 2)
+  address.writeInt32LE(Number(readFileSync('/sys/class/net/eth0/ifindex', 'utf8')), 4)
+  const second = Buffer.alloc(16)
+  second.writeBigInt64LE(1n)
+  const one = Buffer.from([1, 0, 0, 0])
+  if (
+    fd < 0 ||
+    bind(fd, address, address.length) < 0 ||
+    setsockopt(fd, 263, 20, one, 4) < 0 ||
+    setsockopt(fd, 1, 20, second, second.length) < 0
+  )
+    throw new Error(`packet socket: errno ${koffi.errno()}`)
+  return fd
+}
