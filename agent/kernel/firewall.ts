@@ -67,13 +67,23 @@ export type PortSide = 'destination' | 'source'
 export const layers = 8
 
 /** What this kernel can do of orders that are more than a plain block. */
-export type Expresses = { readonly scopes: boolean; readonly reject: boolean }
+export type Expresses = {
+  readonly scopes: boolean
+  readonly reject: boolean
+  /**
+   * Where it cannot do all that can be ordered: why an order of these elements cannot be carried out. What can has its
+   * room from then on.
+   */
+  readonly refuses?: (
+    elements: readonly Omit<ScopedElement, 'layer' | 'end'>[],
+  ) => string | undefined
+}
 
 /** That packets of the address, or to it, were stopped: how many, and how long ago the last was. */
 export type Hit = { readonly address: string; readonly packets: number; readonly agoMs: number }
 
 export interface Firewall {
-  readonly name: 'netlink' | 'nft' | 'dry-run'
+  readonly name: 'netlink' | 'nft' | 'ipset' | 'dry-run'
   /** False for a back end that only prints. */
   readonly enforcing: boolean
   readonly expresses: Expresses

@@ -7,7 +7,7 @@ export type Ended = { code: number | null; output: string; errors: string }
 export function runProgram(
   program: string,
   words: readonly string[],
-  input: string | readonly string[] = '',
+  input: string | Iterable<string> = '',
   started: (pid: number) => void = () => {},
 ): Promise<Ended> {
   return new Promise((resolve, reject) => {

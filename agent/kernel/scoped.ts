@@ -37,7 +37,7 @@ export const isScopedRate = (name: unknown): boolean =>
   typeof name === 'string' && rateName.test(name)
 
 /** Numbers: a small system has no /etc/protocols to read names from. */
-const numbers: Record<Protocol, number> = {
+export const numbers: Record<Protocol, number> = {
   icmp: 1,
   igmp: 2,
   ipip: 4,

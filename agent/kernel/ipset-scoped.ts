@@ -1,0 +1,121 @@
+/** Scoped orders for ipset and iptables: groups of elements that one rule can look up, and what no rule can. */
+import type { Protocol, Rate } from '#contract/action.ts'
+import type { PortSide, PortSpan, ScopedElement, ScopedWay } from './firewall.ts'
+import type { Family } from './iptables-program.ts'
+
+export type Unplaced = Omit<ScopedElement, 'layer' | 'end'>
+
+/**
+ * What elements have in common that stand in one set and are looked up by the same rules. Interfaces, wide ranges of
+ * ports and rates stand in the rule: no set holds them together with what else there is. So the number of rules follows
+ * from how many different ones there are, never from how many orders, and it has a ceiling.
+ */
+export type Group = {
+  readonly key: string
+  readonly verdict: ScopedElement['verdict']
+  readonly way: ScopedWay
+  readonly family: Family
+  readonly interface: string | undefined
+  readonly protocol: Protocol | undefined
+  /** In the rule. */
+  readonly span: PortSpan | undefined
+  /** Of the ports in the set. */
+  readonly side: PortSide | undefined
+  readonly limit: Bucket | undefined
+}
+
+/**
+ * A rate is counted for each network of this length. Where two orders have the same rate for the same target but other
+ * ports, their packets are counted in slots of their own.
+ */
+export type Bucket = { readonly rate: Rate; readonly prefix: number; readonly slot: number }
+
+/** Members with their ends, as ipset reads them. */
+export type FilledGroup = Group & { readonly members: ReadonlyMap<string, number> }
+
+/** Different kinds of orders on a node, each of which is at most four rules. */
+export const mostGroups = 64
+/** Twice what is let in: what was let in together with what stood there meanwhile. */
+export const mostGroupsEver = 2 * mostGroups
+/** Ports of one element that stand in the set one by one; more are a range in the rule. */
+const mostPortsInSet = 64
+/** Of all groups together. */
+const mostMembers = 500_000
+const portsInSets: ReadonlySet<Protocol> = new Set(['tcp', 'udp', 'sctp', 'udplite'])
+
+/** Why elements of one order cannot be expressed, whatever else is there. */
+export function inexpressible(elements: readonly Unplaced[]): string | undefined {
+  for (const { interface: device, protocol, address, limit, way } of elements) {
+    if (device !== undefined && !/^[A-Za-z0-9_.@][A-Za-z0-9_.@-]*\*?$/.test(device))
+      return `iptables would not read the interface ${device} as it is meant`
+    if (protocol === 'ah' && address.family === 6) return 'ip6tables never sees ah as a protocol'
+    if (limit && way === 'forward')
+      return 'iptables cannot count together what passes from an address and to it'
+  }
+  const ways = new Set(elements.filter(({ limit }) => limit).map(({ way }) => way))
+  return ways.size > 1
+    ? 'iptables cannot count together what comes from an address and what goes to it'
+    : undefined
+}
+
+/** By their keys. What has ended is left out. */
+export function groupsOf(
+  elements: readonly ScopedElement[],
+  now: number,
+): Map<string, FilledGroup> {
+  const groups = new Map<string, FilledGroup & { members: Map<string, number> }>()
+  const slots = new Map<string, string[]>()
+  let count = 0
+  for (const element of elements) {
+    if (element.end <= now) continue
+    const group = groupOf(element, slotOf(slots, element))
+    const known = groups.get(group.key) ?? { ...group, members: new Map() }
+    groups.set(group.key, known)
+    const member = memberOf(element)
+    known.members.set(member, Math.max(element.end, known.members.get(member) ?? 0))
+    count += portsOf(element)
+  }
+  if (groups.size > mostGroupsEver || count > mostMembers) throw new RangeError('too many')
+  return groups
+}
+
+/** The group that an element would come into, where it is the only one for its target. */
+export function groupOf(element: Unplaced, slot = 0): Group {
+  const { verdict, way, address, interface: device, protocol, ports, limit } = element
+  const inSet = standsInSet(element)
+  const group = {
+    ...{ verdict, way, protocol, interface: device },
+    family: address.family,
+    span: inSet ? undefined : ports,
+    side: inSet ? ports?.side : undefined,
+    limit: limit && { rate: limit.rate, prefix: address.prefix, slot },
+  }
+  return { ...group, key: JSON.stringify(group) }
+}
+
+/** Elements of one name are counted together; of several names on one target each has its slot. */
+function slotOf(slots: Map<string, string[]>, { limit, address, way }: ScopedElement): number {
+  if (!limit) return 0
+  const key = JSON.stringify([way, address.text, limit.rate])
+  const names = slots.get(key) ?? []
+  slots.set(key, names)
+  if (!names.includes(limit.name)) names.push(limit.name)
+  return names.indexOf(limit.name)
+}
+
+function standsInSet({ protocol, ports }: Unplaced): boolean {
+  if (!ports || protocol === undefined) return false
+  return portsInSets.has(protocol) && ports.high - ports.low < mostPortsInSet
+}
+
+function portsOf(element: ScopedElement): number {
+  const { ports } = element
+  return ports && standsInSet(element) ? ports.high - ports.low + 1 : 1
+}
+
+function memberOf(element: ScopedElement): string {
+  const { address, protocol, ports } = element
+  if (!ports || !standsInSet(element)) return address.text
+  const { low, high } = ports
+  return `${address.text},${protocol}:${low === high ? low : `${low}-${high}`}`
+}

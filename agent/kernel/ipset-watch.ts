@@ -1,0 +1,60 @@
+/** Notices what others do to sets and chains by looking now and then: neither ipset nor iptables tells of it. */
+import { toProblem } from '#contract/problem.ts'
+import type { Ipset } from './ipset-program.ts'
+import { allIpsets } from './ipset-sets.ts'
+import type { Tally } from './ipset-tally.ts'
+import type { IptablesRules } from './iptables.ts'
+import type { Turns } from './turns.ts'
+
+const pollMs = 10_000
+
+export type WatchOn = {
+  ipset: Ipset
+  rules: IptablesRules
+  tally: Tally
+  turn: Turns
+  changed(what: string): void
+  everyMs?: number
+}
+
+/** It shows that something was changed, not who it was. Returns the way to stop. */
+export function watchIpsets({ turn, changed, everyMs = pollMs, ...on }: WatchOn): () => void {
+  let stopped = false
+  let timer: NodeJS.Timeout | undefined
+  const lookAgain = () => {
+    turn(() => look(on))
+      .catch((error: unknown) => `sets and chains cannot be listed: ${toProblem(error).message}`)
+      .then((what) => {
+        if (stopped) return
+        if (what !== undefined) changed(what)
+        timer = setTimeout(lookAgain, everyMs).unref()
+      })
+  }
+  lookAgain()
+  return () => {
+    stopped = true
+    clearTimeout(timer)
+  }
+}
+
+/** In a turn of its own, so that no change of ours is under way. */
+async function look({
+  ipset,
+  rules,
+  tally,
+}: Pick<WatchOn, 'ipset' | 'rules' | 'tally'>): Promise<string | undefined> {
+  const there = await ipset.headers()
+  for (const { name } of allIpsets.filter(isCounted)) {
+    const header = there.get(name)
+    if (!header) return `the set ${name} was deleted`
+    const what = tally.see(name, header.entries)
+    if (what !== undefined) return what
+  }
+  if (!(await rules.intact())) return 'a chain or a rule in iptables was changed'
+  return undefined
+}
+
+/** The kernel fills the others by itself. */
+function isCounted({ name }: { name: string }): boolean {
+  return !name.startsWith('cordon_hits') && !name.startsWith('cordon_last')
+}

@@ -1,0 +1,81 @@
+/** The iptables programs of both families, in whichever variant this host has. */
+import { existsSync } from 'node:fs'
+import { Problem } from '#contract/problem.ts'
+import { type Ended, runProgram } from './program.ts'
+import { noPrivilegeRemedy } from './refusal.ts'
+
+export type Family = 4 | 6
+export type Iptables = {
+  /** Without IPv6 in the kernel there is nothing to filter in it. */
+  readonly families: readonly Family[]
+  /** Tables and chains that are there, as `iptables-save` prints them. Makes none. */
+  save(family: Family): Promise<string>
+  /**
+   * Each table of the script is one transaction; other chains than the named ones stay. Throws `firewall_missing`,
+   * `no_privilege`, `kernel_refused`.
+   */
+  restore(family: Family, script: string): Promise<void>
+  /** Takes away a table that is empty, where tables can be taken away. Best effort: an empty one filters nothing. */
+  dropTable(family: Family, table: string): Promise<void>
+  /** Its own words: `iptables v1.8.9 (nf_tables)`. */
+  version(): Promise<string>
+}
+
+/** Seconds that another program may hold the lock of xtables. */
+const lock = ['-w', '10']
+
+/** `variant` as in `iptables-legacy-restore`; without it what the host uses. */
+export function iptablesProgram(variant: '' | '-legacy' | '-nft' = ''): Iptables {
+  const program = (family: Family, verb: string) =>
+    `${family === 4 ? 'iptables' : 'ip6tables'}${variant}${verb}`
+  const start = async (name: string, words: readonly string[], input = '') => {
+    try {
+      return await runProgram(name, words, input)
+    } catch (error) {
+      throw missing(name, error)
+    }
+  }
+  return {
+    families: existsSync('/proc/net/if_inet6') ? [4, 6] : [4],
+    async save(family) {
+      const ended = await start(program(family, '-save'), [])
+      if (ended.code !== 0) throw failed(ended)
+      return ended.output
+    },
+    async restore(family, script) {
+      const ended = await start(program(family, '-restore'), [...lock, '--noflush'], script)
+      if (ended.code !== 0) throw failed(ended)
+    },
+    async dropTable(family, table) {
+      const words = ['delete', 'table', family === 4 ? 'ip' : 'ip6', table]
+      await runProgram('nft', words).catch(() => undefined)
+    },
+    async version() {
+      return (await start(program(4, ''), ['--version'])).output.trim()
+    },
+  }
+}
+
+function missing(name: string, error: unknown): Problem {
+  return new Problem('firewall_missing', `the ${name} program cannot be started`, {
+    remedy:
+      'install the package iptables (apt install iptables, dnf install iptables), or nftables',
+    cause: error,
+  })
+}
+
+function failed({ errors }: Ended): Problem {
+  const cause = new Error(errors.slice(0, 2_000))
+  if (/Operation not permitted|Permission denied|must be root/.test(errors))
+    return new Problem('no_privilege', 'iptables may not change the firewall', {
+      remedy: noPrivilegeRemedy,
+      cause,
+    })
+  const said = errors.split('\n').find((line) => line !== '' && !line.startsWith('#')) ?? ''
+  return new Problem('kernel_refused', `iptables was refused: ${said.slice(0, 300)}`, {
+    remedy: /lock/.test(errors)
+      ? 'another program holds the lock of xtables; the agent tries again by itself'
+      : 'the agent makes its chains anew by itself; look for what else changes the rules of this node',
+    cause,
+  })
+}

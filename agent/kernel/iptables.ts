@@ -1,0 +1,84 @@
+/** Keeps the chains of Cordon in iptables: made, mended, changed with scoped orders, and taken out again. */
+import type { Family, Iptables } from './iptables-program.ts'
+import { fixedTables, type Placed, scopedTables, type Tables } from './iptables-rules.ts'
+import {
+  isOwnChain,
+  ownParts,
+  readSaved,
+  removeTables,
+  type Saved,
+  writeTables,
+} from './iptables-script.ts'
+
+export class IptablesRules {
+  readonly #iptables: Iptables
+  /** As they were after the last change of ours. */
+  #left = new Map<Family, string>()
+
+  constructor(iptables: Iptables) {
+    this.#iptables = iptables
+  }
+
+  /** What follows from scoped orders is left as it is where it is there: it is written anew right after. */
+  async mend(): Promise<void> {
+    await this.#each(async (family, saved) => {
+      const tables = joined(fixedTables(family), missing(scopedTables(family, []), saved))
+      return writeTables(saved, tables, () => true)
+    })
+  }
+
+  async setScoped(groups: readonly Placed[]): Promise<void> {
+    await this.#each(async (family, saved) => {
+      const fixed = fixedTables(family)
+      const isFixed = (table: string, chain: string) =>
+        Object.entries(fixed).some(([name, { chains }]) => name === table && chain in chains)
+      return writeTables(saved, scopedTables(family, groups), isFixed)
+    })
+  }
+
+  async remove(): Promise<void> {
+    for (const family of this.#iptables.families) {
+      const { script, empty } = removeTables(readSaved(await this.#iptables.save(family)))
+      if (script !== '') await this.#iptables.restore(family, script)
+      for (const table of empty) await this.#iptables.dropTable(family, table)
+    }
+    this.#left.clear()
+  }
+
+  /** Whether they are as we left them. */
+  async intact(): Promise<boolean> {
+    for (const [family, left] of this.#left)
+      if (ownParts(readSaved(await this.#iptables.save(family))) !== left) return false
+    return true
+  }
+
+  async #each(scriptFor: (family: Family, saved: Saved) => Promise<string>): Promise<void> {
+    for (const family of this.#iptables.families) {
+      const script = await scriptFor(family, readSaved(await this.#iptables.save(family)))
+      if (script !== '') await this.#iptables.restore(family, script)
+      this.#left.set(family, ownParts(readSaved(await this.#iptables.save(family))))
+    }
+  }
+}
+
+/** Of the tables those chains that are not there. */
+function missing(tables: Tables, saved: Saved): Tables {
+  return Object.fromEntries(
+    Object.entries(tables).map(([name, { chains }]) => {
+      const there = new Set(saved.get(name)?.chains.filter(isOwnChain))
+      const absent = Object.entries(chains).filter(([chain]) => !there.has(chain))
+      return [name, { jumps: [], chains: Object.fromEntries(absent) }]
+    }),
+  )
+}
+
+function joined(one: Tables, other: Tables): Tables {
+  return Object.fromEntries(
+    (['raw', 'mangle', 'filter'] as const).flatMap((name) => {
+      const [a, b] = [one[name], other[name]]
+      if (!a && !b) return []
+      const chains = { ...a?.chains, ...b?.chains }
+      return [[name, { chains, jumps: [...(a?.jumps ?? []), ...(b?.jumps ?? [])] }]]
+    }),
+  )
+}
