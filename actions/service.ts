@@ -25,6 +25,7 @@ import { openChannels } from './notice/open-channels.ts'
 import { placeName as placeOfChannel } from './notice/place.ts'
 import { ownAddresses } from './own-addresses.ts'
 import { defaultPolicyFile, openPolicy } from './policy-in-force.ts'
+import { openCountries } from './posture/country-networks.ts'
 import { placeName as placeOfSink } from './results/place.ts'
 import { keepsWords, openSinks, startResults } from './results/sinks.ts'
 import { readSections, type Sections } from './sections.ts'
@@ -110,6 +111,7 @@ export async function startService(settings: ServiceSettings, deps: ServiceDeps)
       sources,
       said,
       enforced: enforcedLists(lists, now),
+      posture: { countries: openCountries(sections.places), file: settings.posture },
       retention: sections.retention,
       journalReaders: [
         ...[...channels.keys()].map(placeOfChannel),

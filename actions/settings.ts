@@ -26,6 +26,10 @@ export const ServiceSettings = z.strictObject({
     .default('data')
     .meta({ description: 'database, signing keys and own certificate' }),
   policy: z.string().optional().meta({ description: 'policy file; without it the default policy' }),
+  posture: z
+    .string()
+    .optional()
+    .meta({ description: 'file of standing rules that "cordon posture" takes without a file' }),
   connectors: listOf(z.string())
     .prefault(['wazuh', 'suricata', 'webhook'])
     .meta({ description: 'connectors that run' }),

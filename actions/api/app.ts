@@ -25,6 +25,7 @@ import { mountNotices } from './notices.ts'
 import { type OpenApi, openApiDocument } from './openapi.ts'
 import { mountOrders } from './orders.ts'
 import { mountPolicy } from './policy.ts'
+import { mountPosture } from './posture.ts'
 import { openRateLimit } from './rate-limit.ts'
 import { mountRetention } from './retention.ts'
 import { mountReview } from './review.ts'
@@ -41,7 +42,7 @@ export const maxBody = 16 * 1_024 * 1_024
 const bodies = [
   { path: /^\/v1\/alerts\//, limit: openBodyLimit(maxBody) },
   { path: /^\/v1\/(receipts$|proof$|active-responses\/)/, limit: openBodyLimit(4 * 1_024 * 1_024) },
-  { path: /^\/v1\/policy\/simulate$/, limit: openBodyLimit(1_024 * 1_024) },
+  { path: /^\/v1\/(policy\/simulate|posture\/(diff|apply))$/, limit: openBodyLimit(1_024 * 1_024) },
   { path: /^\/v1\/heartbeat$/, limit: openBodyLimit(1_024 * 1_024) },
   { path: /^/, limit: openBodyLimit(64 * 1_024) },
 ]
@@ -97,6 +98,7 @@ export function makeApp(flow: Flow & { notices: Notices }): App {
   mountNodes(app, flow)
   mountNodeSide(app, flow)
   mountFeeds(app, flow)
+  mountPosture(app, flow)
   mountTokens(app, flow)
   mountJournal(app, flow)
   mountExport(app, flow)

@@ -1,5 +1,6 @@
 /** Receipts and heartbeats of the nodes into the store: the only arrow back. */
 import { audiencesOf } from '#contract/audience.ts'
+import type { PostureReceipt } from '#contract/posture.ts'
 import type { FeedReceipt, Heartbeat, Receipt } from '#contract/receipt.ts'
 import { audiencesById, markApplied } from '../store/decisions.ts'
 import { appendJournal, type JournalEntry } from '../store/journal.ts'
@@ -74,7 +75,10 @@ export async function takeHeartbeat(
   now: number,
 ): Promise<void> {
   await store.note(async (tx) => {
-    const unwell = await unwellFeeds(tx, node, heartbeat, now)
+    const unwell = [
+      ...(await unwellFeeds(tx, node, heartbeat, now)),
+      ...(await unwellPostures(tx, node, heartbeat, now)),
+    ]
     await putHeartbeat(tx, node, heartbeat, now)
     await appendJournal(tx, [
       ...unwell,
@@ -108,6 +112,31 @@ async function unwellFeeds(
       subject: feed,
       after: { audience, version, code, detail },
     }))
+}
+
+/** Once for each version of an audience's standing rules. */
+async function unwellPostures(
+  tx: Writer,
+  node: string,
+  { postures = [] }: Heartbeat,
+  at: number,
+): Promise<JournalEntry[]> {
+  const unwell = postures.filter(({ code }) => code !== undefined)
+  if (unwell.length === 0) return []
+  const said = new Set((await findNode(tx, node))?.heartbeat?.postures?.map(samePosture))
+  return unwell
+    .filter((one) => !said.has(samePosture(one)))
+    .map(({ audience, version, status, code, detail }) => ({
+      at,
+      actor: `node/${node}`,
+      action: `posture.${status}`,
+      subject: node,
+      after: { audience, version, code, detail },
+    }))
+}
+
+function samePosture({ audience, version, status }: PostureReceipt): string {
+  return [audience, version, status].join(' ')
 }
 
 function sameWord({ audience, feed, version, status }: FeedReceipt): string {

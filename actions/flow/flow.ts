@@ -9,9 +9,11 @@
  * of what it said goes from `receive` to `withdraw`, in order with its alerts.
  */
 import type { Logger } from 'pino'
+import { Problem } from '#contract/problem.ts'
 import type { Heartbeat, Receipt } from '#contract/receipt.ts'
 import type { Policy } from '../decide/policy.ts'
 import type { FactSources } from '../facts/sources.ts'
+import type { Countries } from '../posture/country-networks.ts'
 import type { RetentionSettings } from '../retention-settings.ts'
 import { decisionIdFrom } from '../store/decisions.ts'
 import type { Store } from '../store/store.ts'
@@ -29,6 +31,7 @@ import { type Hub, openHub } from './hub.ts'
 import type { SigningKeys } from './keys.ts'
 import { type Links, openLinks } from './links.ts'
 import { type Orders, openOrders } from './order.ts'
+import { openPostures, type Postures } from './postures.ts'
 import type { SourceHealth } from './pull.ts'
 import type { RunningConnector } from './receive.ts'
 import { openRecorder, type Recorder } from './record.ts'
@@ -55,6 +58,8 @@ export type FlowParts = {
   said: Said
   /** Lists that nodes enforce as a whole; without it none are. */
   enforced?(): readonly EnforcedList[]
+  /** What standing rules are made from: the networks of countries, and the file that the settings name. */
+  posture?: { countries: Countries; file: string | undefined }
   retention: RetentionSettings
   /** Under which names those keep their places who follow the journal. */
   journalReaders: readonly string[]
@@ -72,6 +77,7 @@ export type Flow = FlowParts & {
   links: Links
   snapshots: Snapshots
   feeds: Feeds
+  postures: Postures
   confirmations: Confirmations
   /** Files and streams that connectors follow. */
   followed: SourceHealth[]
@@ -99,6 +105,8 @@ export function openFlow(parts: FlowParts): Flow {
     confirm: (pending, answers) => settleProvisional(judging, pending, answers),
   })
   const feeds = openFeeds({ store, keys, hub, now, enforced: () => parts.enforced?.() ?? [] })
+  const { countries = noCountries, file } = parts.posture ?? {}
+  const postures = openPostures({ store, keys, hub, now, countries, file })
   const newId = () => decisionIdFrom(`manual:${Buffer.from(parts.random(16)).toString('hex')}`)
   const answering = { store, keys, hub, now, own, policy, said }
   const orders = openOrders({ ...answering, newId })
@@ -118,6 +126,7 @@ export function openFlow(parts: FlowParts): Flow {
     links: openLinks({ ...parts, policy, orders }),
     snapshots: openSnapshots(store, keys),
     feeds,
+    postures,
     followed: [],
     asking,
     counts,
@@ -144,6 +153,12 @@ export function openFlow(parts: FlowParts): Flow {
       return () => timers.forEach(clearInterval)
     },
   }
+}
+
+const noCountries: Countries = {
+  networks: async () => {
+    throw new Problem('not_found', 'none is set')
+  },
 }
 
 /** A failure is logged and the next turn tries again: the store being full must not stop the clock. */

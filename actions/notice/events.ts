@@ -10,6 +10,9 @@ const high = new Set([
   'node.degraded',
   'node.silent',
   'node.head_withheld',
+  'posture.reverted',
+  'posture.refused',
+  'posture.failed',
   'node.cut_off',
   'epoch.begin',
 ])

@@ -1,0 +1,279 @@
+/**
+ * The standing rules of each audience: proposed from a file, signed when a person applies them, told to the nodes over
+ * their streams. Nodes fetch the networks that they name by digest. See agent/posture.ts for how a node takes them.
+ */
+import { readFile } from 'node:fs/promises'
+import { isDeepStrictEqual } from 'node:util'
+import type { Address } from '#contract/address.ts'
+import { audiencesOf } from '#contract/audience.ts'
+import { envelopeLifeSeconds, tokenType } from '#contract/envelope.ts'
+import {
+  confirmSeconds,
+  type Posture,
+  type PostureClaims,
+  type PostureReceipt,
+} from '#contract/posture.ts'
+import { Problem } from '#contract/problem.ts'
+import type { Countries } from '../posture/country-networks.ts'
+import { type Proposal, type Proposed, proposePostures } from '../posture/propose.ts'
+import { appendJournal, type JournalEntry } from '../store/journal.ts'
+import { listNodes } from '../store/nodes.ts'
+import {
+  prunePostureChunks,
+  putPosture,
+  putPostureChunk,
+  readPostureChunk,
+  readPostures,
+  type StoredPosture,
+} from '../store/postures.ts'
+import type { Store } from '../store/store.ts'
+import { eventFrame, type Hub } from './hub.ts'
+import type { SigningKeys } from './keys.ts'
+import { sign } from './sign.ts'
+
+export type Postures = {
+  /** Throws `posture_invalid`, `setting_invalid`. Without a text that of the file which the settings name. */
+  propose(text: string | undefined, admins: readonly Address[]): Promise<Proposed>
+  /** Signs what is new, and what a node went back from: that is tried again. Throws as `propose` does. */
+  apply(text: string | undefined, by: By): Promise<Applied[]>
+  /** Throws `not_found` for an audience that has none. */
+  remove(audience: string, actor: string): Promise<number>
+  /** Signed statements of those audiences that have or had rules, for a stream that begins. */
+  statements(audiences: readonly string[]): Promise<string[]>
+  /** Throws `not_found` when none of the audiences has rules that name it. */
+  chunk(audiences: readonly string[], digest: string): Promise<string>
+  inForce(): Promise<readonly StoredPosture[]>
+  /** What a node says between its heartbeats. */
+  hear(node: string, receipt: PostureReceipt): void
+  standings(): Promise<PostureStanding[]>
+}
+export type By = { actor: string; confirm?: number | undefined; admins: readonly Address[] }
+export type Applied = Pick<Proposal, 'audience' | 'warnings' | 'diff'> & {
+  version: number
+  confirm: number
+  /** False: it was in force as it is, on every node that said so. */
+  signed: boolean
+}
+export type PostureStanding = StoredPosture & { nodes: NodePosture[] }
+export type NodePosture = {
+  node: string
+  /** `unheard`: nothing was said of this version yet. */
+  status: PostureReceipt['status'] | 'unheard'
+  in_force: number
+  at: number | null
+  next_change: number | null
+  code: string | null
+  detail: string | null
+}
+
+export type PosturesParts = {
+  store: Store
+  keys: SigningKeys
+  hub: Hub
+  now(): number
+  countries: Countries
+  /** The file that the settings name. */
+  file: string | undefined
+}
+
+/** A statement is signed anew after this time, so that whoever gets it has long to accept it. */
+const signedForMs = 3_600_000
+
+export function openPostures(parts: PosturesParts): Postures {
+  const { store, hub, now } = parts
+  const signer = openSigner(parts.keys)
+  const heard = new Map<string, PostureReceipt>()
+  const stored = () => readPostures(store.read)
+  let working = Promise.resolve<unknown>(undefined)
+  // One after the other: a version is worked out from the one before it.
+  const inTurn = <Result>(work: () => Promise<Result>): Promise<Result> => {
+    const done = working.then(work)
+    working = done.catch(() => {})
+    return done
+  }
+
+  const propose = async (text: string | undefined, admins: readonly Address[]) => {
+    const known = new Map<string, Posture>()
+    for (const { audience, posture } of await stored()) if (posture) known.set(audience, posture)
+    return proposePostures(text ?? (await readOwnFile(parts.file)), parts.countries, known, admins)
+  }
+  const standings = async () => {
+    const nodes = (await listNodes(store.read)).filter(({ revoked }) => revoked === null)
+    return (await stored()).map((one) => ({
+      ...one,
+      nodes: nodes
+        .filter(({ name, groups }) => audiencesOf(name, groups).includes(one.audience))
+        .map(({ name, heartbeat }) => {
+          const said = heartbeat?.postures?.find(({ audience }) => audience === one.audience)
+          return standingOf(name, one.version, [said, heard.get(`${name} ${one.audience}`)])
+        }),
+    }))
+  }
+  const publish = async (
+    changes: readonly StoredPosture[],
+    chunks: ReadonlyMap<string, string>,
+    lines: readonly JournalEntry[],
+  ) => {
+    await store.write(async (tx) => {
+      for (const change of changes) await putPosture(tx, change)
+      for (const digest of digestsOf(changes)) {
+        const text = chunks.get(digest)
+        if (text !== undefined) await putPostureChunk(tx, digest, text)
+      }
+      await prunePostureChunks(tx, digestsOf(await readPostures(tx)))
+      await appendJournal(tx, lines)
+    })
+    for (const change of changes)
+      hub.broadcast(change.audience, eventFrame('posture', signer(change, now())))
+  }
+
+  return {
+    propose,
+    apply: (text, { actor, confirm, admins }) =>
+      inTurn(async () => {
+        const { proposals, chunks } = await propose(text, admins)
+        const before = new Map((await standings()).map((one) => [one.audience, one]))
+        const applied = proposals.map((proposal) => {
+          const was = before.get(proposal.audience)
+          const signed = !was || isNews(was, proposal)
+          const version = signed ? Math.max((was?.version ?? 0) + 1, now()) : was.version
+          const seconds = confirm ?? proposal.confirm
+          return { proposal, was, signed, version, seconds }
+        })
+        const news = applied.filter(({ signed }) => signed)
+        const changes = news.map(({ proposal, version, seconds }) => ({
+          audience: proposal.audience,
+          version,
+          confirm: seconds,
+          posture: proposal.posture,
+          applied: now(),
+          actor,
+        }))
+        const lines = news.map(({ proposal, was, version }) => ({
+          at: now(),
+          actor,
+          action: 'posture.apply',
+          subject: proposal.audience,
+          before: was?.posture ? { version: was.version } : undefined,
+          after: { version, changes: proposal.diff.lines, rules: proposal.sentences },
+        }))
+        if (changes.length > 0) await publish(changes, chunks, lines)
+        return applied.map(({ proposal, signed, version, seconds }) => ({
+          audience: proposal.audience,
+          warnings: proposal.warnings,
+          diff: proposal.diff,
+          version,
+          confirm: seconds,
+          signed,
+        }))
+      }),
+    remove: (audience, actor) =>
+      inTurn(async () => {
+        const was = (await stored()).find((one) => one.audience === audience)
+        if (!was?.posture)
+          throw new Problem('not_found', `${audience} has no standing rules`, {
+            remedy: '"cordon posture list" shows who has',
+          })
+        const version = Math.max(was.version + 1, now())
+        const confirm = confirmSeconds.usual
+        const next = { audience, version, confirm, posture: null, applied: now(), actor }
+        const line = {
+          at: now(),
+          actor,
+          action: 'posture.remove',
+          subject: audience,
+          before: { version: was.version },
+          after: { version },
+        }
+        await publish([next], new Map(), [line])
+        return version
+      }),
+    statements: async (audiences) =>
+      (await stored())
+        .filter(({ audience }) => audiences.includes(audience))
+        .map((one) => signer(one, now())),
+    chunk: async (audiences, digest) => {
+      const own = (await stored()).filter(({ audience }) => audiences.includes(audience))
+      const text = digestsOf(own).has(digest)
+        ? await readPostureChunk(store.read, digest)
+        : undefined
+      if (text !== undefined) return text
+      throw new Problem('not_found', 'there is no such chunk for this node now', {
+        remedy: 'the stream tells of the newest version',
+      })
+    },
+    inForce: async () => (await stored()).filter(({ posture }) => posture !== null),
+    hear: (node, receipt) => void heard.set(`${node} ${receipt.audience}`, receipt),
+    standings,
+  }
+}
+
+/** Other rules, or the same that a node does not have: applying again is how a person says try again. */
+function isNews(was: PostureStanding, { posture }: Proposal): boolean {
+  if (!isDeepStrictEqual(was.posture, posture)) return true
+  return was.nodes.some(({ status }) => status === 'reverted' || status === 'refused')
+}
+
+function digestsOf(all: readonly StoredPosture[]): Set<string> {
+  return new Set(
+    all.flatMap(({ posture }) => posture?.countries.flatMap(({ chunks }) => chunks) ?? []),
+  )
+}
+
+/** What was said last of the version. */
+function standingOf(
+  node: string,
+  version: number,
+  said: readonly (PostureReceipt | undefined)[],
+): NodePosture {
+  const newest = said
+    .filter((one) => one !== undefined)
+    .sort((a, b) => b.version - a.version || b.at - a.at)[0]
+  if (newest?.version !== version)
+    return {
+      node,
+      status: 'unheard',
+      in_force: newest?.in_force ?? 0,
+      at: null,
+      next_change: null,
+      code: null,
+      detail: null,
+    }
+  const { status, in_force, at, next_change = null, code = null, detail = null } = newest
+  return { node, status, in_force, at, next_change, code, detail }
+}
+
+async function readOwnFile(file: string | undefined): Promise<string> {
+  if (file === undefined)
+    throw new Problem('invalid_input', 'no file of standing rules was given', {
+      remedy: 'name one, or set CORDON_POSTURE for the service',
+    })
+  try {
+    return await readFile(file, 'utf8')
+  } catch (error) {
+    throw new Problem('setting_invalid', `the posture file ${file} cannot be read`, {
+      remedy: 'check CORDON_POSTURE and that this user may read the file',
+      cause: error,
+    })
+  }
+}
+
+/** Signs a version once, and again when the signature is old or the key is another one. */
+function openSigner(keys: SigningKeys): (stored: StoredPosture, now: number) => string {
+  const signed = new Map<string, { jws: string; version: number; kid: string; at: number }>()
+  return ({ audience, version, confirm, posture }, now) => {
+    const key = keys.current()
+    const made = signed.get(audience)
+    if (made?.version === version && made.kid === key.kid && now - made.at < signedForMs)
+      return made.jws
+    const iat = Math.floor(now / 1_000)
+    const exp = iat + envelopeLifeSeconds
+    const claims: PostureClaims = {
+      ...{ iss: keys.issuer, aud: audience, iat, exp },
+      ...{ version, confirm, posture },
+    }
+    const jws = sign(key, tokenType.posture, claims)
+    signed.set(audience, { jws, version, kid: key.kid, at: now })
+    return jws
+  }
+}
