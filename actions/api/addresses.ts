@@ -2,9 +2,12 @@
 import { z } from '@hono/zod-openapi'
 import { readAddress } from '#contract/address.ts'
 import { printTime } from '#contract/time.ts'
+import { audienceCovers } from '../decide/allowance.ts'
+import { directionCovers, isNarrow, printNarrowing } from '../decide/measure.ts'
 import { decisionsOn } from '../flow/decisions-on.ts'
 import type { Flow } from '../flow/flow.ts'
-import { listDecisions } from '../store/decisions.ts'
+import { stops } from '../flow/order-line.ts'
+import { type Decision, listDecisions } from '../store/decisions.ts'
 import { receiptsOf } from '../store/receipts.ts'
 import { type App, mount } from './route.ts'
 import { DecisionShape } from './shapes.ts'
@@ -73,6 +76,19 @@ export function mountAddresses(app: App, flow: Flow): void {
             'the kernel of at least one node confirmed such a decision; a dry run is none',
         }),
         until: z.string().nullable().meta({ description: 'end of what is ordered' }),
+        partly: z.boolean().meta({
+          description: 'some of its traffic is stopped: a limit, or a block of a part of it',
+        }),
+        allowed: z
+          .object({
+            until: z.string(),
+            decision: z.string(),
+            by: z.string(),
+            reason: z.string(),
+            only: z.string().meta({ description: 'the part of its traffic; empty for all' }),
+          })
+          .nullable()
+          .meta({ description: 'what exempts it, although other decisions or lists block it' }),
         decisions: z.array(DecisionShape),
         nodes: z.array(
           z.object({
@@ -93,6 +109,8 @@ export function mountAddresses(app: App, flow: Flow): void {
         ordered: true,
         blocked: true,
         until: '2026-03-01T05:02:03.456Z',
+        partly: false,
+        allowed: null,
         decisions: [decisionExample],
         nodes: [],
         recent: [],
@@ -103,28 +121,64 @@ export function mountAddresses(app: App, flow: Flow): void {
   })
 }
 
+/** Nothing of its own traffic with the nodes passes; what they forward, or one way alone, is told by the decision. */
+function stopsAll(decision: Decision): boolean {
+  const { measure, direction } = decision
+  return measure.action === 'block' && direction !== 'forward' && !isNarrow(decision)
+}
+
+/** Whether what is allowed takes all effect from the block. */
+function exempts(block: Decision): (allowing: Decision) => boolean {
+  return ({ direction, audience }) =>
+    direction !== null &&
+    directionCovers(direction, block.direction ?? 'in') &&
+    audienceCovers(audience, block.audience)
+}
+
+/** What holds longest of what allows most. */
+function allowedBy(allowing: readonly Decision[]) {
+  const [first] = allowing.toSorted(
+    (a, b) => Number(isNarrow(a)) - Number(isNarrow(b)) || (b.notAfter ?? 0) - (a.notAfter ?? 0),
+  )
+  if (!first) return null
+  return {
+    until: printTime(first.notAfter ?? 0),
+    decision: first.id,
+    by: first.actor ?? 'somebody',
+    reason: first.note ?? '',
+    only: printNarrowing(first.scope),
+  }
+}
+
 /** A network is blocked when it is blocked as a whole, not when something within it is; and only a kernel blocks. */
 async function why(flow: Flow, text: string) {
   const address = readAddress(text)
   const { within, covering } = await decisionsOn(flow.store.read, address, flow.now())
   const holding = [...covering, ...within]
+  const onAll = ({ target }: Decision) =>
+    target === address.text || covering.some((wide) => wide.target === target)
   const receipts = await receiptsOf(
     flow.store.read,
     holding.map(({ id }) => id),
   )
-  const whole = holding.filter(
-    ({ target }) => covering.some((wide) => wide.target === target) || target === address.text,
+  const whole = holding.filter((decision) => onAll(decision) && stopsAll(decision))
+  const partly = holding.some(
+    (decision) => onAll(decision) && stops(decision) && !stopsAll(decision),
   )
+  const allowing = holding.filter((decision) => onAll(decision) && !stops(decision))
   const ends = whole.map(({ notAfter }) => notAfter ?? 0)
   const recent = await listDecisions(flow.store.read, { target: address.text, limit: 10 })
   const shown = await showDecisions(flow, holding)
+  const applied = new Set(shown.flatMap(({ id, nodes }) => (nodes.applied > 0 ? [id] : [])))
+  const isApplied = ({ id }: Decision) => applied.has(id)
+  const exempting = allowing.filter((decision) => isApplied(decision) && !isNarrow(decision))
   return {
     address: address.text,
     ordered: whole.length > 0,
-    blocked: shown.some(
-      (decision) => decision.nodes.applied > 0 && whole.some(({ id }) => id === decision.id),
-    ),
+    blocked: whole.some((decision) => isApplied(decision) && !exempting.some(exempts(decision))),
     until: ends.length === 0 ? null : printTime(Math.max(...ends)),
+    partly,
+    allowed: allowedBy(allowing),
     decisions: shown,
     nodes: receipts.map(({ node, decision, status, detail }) => ({
       node,

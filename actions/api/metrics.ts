@@ -23,6 +23,7 @@ export async function printMetrics(flow: Flow): Promise<string> {
     counter(flow, 'alerts', 'source', 'Alerts recorded since the start, by connector'),
     counter(flow, 'verdicts', 'verdict', 'Alerts judged since the start, by verdict'),
     counter(flow, 'receipts', 'status', 'Receipts taken since the start, by status'),
+    counter(flow, 'stopped', 'node', 'Packets stopped since the start, by node'),
     metric(
       'cordon_nodes',
       'gauge',

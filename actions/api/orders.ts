@@ -1,12 +1,13 @@
-/** What a person may order: block, approve, decline, extend, lift. */
+/** What a person may order: block, allow, limit, approve, decline, extend, lift. */
 import { z } from '@hono/zod-openapi'
-import { Direction } from '#contract/action.ts'
+import { Direction, InterfaceName, mostPorts, PortRange, Protocol, Rate } from '#contract/action.ts'
 import { readAddress } from '#contract/address.ts'
 import { Audience } from '#contract/audience.ts'
 import { Duration } from '#contract/duration.ts'
 import { Problem } from '#contract/problem.ts'
 import { audienceNodes } from '../flow/audience-nodes.ts'
 import type { Flow } from '../flow/flow.ts'
+import { measures } from '../flow/manual-measure.ts'
 import type { Ordered } from '../flow/revise.ts'
 import { findDecision } from '../store/decisions.ts'
 import { listNodes } from '../store/nodes.ts'
@@ -25,6 +26,7 @@ const Length = Duration.optional().meta({
   description: 'a length such as 90s, 15m, 4h, 7d',
 })
 const Noticed = One.extend({ notice: z.string().optional() })
+const participle = { block: 'blocked', allow: 'allowed', limit: 'limited' } as const
 const pending = 'kept, and done when a second person says the same'
 
 export function mountOrders(app: App, flow: Flow): void {
@@ -36,7 +38,7 @@ export function mountOrders(app: App, flow: Flow): void {
     path: '/v1/decisions',
     summary: 'Block an address',
     description:
-      'A block by hand of one host or network. It passes the protected networks like any other.',
+      'An order by hand about one host or network: block it, limit how many packets of it pass, or allow it although other decisions or lists block it. What it says of interface, protocol and ports narrows it. A block or a limit passes the protected networks like any other; an allow is never wider than the ceilings of the policy.',
     tag: 'decisions',
     access: 'review',
     query: waitQuery,
@@ -46,6 +48,17 @@ export function mountOrders(app: App, flow: Flow): void {
       reason: Reason,
       audience: z.array(Audience).min(1).optional(),
       direction: Direction.optional(),
+      action: z.enum(measures).default('block'),
+      response: z.enum(['drop', 'reject']).optional().meta({
+        description: 'of a block: reject tells the sender, and costs an answer for each packet',
+      }),
+      rate: Rate.optional().meta({ description: 'of a limit: what is above it is dropped' }),
+      interface: InterfaceName.optional(),
+      protocol: Protocol.optional(),
+      ports: z.array(PortRange).min(1).max(mostPorts).optional(),
+      at_once: z.boolean().default(false).meta({
+        description: 'a wide block that the policy tries on a few nodes first goes to all at once',
+      }),
     }),
     bodyExample: { target: '203.0.113.7', for: '4h', reason: 'seen in three incidents' },
     answer: {
@@ -55,16 +68,16 @@ export function mountOrders(app: App, flow: Flow): void {
       pending,
       example: oneExample,
     },
-    problems: ['address_invalid', 'too_wide', 'protected_target'],
+    problems: ['address_invalid', 'too_wide', 'protected_target', 'conflict'],
     handle: async ({ query, body, caller }, context) => {
-      const { target, audience, direction } = body
-      const order = { target, lengthMs: body.for, audience, direction }
-      const block = () => flow.orders.order(order, who(caller, body.reason))
-      const { shown, second } = await done(query.wait_s, block)
+      const { target, for: lengthMs, reason, at_once: atOnce, ...rest } = body
+      const wished = { target, lengthMs, atOnce, ...rest }
+      const order = () => flow.orders.order(wished, who(caller, reason))
+      const { shown, second } = await done(query.wait_s, order)
       const cleared = readAddress(target).cleared
       const notices = [
         cleared &&
-          `host bits were set; the network ${shown.target} is ${second ? 'asked about' : 'blocked'}`,
+          `host bits were set; the network ${shown.target} is ${second ? 'asked about' : participle[shown.action]}`,
         second,
       ].filter((notice) => notice !== undefined && notice !== false)
       const notice = notices.length > 0 ? { notice: notices.join('; ') } : {}
@@ -85,6 +98,9 @@ export function mountOrders(app: App, flow: Flow): void {
       reason: Reason,
       for: Length,
       audience: z.array(Audience).min(1).optional(),
+      at_once: z.boolean().default(false).meta({
+        description: 'a wide block that the policy tries on a few nodes first goes to all at once',
+      }),
     }),
     bodyExample: { reason: 'known bad network' },
     answer: {
@@ -96,7 +112,7 @@ export function mountOrders(app: App, flow: Flow): void {
     },
     problems: ['not_found', 'conflict', 'protected_target'],
     handle: async ({ params, query, body, caller }, context) => {
-      const change = { lengthMs: body.for, audience: body.audience }
+      const change = { lengthMs: body.for, audience: body.audience, atOnce: body.at_once }
       const approve = () => flow.orders.approve(params.id, change, who(caller, body.reason))
       const { shown, second } = await done(query.wait_s, approve)
       return answer(context, { decision: shown, ...(second && { notice: second }) }, second, 200)

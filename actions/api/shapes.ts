@@ -1,13 +1,16 @@
 /** What the answers look like, and how decisions and nodes are shown. Times are RFC 3339, lengths seconds. */
 import { z } from '@hono/zod-openapi'
-import { Direction } from '#contract/action.ts'
+import { Direction, Protocol, Rate } from '#contract/action.ts'
 import { Audience, NodeName } from '#contract/audience.ts'
 import { Heartbeat } from '#contract/receipt.ts'
 import { printTime } from '#contract/time.ts'
 import { explainReason } from '../decide/explain.ts'
+import { printMeasure, printNarrowing } from '../decide/measure.ts'
 import { audienceNodes } from '../flow/audience-nodes.ts'
+import { measures } from '../flow/manual-measure.ts'
 import { nodeState, nodeStates } from '../flow/node-state.ts'
 import { type Decision, decisionStates } from '../store/decisions.ts'
+import type { Hits } from '../store/hits.ts'
 import type { Node } from '../store/nodes.ts'
 import type { NodeReceipt } from '../store/receipts.ts'
 
@@ -24,6 +27,21 @@ const NodeCounts = z
   })
   .meta({ id: 'NodeCounts' })
 
+const HitsShape = z
+  .object({
+    packets: z.int().meta({ description: 'stopped, as the nodes last counted them' }),
+    last: time.meta({ description: 'when the last of them was' }),
+  })
+  .meta({ id: 'Hits', description: 'what nodes stopped by it; null when nothing is known of any' })
+
+const RolloutShape = z
+  .object({
+    audience: z.array(Audience).meta({ description: 'whom it is for in the end' }),
+    nodes: z.array(NodeName).meta({ description: 'on which it is tried, or was' }),
+    due: time.nullable().meta({ description: 'when those are looked at; null when that is over' }),
+  })
+  .meta({ id: 'Rollout', description: 'a wide block goes to a few nodes first' })
+
 export const DecisionShape = z
   .object({
     id: z.string(),
@@ -36,7 +54,19 @@ export const DecisionShape = z
     because: z.array(z.string()).meta({ description: 'the reasons as sentences' }),
     reasons: z.array(z.record(z.string(), z.unknown())),
     target: z.string().nullable(),
+    action: z.enum(measures).meta({
+      description: 'what is done to the traffic: of allow the verdict is ignore, of limit block',
+    }),
+    what: z.string().nullable().meta({
+      description: 'the same in words',
+      example: 'limit 203.0.113.7 to 20 packets a second (burst 40), only tcp port 22',
+    }),
+    response: z.enum(['drop', 'reject']).nullable().meta({ description: 'of a block' }),
+    rate: Rate.nullable().meta({ description: 'of a limit' }),
     direction: Direction.nullable(),
+    interface: z.string().nullable(),
+    protocol: Protocol.nullable(),
+    ports: z.array(z.string()).nullable(),
     audience: z.array(Audience),
     length_s: z.number().nullable(),
     created: time,
@@ -48,6 +78,8 @@ export const DecisionShape = z
     note: z.string().nullable(),
     alerts: z.int(),
     nodes: NodeCounts,
+    hits: HitsShape.nullable(),
+    rollout: RolloutShape.nullable(),
   })
   .meta({ id: 'Decision' })
 export type DecisionShape = z.infer<typeof DecisionShape>
@@ -84,7 +116,9 @@ export function showDecision(
   decision: Decision,
   receipts: readonly NodeReceipt[],
   nodes: readonly Node[],
+  hits: Hits | undefined,
 ): DecisionShape {
+  const { measure, scope, rollout } = decision
   const counts = count(decision, receipts, nodes)
   return {
     id: decision.id,
@@ -97,7 +131,14 @@ export function showDecision(
     because: decision.reasons.map(explainReason),
     reasons: decision.reasons,
     target: decision.target,
+    action: measure.action,
+    what: whatOf(decision),
+    response: measure.action === 'block' ? (measure.response ?? 'drop') : null,
+    rate: measure.action === 'limit' ? measure.rate : null,
     direction: decision.direction,
+    interface: scope.interface ?? null,
+    protocol: scope.protocol ?? null,
+    ports: scope.ports ? [...scope.ports] : null,
     audience: decision.audience,
     length_s: decision.lengthMs === null ? null : decision.lengthMs / 1_000,
     created: printTime(decision.created),
@@ -109,7 +150,20 @@ export function showDecision(
     note: decision.note,
     alerts: decision.alerts,
     nodes: counts,
+    hits: hits ? { packets: hits.packets, last: printTime(hits.last) } : null,
+    rollout: rollout && {
+      audience: rollout.audience,
+      nodes: rollout.nodes,
+      due: orNull(rollout.due),
+    },
   }
+}
+
+/** Of an alert that led to nothing there is nothing to say. */
+function whatOf({ target, direction, measure, scope }: Decision): string | null {
+  if (target === null || direction === null) return null
+  const only = printNarrowing(scope)
+  return `${printMeasure(measure, target)}${only && `, only ${only}`}`
 }
 
 function count(decision: Decision, receipts: readonly NodeReceipt[], nodes: readonly Node[]) {
@@ -121,7 +175,7 @@ function count(decision: Decision, receipts: readonly NodeReceipt[], nodes: read
 }
 
 function stateSentence(
-  { state, endReason, outcome }: Decision,
+  { state, endReason, outcome, rollout }: Decision,
   nodes: z.infer<typeof NodeCounts>,
 ): string {
   if (state === 'waiting') return 'waits for a person to approve or decline'
@@ -130,10 +184,12 @@ function stateSentence(
   if (state === 'ended') return endReason === 'lifted' ? 'lifted' : 'ended by its time'
   if (nodes.of === 0) return 'signed, but no node is enrolled to enforce it'
   const trouble = nodes.refused + nodes.failed
+  const trial = typeof rollout?.due === 'number'
   const parts = [
     `in the kernel of ${nodes.applied} of ${nodes.of} nodes`,
     nodes.planned > 0 && `only planned by ${nodes.planned} in dry run`,
     trouble > 0 && `${trouble} refused or failed`,
+    trial && `the rest of ${rollout.audience.join(', ')} follows when these stay well`,
   ]
   return parts.filter(Boolean).join(', ')
 }

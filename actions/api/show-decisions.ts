@@ -3,6 +3,7 @@ import { z } from '@hono/zod-openapi'
 import type { Flow } from '../flow/flow.ts'
 import type { Who } from '../flow/order-line.ts'
 import type { Decision } from '../store/decisions.ts'
+import { hitsOf } from '../store/hits.ts'
 import { listNodes } from '../store/nodes.ts'
 import { receiptsOf } from '../store/receipts.ts'
 import type { Caller } from './route.ts'
@@ -24,19 +25,20 @@ export const decisionExample = {
   message: 'in the kernel of 3 of 3 nodes',
   outcome: 'block',
   target: '203.0.113.7',
+  action: 'block',
+  what: 'block 203.0.113.7',
   nodes: { of: 3, applied: 3, planned: 0, refused: 0, failed: 0, ended: 0 },
 }
 export const oneExample = { success: true, decision: decisionExample }
 
 export async function showDecisions(flow: Flow, decisions: readonly Decision[]): Promise<Shown[]> {
   const nodes = await listNodes(flow.store.read)
-  const receipts = await receiptsOf(
-    flow.store.read,
-    decisions.map(({ id }) => id),
-  )
+  const ids = [...new Set(decisions.map(({ id }) => id))]
+  const receipts = await receiptsOf(flow.store.read, ids)
+  const hits = await hitsOf(flow.store.read, ids)
   const byDecision = Map.groupBy(receipts, ({ decision }) => decision)
   return decisions.map((decision) =>
-    showDecision(decision, byDecision.get(decision.id) ?? [], nodes),
+    showDecision(decision, byDecision.get(decision.id) ?? [], nodes, hits.get(decision.id)),
   )
 }
 

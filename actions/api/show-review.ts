@@ -34,7 +34,7 @@ export const QuestionShape = z
       description: 'what sources outside said when it was judged, as sentences',
     }),
     facts: z.unknown().meta({ description: 'the same as data; null when there was no source' }),
-    standing: z.array(DecisionShape).meta({ description: 'what blocks the target already' }),
+    standing: z.array(DecisionShape).meta({ description: 'what is ordered of the target already' }),
   })
   .meta({ id: 'Question' })
 

@@ -5,7 +5,7 @@ import { answer } from './answer.ts'
 import { DecisionAnswer } from './answers.ts'
 import { type Client, openClient } from './client.ts'
 import type { Handler, Io } from './command.ts'
-import { printDecisions, printOutcome } from './decision.ts'
+import { onlyOf, printDecisions, printOutcome, verdictOf } from './decision.ts'
 import { paint, printAgo, printColumns, printWhen } from './paint.ts'
 
 const Decisions = z.array(DecisionAnswer)
@@ -14,6 +14,10 @@ const Why = z.looseObject({
   ordered: z.boolean(),
   blocked: z.boolean(),
   until: z.string().nullable(),
+  partly: z.boolean(),
+  allowed: z
+    .looseObject({ until: z.string(), by: z.string(), reason: z.string(), only: z.string() })
+    .nullable(),
   decisions: Decisions,
   nodes: z.array(
     z.looseObject({
@@ -81,14 +85,22 @@ async function inState(client: Client, state: string): Promise<DecisionAnswer[]>
 
 function printBlocked(decisions: readonly DecisionAnswer[], io: Io): string {
   if (decisions.length === 0) return 'nothing is blocked\n'
-  const rows = decisions.map(({ target, not_after, nodes, rule, actor, id }) => [
-    target ?? '-',
-    printAgo(not_after, io.now()),
-    `${nodes.applied} of ${nodes.of}${nodes.refused + nodes.failed > 0 ? ' (!)' : ''}`,
-    rule ?? `by ${actor ?? 'hand'}`,
-    id,
-  ])
-  return printColumns(io, ['ADDRESS', 'ENDS', 'NODES', 'RULE', 'DECISION'], rows)
+  const rows = decisions.map((decision) => {
+    const { target, not_after, nodes, hits, rule, actor, id } = decision
+    return [
+      target ?? '-',
+      verdictOf(decision),
+      onlyOf(decision),
+      printAgo(not_after, io.now()),
+      `${nodes.applied} of ${nodes.of}${nodes.refused + nodes.failed > 0 ? ' (!)' : ''}`,
+      hits ? String(hits.packets) : '-',
+      hits ? printAgo(hits.last, io.now()) : '-',
+      rule ?? `by ${actor ?? 'hand'}`,
+      id,
+    ]
+  })
+  const heads = ['ADDRESS', 'DOES', 'ONLY', 'ENDS', 'NODES', 'HITS', 'LAST HIT', 'RULE', 'DECISION']
+  return printColumns(io, heads, rows)
 }
 
 function printWhy(found: Why, io: Io): string {
@@ -110,10 +122,17 @@ function printWhy(found: Why, io: Io): string {
   ].join('')
 }
 
-function headline({ address, ordered, blocked, until, decisions }: Why, io: Io): string {
+function headline(found: Why, io: Io): string {
+  const { address, ordered, blocked, until, partly, allowed, decisions } = found
   const end = printWhen(until, io.now())
+  if (allowed && !blocked && (allowed.only === '' || !ordered)) {
+    const only = allowed.only === '' ? '' : ` for ${allowed.only}`
+    const how = `until ${printWhen(allowed.until, io.now())} by ${allowed.by}: ${allowed.reason}`
+    return `${address} is allowed${only} ${how}`
+  }
   if (blocked) return `${address} is blocked until ${end}`
   if (ordered) return `${address} is ordered to be blocked until ${end}; no kernel has confirmed it`
+  if (partly) return `${address} is not blocked as a whole, but some of its traffic is stopped`
   return decisions.length > 0
     ? `${address} is not blocked as a whole, but parts of it are`
     : `${address} is not blocked`

@@ -19,6 +19,13 @@ export const DecisionAnswer = z.looseObject({
   because: z.array(z.string()),
   target: z.string().nullable(),
   direction: z.string().nullable(),
+  action: z.string(),
+  what: z.string().nullable(),
+  response: z.string().nullable(),
+  rate: z.looseObject({ packets: z.int(), per: z.string() }).nullable(),
+  interface: z.string().nullable(),
+  protocol: z.string().nullable(),
+  ports: z.array(z.string()).nullable(),
   audience: z.array(z.string()),
   created: z.string(),
   not_after: z.string().nullable(),
@@ -27,6 +34,14 @@ export const DecisionAnswer = z.looseObject({
   note: z.string().nullable(),
   alerts: z.int(),
   nodes: Counts,
+  hits: z.looseObject({ packets: z.int(), last: z.string() }).nullable(),
+  rollout: z
+    .looseObject({
+      audience: z.array(z.string()),
+      nodes: z.array(z.string()),
+      due: z.string().nullable(),
+    })
+    .nullable(),
 })
 export type DecisionAnswer = z.infer<typeof DecisionAnswer>
 

@@ -10,9 +10,9 @@ import type { Asked, Handler, Io } from './command.ts'
 import { paint, printAgo, printColumns, printFields, printWhen } from './paint.ts'
 
 /** Long enough for every node that is connected to confirm, short enough to sit through. */
-const confirmSeconds = 2
+export const confirmSeconds = 2
 
-const One = z.looseObject({ decision: DecisionAnswer, notice: z.string().optional() })
+export const One = z.looseObject({ decision: DecisionAnswer, notice: z.string().optional() })
 const Many = z.looseObject({ decisions: z.array(DecisionAnswer) })
 const Whole = One.extend({
   evidence: z.array(AlertAnswer),
@@ -48,35 +48,25 @@ export const showDecision: Handler = async (asked, io) => {
 }
 
 export const approveDecision: Handler = (asked, io) =>
-  change(asked, io, 'approve', {
-    for: asked.option('for'),
-    audience: asked.options('audience').length > 0 ? asked.options('audience') : undefined,
-  })
+  approve(asked, io, { at_once: asked.flag('at-once') || undefined })
+/** A question of the queue, which is one of many there. */
+export const approveQuestion: Handler = (asked, io) => approve(asked, io, {})
 export const declineDecision: Handler = (asked, io) => change(asked, io, 'decline', {})
 export const extendDecision: Handler = (asked, io) =>
   change(asked, io, 'extend', { for: asked.required('for') })
 export const liftDecision: Handler = (asked, io) => change(asked, io, 'lift', {})
 
-export const block: Handler = async (asked, io) => {
+function approve(asked: Asked, io: Io, more: object): Promise<number> {
   const audience = asked.options('audience')
-  const body = {
-    target: asked.argument('address'),
+  return change(asked, io, 'approve', {
     for: asked.option('for'),
-    reason: asked.required('reason'),
-    direction: asked.option('direction'),
-    ...(audience.length > 0 && { audience }),
-  }
-  const path = `/v1/decisions?wait_s=${confirmSeconds}`
-  const client = openClient(io.environment)
-  const { decision, notice } = await client.post(path, body, One)
-  if (notice !== undefined) io.err(`note: ${printable(notice)}\n`)
-  answer(asked, io, decision, () => printOutcome(decision, io))
-  if (decision.state === 'waiting') return 3
-  return reached(client, decision, audience, io)
+    audience: audience.length > 0 ? audience : undefined,
+    ...more,
+  })
 }
 
 /** An audience that is named and has no node is most likely a typing error. */
-async function reached(
+export async function reached(
   client: Client,
   { id, nodes }: DecisionAnswer,
   audience: readonly string[],
@@ -112,10 +102,12 @@ async function change(asked: Asked, io: Io, verb: string, more: object): Promise
 
 /** One line: what, until when, and on how many nodes the kernel has confirmed it by now. */
 export function printOutcome(decision: DecisionAnswer, io: Io): string {
-  const { id, target, not_after, state, message } = decision
+  const { id, target, what, action, not_after, state, message } = decision
+  const plain = action === 'block' && onlyOf(decision) === '-'
   const open = state === 'issued' || state === 'applied'
   const until = open ? ` until ${printWhen(not_after, io.now())}` : ''
-  return `${id}  ${printable(target ?? 'nothing')}${until}: ${printable(message)}\n`
+  const whom = plain ? target : what
+  return `${id}  ${printable(whom ?? 'nothing')}${until}: ${printable(message)}\n`
 }
 
 export function printDecisions(decisions: readonly DecisionAnswer[], io: Io): string {
@@ -123,15 +115,20 @@ export function printDecisions(decisions: readonly DecisionAnswer[], io: Io): st
   const rows = decisions.map((decision) => [
     decision.id,
     printAgo(decision.created, io.now()),
-    decision.outcome,
+    verdictOf(decision),
     decision.target ?? '-',
+    onlyOf(decision),
     decision.state === 'issued' || decision.state === 'applied'
       ? printAgo(decision.not_after, io.now())
       : '-',
     decision.rule ?? (decision.origin === 'manual' ? `by ${decision.actor ?? 'hand'}` : '-'),
     decision.message,
   ])
-  return printColumns(io, ['ID', 'DECIDED', 'VERDICT', 'TARGET', 'ENDS', 'RULE', 'STATE'], rows)
+  return printColumns(
+    io,
+    ['ID', 'DECIDED', 'VERDICT', 'TARGET', 'ONLY', 'ENDS', 'RULE', 'STATE'],
+    rows,
+  )
 }
 
 function printWhole({ decision, evidence, receipts, timeline }: z.infer<typeof Whole>, io: Io) {
@@ -141,13 +138,16 @@ function printWhole({ decision, evidence, receipts, timeline }: z.infer<typeof W
     printFields([
       ['decision', decision.id],
       ['state', decision.message],
-      ['verdict', decision.outcome],
+      ['verdict', verdictOf(decision)],
       ['target', decision.target],
+      ['orders', decision.what],
       ['direction', decision.direction],
       ['for', decision.audience.join(', ')],
       ['decided', printWhen(decision.created, now)],
       ['ends', printWhen(decision.not_after, now)],
       ['ended', printWhen(decision.ended, now)],
+      ['tried', rolloutOf(decision, now)],
+      ['hits', hitsOf(decision, now)],
       ['by', decision.actor ?? (decision.rule === null ? '' : `rule ${decision.rule}`)],
       ['note', decision.note],
     ]),
@@ -163,6 +163,42 @@ function printWhole({ decision, evidence, receipts, timeline }: z.infer<typeof W
         `  ${printWhen(at, now)}  ${printable(action)}  ${printable(actor)}\n`,
     ),
   ].join('')
+}
+
+/** What is done, where the verdict does not say it all. */
+export function verdictOf({ outcome, action }: DecisionAnswer): string {
+  if (action === 'allow' || outcome === 'block') return action
+  return outcome
+}
+
+/** What narrows it; `-` for nothing. */
+export function onlyOf({
+  direction,
+  interface: name,
+  protocol,
+  ports,
+  rate,
+  response,
+}: DecisionAnswer) {
+  const parts = [
+    direction === 'forward' && 'forwarded',
+    [protocol, ports?.join(',')].filter(Boolean).join(' '),
+    name && `at ${name}`,
+    rate && `${rate.packets}/${rate.per}`,
+    response === 'reject' && 'reject',
+  ].filter(Boolean)
+  return parts.length === 0 ? '-' : parts.join(' ')
+}
+
+function hitsOf({ hits }: DecisionAnswer, now: number): string {
+  return hits ? `${hits.packets} packets stopped, the last ${printWhen(hits.last, now)}` : ''
+}
+
+function rolloutOf({ rollout }: DecisionAnswer, now: number): string {
+  if (!rollout) return ''
+  const few = `on ${rollout.nodes.join(', ')}`
+  if (rollout.due === null) return few
+  return `${few}; the rest of ${rollout.audience.join(', ')} follows ${printWhen(rollout.due, now)}`
 }
 
 function printReceipts(receipts: z.infer<typeof Whole>['receipts'], io: Io): string {

@@ -6,7 +6,7 @@ import { answer } from './answer.ts'
 import { DecisionAnswer } from './answers.ts'
 import { openClient } from './client.ts'
 import type { Asked, Handler, Io } from './command.ts'
-import { approveDecision, declineDecision } from './decision.ts'
+import { approveQuestion, declineDecision } from './decision.ts'
 import { printColumns } from './paint.ts'
 
 const Bulk = z.looseObject({
@@ -26,7 +26,7 @@ type Bulk = z.infer<typeof Bulk>
 export const approveReview: Handler = (asked, io) => {
   const audience = asked.options('audience')
   const terms = { for: asked.option('for'), ...(audience.length > 0 && { audience }) }
-  return answerThem(asked, io, 'approve', terms, approveDecision)
+  return answerThem(asked, io, 'approve', terms, approveQuestion)
 }
 export const declineReview: Handler = (asked, io) =>
   answerThem(asked, io, 'decline', {}, declineDecision)

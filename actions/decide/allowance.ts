@@ -27,6 +27,6 @@ function holds({ target }: Allowance, address: Address): boolean {
 }
 
 /** By name: which nodes are in which group is nobody's to know here. */
-function audienceCovers(wide: readonly string[], narrow: readonly string[]): boolean {
+export function audienceCovers(wide: readonly string[], narrow: readonly string[]): boolean {
   return wide.includes('all') || narrow.every((name) => wide.includes(name))
 }

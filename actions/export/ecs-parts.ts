@@ -2,6 +2,7 @@
 import { isHost, maybeAddress } from '#contract/address.ts'
 import { printTime } from '#contract/time.ts'
 import type { Decision } from '../store/decisions.ts'
+import type { Hits } from '../store/hits.ts'
 
 export type EcsDocument = { readonly [field: string]: unknown }
 
@@ -30,8 +31,42 @@ export function sideOf(decision: Decision | undefined): 'source' | 'destination'
   return decision?.direction === 'out' ? 'destination' : 'source'
 }
 
-export function decisionFields(decision: Decision): EcsDocument {
-  const { id, state, outcome, origin, direction, audience, alerts } = decision
+/**
+ * Which part of the traffic is meant: the port is always the destination's, and an interface that by which it comes, or
+ * leaves. Several ports are none, and stand in `cordon.decision` only.
+ */
+export function scopeFields(decision: Decision | undefined): EcsDocument {
+  if (!decision) return {}
+  const { scope, direction } = decision
+  const [port, ...others] = scope.ports ?? []
+  const single = others.length === 0 && port !== undefined && /^\d+$/.test(port)
+  const side = direction === 'out' ? 'egress' : 'ingress'
+  return {
+    ...(scope.protocol !== undefined && { network: { transport: scope.protocol } }),
+    ...(single && { destination: { port: Number(port) } }),
+    ...(scope.interface !== undefined && {
+      observer: { [side]: { interface: { name: scope.interface } } },
+    }),
+  }
+}
+
+/** Fields of several parts under the same names, put together. */
+export function merged(...parts: readonly EcsDocument[]): EcsDocument {
+  const all: Record<string, unknown> = {}
+  for (const part of parts)
+    for (const [name, value] of Object.entries(part)) {
+      const known = all[name]
+      all[name] = isObject(known) && isObject(value) ? { ...known, ...value } : value
+    }
+  return all
+}
+
+function isObject(value: unknown): value is EcsDocument {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+export function decisionFields(decision: Decision, hits?: Hits): EcsDocument {
+  const { id, state, outcome, origin, direction, audience, alerts, measure, scope } = decision
   return {
     id,
     state,
@@ -40,6 +75,11 @@ export function decisionFields(decision: Decision): EcsDocument {
     audience,
     alerts,
     created: printTime(decision.created),
+    action: measure.action,
+    ...(measure.action === 'block' && measure.response && { response: measure.response }),
+    ...(measure.action === 'limit' && { rate: measure.rate }),
+    ...scope,
+    ...(hits && { packets: hits.packets, last_hit: printTime(hits.last) }),
     ...(direction !== null && { direction }),
     ...(decision.notAfter !== null && { not_after: printTime(decision.notAfter) }),
     ...(decision.ended !== null && { ended: printTime(decision.ended) }),

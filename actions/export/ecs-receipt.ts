@@ -3,12 +3,16 @@ import { printable } from '#contract/printable.ts'
 import { printTime } from '#contract/time.ts'
 import type { Decision } from '../store/decisions.ts'
 import type { ReceiptWord } from '../store/receipt-words.ts'
-import { decisionFields, type EcsDocument, isHostText, sideOf, who } from './ecs-parts.ts'
-
-const types: Partial<Record<ReceiptWord['status'], readonly string[]>> = {
-  applied: ['connection', 'denied'],
-  ended: ['connection', 'end'],
-}
+import {
+  decisionFields,
+  type EcsDocument,
+  isHostText,
+  merged,
+  scopeFields,
+  sideOf,
+  who,
+} from './ecs-parts.ts'
+import { measureTypes } from './meaning.ts'
 
 /** `event.start` is when the node says that it was, `@timestamp` when it was heard: clocks of nodes differ. */
 export function receiptToEcs(word: ReceiptWord, decision: Decision | undefined): EcsDocument {
@@ -21,7 +25,7 @@ export function receiptToEcs(word: ReceiptWord, decision: Decision | undefined):
     event: {
       kind: 'event',
       category: ['network'],
-      type: types[status] ?? ['info'],
+      type: typeOf(status, decision),
       action: `receipt.${status}`,
       outcome: status === 'planned' ? 'unknown' : 'success',
       start: printTime(word.at),
@@ -35,8 +39,11 @@ export function receiptToEcs(word: ReceiptWord, decision: Decision | undefined):
       1_000,
     ),
     ...(decision?.rule && { rule: { name: decision.rule } }),
-    ...who(actor, target),
-    ...(isHostText(target) && { [sideOf(decision)]: { ip: target } }),
+    ...merged(
+      who(actor, target),
+      isHostText(target) ? { [sideOf(decision)]: { ip: target } } : {},
+      scopeFields(decision),
+    ),
     cordon: {
       actor,
       subject: word.decision,
@@ -44,4 +51,9 @@ export function receiptToEcs(word: ReceiptWord, decision: Decision | undefined):
       ...(decision && { decision: decisionFields(decision) }),
     },
   }
+}
+
+function typeOf(status: ReceiptWord['status'], decision: Decision | undefined): readonly string[] {
+  if (status === 'ended') return ['connection', 'end']
+  return status === 'applied' ? measureTypes[decision?.measure.action ?? 'block'] : ['info']
 }

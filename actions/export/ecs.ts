@@ -4,8 +4,10 @@
  * ECS fields: `@timestamp`, `ecs.version`, `message`; `event.` kind, category, type, action, outcome, reason, sequence,
  * hash, module, dataset, provider; `rule.name`; `source.ip`, or `destination.ip` for a block of what goes out, and
  * `related.ip`, for a host (a network is no `ip`, and stands in `cordon.target` only); `user.name` and `related.user` for
- * what somebody did with a token, `observer.` name, type, vendor, product for what a node said; `organization.name` when
- * it is asked for.
+ * what somebody did with a token, `observer.` name, type, vendor, product for what a node said; `network.transport`,
+ * `destination.port` and the name of `observer.ingress.interface` or `observer.egress.interface` where a decision is about
+ * that part of the traffic only; `organization.name` when it is asked for. `event.type` tells what is allowed from what is
+ * denied; of a limit, which denies a part, it is `info`.
  *
  * `cordon.` holds the rest: actor, subject, target, the decision as it stands at the time of the export, and `before`,
  * `after`, `prev` verbatim, so that `event.hash` can be computed anew from the document: the SHA-256, in hex, of the JSON
@@ -14,14 +16,22 @@
  */
 import { printable } from '#contract/printable.ts'
 import { printTime } from '#contract/time.ts'
-import { decisionFields, type EcsDocument, isHostText, sideOf, who } from './ecs-parts.ts'
+import {
+  decisionFields,
+  type EcsDocument,
+  isHostText,
+  merged,
+  scopeFields,
+  sideOf,
+  who,
+} from './ecs-parts.ts'
 import type { Entry } from './entry.ts'
 import { kindOf, outcomeOf, saidBy } from './meaning.ts'
 
 export function toEcs(entry: Entry, organization?: string): EcsDocument {
   const { line, decision } = entry
   const { reason, target, rule } = saidBy(entry)
-  const { category, type } = kindOf(line.action)
+  const { category, type } = kindOf(line.action, decision)
   return {
     '@timestamp': printTime(line.at),
     ecs: { version: '8.17.0' },
@@ -40,8 +50,11 @@ export function toEcs(entry: Entry, organization?: string): EcsDocument {
     },
     message: messageOf(entry),
     ...(rule !== undefined && { rule: { name: rule } }),
-    ...who(line.actor, target),
-    ...(isHostText(target) && { [sideOf(decision)]: { ip: target } }),
+    ...merged(
+      who(line.actor, target),
+      isHostText(target) ? { [sideOf(decision)]: { ip: target } } : {},
+      scopeFields(decision),
+    ),
     ...(organization !== undefined && { organization: { name: organization } }),
     cordon: {
       actor: line.actor,
@@ -50,7 +63,7 @@ export function toEcs(entry: Entry, organization?: string): EcsDocument {
       ...(line.before !== null && { before: line.before }),
       ...(line.after !== null && { after: line.after }),
       prev: line.prev,
-      ...(decision && { decision: decisionFields(decision) }),
+      ...(decision && { decision: decisionFields(decision, entry.hits) }),
     },
   }
 }

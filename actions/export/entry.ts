@@ -2,11 +2,17 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { isDecisionId } from '#contract/action.ts'
 import { type Decision, decisionsById } from '../store/decisions.ts'
+import { type Hits, hitsOf } from '../store/hits.ts'
 import { type JournalLine, readJournal } from '../store/journal.ts'
 import type { Reader } from '../store/store.ts'
 
 /** `decision` is as it stands when it is exported, not as it stood when the line was written. */
-export type Entry = { line: JournalLine; decision: Decision | undefined }
+export type Entry = {
+  line: JournalLine
+  decision: Decision | undefined
+  /** What nodes stopped by it until the export. */
+  hits?: Hits | undefined
+}
 
 export type Wanted = {
   /** Only lines after this number. */
@@ -31,8 +37,14 @@ export async function* readEntries(db: Reader, wanted: Wanted): AsyncGenerator<E
       ({ at }) => at >= (wanted.since ?? at) && at < (wanted.until ?? at + 1),
     )
     const subjects = fitting.map(({ subject }) => subject).filter(isDecisionId)
-    const decisions = await decisionsById(db, [...new Set(subjects)])
-    yield fitting.map((line) => ({ line, decision: decisions.get(line.subject) }))
+    const ids = [...new Set(subjects)]
+    const decisions = await decisionsById(db, ids)
+    const hits = await hitsOf(db, ids)
+    yield fitting.map((line) => ({
+      line,
+      decision: decisions.get(line.subject),
+      hits: hits.get(line.subject),
+    }))
     const last = lines.at(-1)
     if (!last || lines.length < pageLines) return
     after = last.seq

@@ -1,18 +1,31 @@
 /** What a line of the journal is in the words of the Elastic Common Schema: category, type and outcome. */
 import { z } from 'zod'
+import type { Decision } from '../store/decisions.ts'
 import type { Entry } from './entry.ts'
 
 type Kind = { category: string; type: readonly string[] }
 
+/** What begins with a decision: who only passes so often is neither let through nor kept out. */
+export const measureTypes = {
+  block: ['connection', 'denied'],
+  allow: ['connection', 'allowed'],
+  limit: ['connection', 'info'],
+} as const satisfies Record<Decision['measure']['action'], readonly string[]>
+
+const begins: readonly string[] = [
+  'decision.issue',
+  'decision.approve',
+  'decision.prolong',
+  'decision.extend',
+  'decision.confirm',
+  'decision.rollout',
+  'decision.timeout_block',
+]
+
 const kinds: Readonly<Record<string, Kind>> = {
-  'decision.issue': { category: 'network', type: ['connection', 'denied'] },
-  'decision.approve': { category: 'network', type: ['connection', 'denied'] },
-  'decision.prolong': { category: 'network', type: ['connection', 'denied'] },
-  'decision.extend': { category: 'network', type: ['connection', 'denied'] },
-  'decision.confirm': { category: 'network', type: ['connection', 'denied'] },
   'decision.lift': { category: 'network', type: ['connection', 'allowed'] },
+  'decision.halt': { category: 'network', type: ['connection', 'allowed'] },
   'decision.expire': { category: 'network', type: ['connection', 'end'] },
-  'decision.timeout_block': { category: 'network', type: ['connection', 'denied'] },
   'node.invite': { category: 'configuration', type: ['creation'] },
   'node.enrol': { category: 'configuration', type: ['creation'] },
   'node.regroup': { category: 'configuration', type: ['change'] },
@@ -35,7 +48,12 @@ const families: Readonly<Record<string, Kind>> = {
 
 const other: Kind = { category: 'configuration', type: ['info'] }
 
-export function kindOf(action: string): Kind {
+/** What is lifted passes again, but for what was allowed, which only ends. */
+export function kindOf(action: string, decision: Decision | undefined): Kind {
+  const measure = decision?.measure.action ?? 'block'
+  if (begins.includes(action)) return { category: 'network', type: measureTypes[measure] }
+  if (action === 'decision.lift' && measure === 'allow')
+    return { category: 'network', type: ['connection', 'end'] }
   return kinds[action] ?? families[action.split('.')[0] ?? ''] ?? other
 }
 
@@ -45,7 +63,7 @@ export function outcomeOf(action: string): 'success' | 'failure' | 'unknown' {
   return undecided.includes(action) ? 'unknown' : 'success'
 }
 
-const undecided: readonly string[] = ['decision.wait', 'decision.second']
+const undecided: readonly string[] = ['decision.wait', 'decision.second', 'decision.halt']
 
 const failures: readonly string[] = [
   'receipt.refused',

@@ -1,8 +1,9 @@
 /** Receipts and heartbeats of the nodes into the store: the only arrow back. */
 import { audiencesOf } from '#contract/audience.ts'
 import type { PostureReceipt } from '#contract/posture.ts'
-import type { FeedReceipt, Heartbeat, Receipt } from '#contract/receipt.ts'
+import type { DecisionHits, FeedReceipt, Heartbeat, Receipt } from '#contract/receipt.ts'
 import { audiencesById, markApplied } from '../store/decisions.ts'
+import { hitsBefore, putHits } from '../store/hits.ts'
 import { appendJournal, type JournalEntry } from '../store/journal.ts'
 import { findNode, findNodeIdentity, putHeartbeat } from '../store/nodes.ts'
 import { putReceiptWords } from '../store/receipt-words.ts'
@@ -52,11 +53,11 @@ export function acknowledge(
 }
 
 /** About decisions that are for the node, or were before it changed its groups: of those it still says that they ended. */
-async function ofThisNode(
+async function ofThisNode<Said extends { decision: string }>(
   tx: Writer,
   node: string,
-  receipts: readonly Receipt[],
-): Promise<Receipt[]> {
+  receipts: readonly Said[],
+): Promise<Said[]> {
   const ids = [...new Set(receipts.map(({ decision }) => decision))]
   const known = await findNodeIdentity(tx, node)
   const own = new Set(audiencesOf(node, known?.groups ?? []))
@@ -67,14 +68,17 @@ async function ofThisNode(
   return receipts.filter(({ decision }) => mine.has(decision))
 }
 
-/** What the node did of its own accord (healing, resynchronising) is journalled, and that it will not or cannot enforce a list. */
+/**
+ * What the node did of its own accord (healing, resynchronising) is journalled, and that it will not or cannot enforce a list.
+ * Returns how many packets its decisions stopped since the last one.
+ */
 export async function takeHeartbeat(
   store: Store,
   node: string,
   heartbeat: Heartbeat,
   now: number,
-): Promise<void> {
-  await store.note(async (tx) => {
+): Promise<number> {
+  return store.note(async (tx) => {
     const unwell = [
       ...(await unwellFeeds(tx, node, heartbeat, now)),
       ...(await unwellPostures(tx, node, heartbeat, now)),
@@ -90,7 +94,24 @@ export async function takeHeartbeat(
         after: { at: event.at, detail: event.detail },
       })),
     ])
+    return takeHits(tx, node, heartbeat.hits ?? [])
   })
+}
+
+/** A node that says less than before began to count anew. */
+async function takeHits(tx: Writer, node: string, hits: readonly DecisionHits[]): Promise<number> {
+  if (hits.length === 0) return 0
+  const taken = await ofThisNode(tx, node, hits)
+  const before = await hitsBefore(
+    tx,
+    node,
+    taken.map(({ decision }) => decision),
+  )
+  await putHits(tx, node, taken)
+  return taken.reduce((sum, { decision, packets }) => {
+    const known = before.get(decision) ?? 0
+    return sum + (packets >= known ? packets - known : packets)
+  }, 0)
 }
 
 /** Once for each version of a list, however often it is said. */

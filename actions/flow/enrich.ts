@@ -1,13 +1,15 @@
 /** Gathers the facts for a batch of alerts within its transaction, so that alerts of one batch see each other. */
 import { type Address, maybeAddress, widen } from '#contract/address.ts'
 import type { Alert } from '#contract/alert.ts'
-import { type Facts, historyLimit, type PastAlert } from '../decide/facts.ts'
+import { type Allowance, type Facts, historyLimit, type PastAlert } from '../decide/facts.ts'
 import { victimOf } from '../decide/history.ts'
+import { isNarrow } from '../decide/measure.ts'
 import { type IntelligenceFact, nothingOutside, type Outside } from '../decide/outside.ts'
 import type { Policy } from '../decide/policy.ts'
 import type { FactSources } from '../facts/sources.ts'
 import { offenderHistory } from '../store/alerts.ts'
-import { type Decision, standingDecisions } from '../store/decisions.ts'
+import { allowing, type Decision, standingDecisions } from '../store/decisions.ts'
+import { hitsOf } from '../store/hits.ts'
 import type { Reader, Writer } from '../store/store.ts'
 import { countOffences } from '../store/tallies.ts'
 import type { BlockCount } from './block-count.ts'
@@ -50,6 +52,8 @@ export async function gather(
   const targets = unique(alerts.flatMap((alert) => targetsOf(alert, policy)))
   const offences = await countOffences(db, unique([...offenders.values()]))
   const standing = groupByTarget(await standingDecisions(db, targets, now))
+  const allowances = (await allowing(db, now)).flatMap(toAllowance)
+  const hits = policy.asksHits ? await lastHits(db, standing) : noHits
   const offenderOf = (alert: Alert) => offenders.get(alert.id) ?? null
   let made = 0
   return {
@@ -67,6 +71,8 @@ export async function gather(
         blocksLastMinute: blocksLastMinute + made,
         outside: outsideOf(alert, parts.sources, given),
         ignored: parts.said.ignored(alert, now),
+        ...(allowances.length > 0 && { allowed: allowances }),
+        lastHit: hits(targetsOf(alert, policy)),
         sheltered: parts.said.sheltered(),
       }
     },
@@ -83,6 +89,32 @@ export async function gather(
       if (first) made++
       if (first && key !== null) offences.set(key, (offences.get(key) ?? 0) + 1)
     },
+  }
+}
+
+/** What allows but a part of the traffic takes no effect from a block of the rest. */
+function toAllowance(decision: Decision): Allowance[] {
+  const { target, direction, audience, notAfter, actor, note } = decision
+  if (target === null || direction === null || isNarrow(decision)) return []
+  const [who, reason] = [actor ?? 'somebody', note ?? '']
+  return [{ target, direction, audience, until: notAfter ?? 0, actor: who, reason }]
+}
+
+type LastHit = (targets: readonly string[]) => number | undefined
+const noHits: LastHit = () => undefined
+
+/** When a node last stopped something by what is in force on any of the targets. */
+async function lastHits(
+  db: Reader | Writer,
+  standing: ReadonlyMap<string, readonly Decision[]>,
+): Promise<LastHit> {
+  const decisions = [...standing.values()].flat()
+  const hits = await hitsOf(db, unique(decisions.map(({ id }) => id)))
+  return (targets) => {
+    const times = targets.flatMap((target) =>
+      (standing.get(target) ?? []).flatMap(({ id }) => hits.get(id)?.last ?? []),
+    )
+    return times.length === 0 ? undefined : Math.max(...times)
   }
 }
 
@@ -121,7 +153,9 @@ async function readHistories(
 
 /** The block that is in force is not an earlier offence: its attacker has not come back yet. */
 function inForce(standing: ReadonlyMap<string, readonly Decision[]>, key: string): number {
-  const held = standing.get(key)?.filter(({ state }) => state === 'issued' || state === 'applied')
+  const held = standing
+    .get(key)
+    ?.filter(({ state, measure }) => state !== 'waiting' && measure.action !== 'allow')
   return held && held.length > 0 ? 1 : 0
 }
 

@@ -2,6 +2,7 @@
 import { type EnrolmentRequest, printEnrolmentToken } from '#contract/enrolment.ts'
 import { type PublicKey, thumbprint, toKeyObject } from '#contract/key.ts'
 import { Problem } from '#contract/problem.ts'
+import { dropHits } from '../store/hits.ts'
 import { appendJournal } from '../store/journal.ts'
 import {
   findEnrolment,
@@ -92,6 +93,7 @@ export async function enrolNode(parts: EnrolParts, request: EnrolmentRequest): P
       enrolled: now,
     }
     if (known) await dropReceipts(tx, request.name)
+    if (known) await dropHits(tx, request.name)
     await putNode(tx, node)
     await useEnrolment(tx, hash, request.name, now)
     const after = { groups: node.groups, key: thumbprint(request.key) }

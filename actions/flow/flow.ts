@@ -6,7 +6,8 @@
  * the envelope to the nodes. Their receipts come back through `acknowledge`. `expire` runs by the clock. What a
  * person decides enters through `orders`, at the same place as a verdict; what else is said to a question, and what the
  * clock says for those who did not answer, through `review`. `links` lets a notice be answered. What a source takes back
- * of what it said goes from `receive` to `withdraw`, in order with its alerts.
+ * of what it said goes from `receive` to `withdraw`, in order with its alerts. By the clock, too, `rollout` gives to the
+ * fleet what a few nodes tried, and `renew` prolongs what nodes still stop something by.
  */
 import type { Logger } from 'pino'
 import { Problem } from '#contract/problem.ts'
@@ -35,8 +36,10 @@ import { openPostures, type Postures } from './postures.ts'
 import type { SourceHealth } from './pull.ts'
 import type { RunningConnector } from './receive.ts'
 import { openRecorder, type Recorder } from './record.ts'
+import { openRenewal } from './renew.ts'
 import { retain } from './retain.ts'
 import { openReview, type Review } from './review.ts'
+import { openRollout } from './rollout.ts'
 import type { Said } from './said.ts'
 import type { Randomness } from './secret.ts'
 import { openSnapshots, type Snapshots } from './snapshot.ts'
@@ -75,6 +78,9 @@ export type Flow = FlowParts & {
   orders: Orders
   review: Review
   links: Links
+  /** Turns of the clock: what was tried on a few nodes, and blocks that still stop something near their end. */
+  rollOut(): Promise<number>
+  renew(): Promise<number>
   snapshots: Snapshots
   feeds: Feeds
   postures: Postures
@@ -116,6 +122,8 @@ export function openFlow(parts: FlowParts): Flow {
     random: parts.random,
     text: parts.policy.text,
   })
+  const rollOut = openRollout({ ...answering })
+  const renew = openRenewal({ ...answering, blocks })
   return {
     ...parts,
     hub,
@@ -124,6 +132,8 @@ export function openFlow(parts: FlowParts): Flow {
     orders,
     review,
     links: openLinks({ ...parts, policy, orders }),
+    rollOut,
+    renew,
     snapshots: openSnapshots(store, keys),
     feeds,
     postures,
@@ -135,12 +145,17 @@ export function openFlow(parts: FlowParts): Flow {
       for (const { status } of taken) counts.add('receipts', status)
       confirmations.hear(node, taken)
     },
-    takeHeartbeat: (node, heartbeat) => takeHeartbeat(store, node, heartbeat, now()),
+    takeHeartbeat: async (node, heartbeat) => {
+      const stopped = await takeHeartbeat(store, node, heartbeat, now())
+      if (stopped > 0) counts.add('stopped', node, stopped)
+    },
     startClock: () => {
       const watch = openWatch(store, parts.sources.states)
       const timers = [
         every(1_000, parts.log, () => expire(store, now())),
         every(1_000, parts.log, () => review.timeOut()),
+        every(1_000, parts.log, () => rollOut()),
+        every(1_000, parts.log, () => renew()),
         every(headIntervalMs, parts.log, () => publishHeads(store, hub, keys, now())),
         every(60_000, parts.log, () => parts.sources.look()),
         every(5_000, parts.log, () => feeds.look()),

@@ -7,6 +7,7 @@ import { type Decision, listDecisions } from '../store/decisions.ts'
 import { receiptsOf } from '../store/receipts.ts'
 import type { Store } from '../store/store.ts'
 import { decisionsOn } from './decisions-on.ts'
+import { stops } from './order-line.ts'
 
 const alertWindowMs = 30 * 24 * 3_600_000
 const mostAlerts = 1_000
@@ -20,9 +21,9 @@ export async function knowledgeOf(
   const address = readAddress(text)
   const { within, covering } = await decisionsOn(store.read, address, now)
   const before = await listDecisions(store.read, { target: address.text, limit: mostDecisions })
-  const decisions = [
-    ...new Map([...within, ...covering, ...before].map((one) => [one.id, one])).values(),
-  ].slice(0, mostDecisions)
+  // Who asks takes what is in force for a block.
+  const all = [...within, ...covering, ...before].filter(stops)
+  const decisions = [...new Map(all.map((one) => [one.id, one])).values()].slice(0, mostDecisions)
   const { place, lists } = sources.of(address)
   const span = { since: now - alertWindowMs, limit: mostAlerts }
   return {

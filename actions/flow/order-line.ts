@@ -60,6 +60,11 @@ export function isInForce({ state }: Decision): boolean {
   return state === 'issued' || state === 'applied'
 }
 
+/** What allows stops nothing. */
+export function stops({ measure }: Decision): boolean {
+  return measure.action !== 'allow'
+}
+
 /** What an undo puts back. */
 function journalled(decision: Decision): object {
   const { state, target, audience, direction, lengthMs, issued, notAfter } = decision

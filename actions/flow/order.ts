@@ -11,7 +11,7 @@ import type { Writer } from '../store/store.ts'
 import { type Asked, type Responded, respond } from './active-response.ts'
 import { decisionsOn } from './decisions-on.ts'
 import { checkLength, type ManualOrder, manualDecision } from './manual-decision.ts'
-import { change, type Who } from './order-line.ts'
+import { change, stops, type Who } from './order-line.ts'
 import { agree, asksTwo, keepFirst, type Wished } from './review-second.ts'
 import { apply, type CommitParts, commit, type Fields, type Ordered, revise } from './revise.ts'
 import type { Said } from './said.ts'
@@ -35,7 +35,7 @@ export type Orders = {
   /** A new end, `lengthMs` from now, later than the present one. The protected networks are checked again. */
   extend(id: string, lengthMs: number, who: Who): Promise<Ordered>
   lift(id: string, who: Who): Promise<Decision>
-  /** Lifts all decisions whose target is this address or lies in it; says what still covers it. */
+  /** Lifts all that stops something of this address or within it; says what still covers it. What is allowed stays so. */
   liftAddress(target: string, who: Who): Promise<{ lifted: Decision[]; covering: Decision[] }>
   /** What another product orders by its own rules, in order; each is answered by itself. */
   respond(asked: Asked, actor: string): Promise<Responded[]>
@@ -73,7 +73,8 @@ export function openOrders(parts: OrderParts): Orders {
     liftAddress: (target, who) =>
       commit(parts, async (tx) => {
         const now = parts.now()
-        const { within, covering } = await decisionsOn(tx, readAddress(target), now)
+        const on = await decisionsOn(tx, readAddress(target), now)
+        const [within, covering] = [on.within.filter(stops), on.covering.filter(stops)]
         const done = []
         for (const before of within)
           done.push(await apply(tx, before, lifted(now), who, 'decision.lift', now))

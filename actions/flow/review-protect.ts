@@ -9,7 +9,7 @@ import { putSheltered } from '../store/said.ts'
 import type { Writer } from '../store/store.ts'
 import { decisionsOn } from './decisions-on.ts'
 import { declined, lifted } from './order.ts'
-import { isInForce, type Who } from './order-line.ts'
+import { isInForce, stops, type Who } from './order-line.ts'
 import { type PolicyInForce, propose } from './propose.ts'
 import { newId, type ReviewParts } from './review.ts'
 import { mustTarget } from './review-ignore.ts'
@@ -119,5 +119,5 @@ async function touching(tx: Writer, address: string, now: number): Promise<Decis
   const asked = []
   for (const { id, target } of await listQuestions(tx))
     if (target !== '' && overlaps(readAddress(target), read)) asked.push(await mustFind(tx, id))
-  return [...within, ...covering, ...asked]
+  return [...[...within, ...covering].filter(stops), ...asked]
 }

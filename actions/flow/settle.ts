@@ -53,7 +53,7 @@ function vetoesIn(reasons: readonly Reason[]) {
 }
 
 /** Blocked for a short time, and not confirmed so far. */
-function isProvisional(reasons: readonly Reason[]): boolean {
+export function isProvisional(reasons: readonly Reason[]): boolean {
   const codes = reasons.map(({ code }) => code)
   return codes.includes('provisional') && !codes.includes('confirmed')
 }

@@ -34,7 +34,7 @@ export async function compose(parts: ComposeParts, channel: string, batch: Batch
 }
 
 /** Whoever takes an answer back asks again. */
-const asking = ['decision.wait', 'decision.undo']
+const asking = ['decision.wait', 'decision.undo', 'decision.halt']
 
 /** Without links a person answers by the commands that the text names, which is better than not to hear of it. */
 export async function answersTo(parts: ComposeParts, decision: string): Promise<Answers> {

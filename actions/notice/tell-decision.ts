@@ -1,5 +1,6 @@
 /** Decisions in words: what is blocked or asked, by which rule and why, until when, where, and how to undo it. Pure. */
 import { explainReason } from '../decide/explain.ts'
+import { plainBlock, printMeasure, printNarrowing } from '../decide/measure.ts'
 import {
   audienceOf,
   command,
@@ -18,45 +19,56 @@ const mostReasons = 6
 
 /** Undefined for an event that is none of a decision's. */
 export function tellDecision(told: Told): Words | undefined {
-  const what = targetOf(told)
+  const target = targetOf(told)
+  const what = `${nounOf(told)} of ${target}`
   const end = endOf(told)
   const until = end === undefined ? '' : ` until ${moment(end)}`
   switch (told.action) {
     case 'decision.wait':
-      return { title: `Waits for a person: block ${what}?`, lines: waitLines(told) }
+      return { title: `Waits for a person: ${verbOf(told)}?`, lines: waitLines(told) }
     case 'decision.issue':
-      return { title: `Block of ${what} ordered${until}`, lines: blockLines(told) }
+      return { title: `${what} ordered${until}`, lines: blockLines(told) }
     case 'decision.approve':
-      return { title: `Block of ${what} approved${until}`, lines: blockLines(told) }
+      return { title: `${what} approved${until}`, lines: blockLines(told) }
     case 'decision.confirm':
-      return { title: `Block of ${what} confirmed${until}`, lines: blockLines(told) }
+      return { title: `${what} confirmed${until}`, lines: blockLines(told) }
     case 'decision.prolong':
     case 'decision.extend':
-      return { title: `Block of ${what} prolonged${until}`, lines: blockLines(told) }
+      return { title: `${what} prolonged${until}`, lines: blockLines(told) }
     case 'decision.decline':
-      return { title: `Block of ${what} declined`, lines: [byWhom(told), seeLine(told)] }
+      return { title: `${what} declined`, lines: [byWhom(told), seeLine(told)] }
     case 'decision.timeout_block':
-      return { title: `Nobody answered: ${what} is blocked${until}`, lines: blockLines(told) }
+      return {
+        title: `Nobody answered: ${target} is ${participleOf(told)}${until}`,
+        lines: blockLines(told),
+      }
     case 'decision.timeout_decline':
       return {
-        title: `Nobody answered: ${what} is not blocked`,
+        title: `Nobody answered: ${target} is not ${participleOf(told)}`,
         lines: [byWhom(told), seeLine(told)],
       }
     case 'decision.lift':
-      return { title: `Block of ${what} lifted`, lines: [byWhom(told), seeLine(told)] }
+      return { title: `${what} lifted`, lines: [byWhom(told), seeLine(told)] }
     case 'decision.second':
-      return { title: `A second person is asked: block ${what}?`, lines: secondLines(told) }
+      return { title: `A second person is asked: ${verbOf(told)}?`, lines: secondLines(told) }
     case 'decision.undo':
-      return { title: `Taken back: block of ${what}`, lines: [byWhom(told), seeLine(told)] }
+      return { title: `Taken back: ${what.toLowerCase()}`, lines: [byWhom(told), seeLine(told)] }
     case 'decision.ignore':
-      return { title: `${what} is ignored for a time`, lines: [byWhom(told), seeLine(told)] }
+      return { title: `${target} is ignored for a time`, lines: [byWhom(told), seeLine(told)] }
     case 'decision.protect':
       return {
-        title: `${what} is not to be blocked any more`,
+        title: `${target} is not to be blocked any more`,
         lines: [byWhom(told), seeLine(told)],
       }
+    case 'decision.rollout':
+      return { title: `${what} given to all${until}`, lines: blockLines(told) }
+    case 'decision.halt':
+      return {
+        title: `Waits for a person: ${what.toLowerCase()} was halted`,
+        lines: haltLines(told),
+      }
     case 'decision.expire':
-      return { title: `Block of ${what} ended by its time`, lines: [seeLine(told)] }
+      return { title: `${what} ended by its time`, lines: [seeLine(told)] }
     default:
       return undefined
   }
@@ -87,10 +99,20 @@ function waitLines(told: Told): string[] {
       : []
   return [
     ...answered,
-    `Asked: whether to block ${targetOf(told)}${length}, ${scopeOf(told)}.`,
+    `Asked: whether to ${verbOf(told)}${length}, ${scopeOf(told)}.`,
     ...whyLines(told),
     `Approve: ${command(`decision approve ${subject} --reason "..."`)}`,
     `Decline: ${command(`decision decline ${subject} --reason "..."`)}`,
+    seeLine(told),
+  ]
+}
+
+function haltLines(told: Told): string[] {
+  const { subject } = told
+  return [
+    `It is so wide that a few nodes tried it first, and it was taken back there: ${textIn(told.after, 'reason') ?? ''}`,
+    `Order it everywhere all the same: ${command(`decision approve ${subject} --reason "..."`)}`,
+    `Leave it: ${command(`decision decline ${subject} --reason "..."`)}`,
     seeLine(told),
   ]
 }
@@ -113,7 +135,7 @@ function blockLines(told: Told): string[] {
   const end = endOf(told)
   const until = end === undefined ? '' : ` until ${moment(end)} (${lengthOf(told.at, end)})`
   return [
-    `${targetOf(told)} is to be blocked${until}, ${scopeOf(told)}.`,
+    `${targetOf(told)} is to be ${participleOf(told)}${until}, ${scopeOf(told)}.`,
     ...(told.actor === 'policy' ? whyLines(told) : [byWhom(told)]),
     seeLine(told),
     `Undo: ${command(`decision lift ${told.subject} --reason "..."`)}`,
@@ -143,9 +165,30 @@ function seeLine({ subject }: Told): string {
 function scopeOf({ after, decision }: Told): string {
   const audience = textsIn(after, 'audience')
   const direction = textIn(after, 'direction') ?? decision?.direction
-  const ways: Record<string, string> = { in: 'coming in', out: 'going out', both: 'both ways' }
+  const ways: Record<string, string> = {
+    in: 'coming in',
+    out: 'going out',
+    both: 'both ways',
+    forward: 'passing through',
+  }
   const way = ways[direction ?? ''] ?? 'coming in'
-  return `${way}, ${audienceOf(audience.length > 0 ? audience : (decision?.audience ?? []))}`
+  const only = decision ? printNarrowing(decision.scope) : ''
+  return `${way}, ${only && `only ${only}, `}${audienceOf(audience.length > 0 ? audience : (decision?.audience ?? []))}`
+}
+
+const nouns = { block: 'Block', allow: 'Allow', limit: 'Limit' }
+const participles = { block: 'blocked', allow: 'allowed', limit: 'limited' }
+
+function nounOf({ decision }: Told): string {
+  return nouns[decision?.measure.action ?? 'block']
+}
+
+function participleOf({ decision }: Told): string {
+  return participles[decision?.measure.action ?? 'block']
+}
+
+function verbOf(told: Told): string {
+  return printMeasure(told.decision?.measure ?? plainBlock, targetOf(told))
 }
 
 function targetOf({ after, before, decision, subject }: Told): string {

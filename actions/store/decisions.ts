@@ -125,6 +125,40 @@ const selectStanding = preparedIn((db, targets) =>
     .where('state', 'in', ['waiting', 'issued', 'applied']),
 )
 
+/** What people allow now, whatever it is narrowed to. */
+export async function allowing(db: Reader | Writer, now: number): Promise<Decision[]> {
+  return (await selectAllowing(db, { now })).map(fromRow)
+}
+
+const selectAllowing = prepared((db, { now }: Slots<{ now: number }>) =>
+  db
+    .selectFrom('decisions')
+    .selectAll()
+    // As the index says it.
+    .where(sql<boolean>`action = 'allow' and state in ('issued', 'applied')`)
+    .where('not_after', '>', now),
+)
+
+/** Blocks by rules that end before the time, soonest first. */
+export async function endingBy(
+  db: Reader | Writer,
+  rules: readonly string[],
+  { now, until, limit }: { now: number; until: number; limit: number },
+): Promise<Decision[]> {
+  const rows = await db
+    .selectFrom('decisions')
+    .selectAll()
+    // As the index says it.
+    .where(sql<boolean>`state in ('issued', 'applied')`)
+    .where('not_after', '>', now)
+    .where('not_after', '<=', until)
+    .where('rule', 'in', rules)
+    .orderBy('not_after')
+    .limit(limit)
+    .execute()
+  return rows.map(fromRow)
+}
+
 /** Soonest to end first, after the place where the last page ended. */
 export async function targetsInForce(
   db: Reader | Writer,

@@ -97,6 +97,7 @@ export async function standingAt(db: Reader, at: number, asked: number): Promise
   const { rows } = await sql<{ id: string }>`
     select id from decisions
       where issued is not null and issued < ${at} and coalesce(ended, not_after) > ${at}
+        and action <> 'allow'
     union
     select id from decisions
       where created >= ${asked} and created < ${at} and outcome = 'review'

@@ -148,6 +148,12 @@ export async function removeDecisions(
         (select decision, node from receipts where decision in ${some} limit ${stepRows})`,
   )
   if (receipts === stepRows) return { receipts, alerts: 0, gone: false }
+  const hits = await changed(
+    tx,
+    sql`delete from hits where (decision, node) in
+        (select decision, node from hits where decision in ${some} limit ${stepRows})`,
+  )
+  if (hits === stepRows) return { receipts, alerts: 0, gone: false }
   const alerts = await changed(
     tx,
     sql`delete from alerts where id in

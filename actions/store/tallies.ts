@@ -17,6 +17,13 @@ export async function countBlocks(
     .where(sql<boolean>`state in ('issued', 'applied')`)
     .where('not_after', '>', now)
     .executeTakeFirst()
+  // What is allowed blocks nobody; counted apart, since the index of what is in force does not know it.
+  const allowed = await db
+    .selectFrom('decisions')
+    .select(count.as('n'))
+    .where(sql<boolean>`action = 'allow' and state in ('issued', 'applied')`)
+    .where('not_after', '>', now)
+    .executeTakeFirst()
   const recent = await db
     .selectFrom('decisions')
     .select(count.as('n'))
@@ -24,7 +31,7 @@ export async function countBlocks(
     .where('issued', 'is not', null)
     .where('origin', '=', 'policy')
     .executeTakeFirst()
-  return { inForce: inForce?.n ?? 0, recent: recent?.n ?? 0 }
+  return { inForce: (inForce?.n ?? 0) - (allowed?.n ?? 0), recent: recent?.n ?? 0 }
 }
 
 /** Questions that nobody has answered yet. */

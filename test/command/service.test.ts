@@ -65,7 +65,10 @@ describe('a block by hand', () => {
 
   test('stands in the list of what is blocked', async () => {
     const { out } = await open.type('blocked list')
-    assert.match(out, /^ADDRESS +ENDS +NODES +RULE +DECISION\n203\.0\.113\.1 /)
+    assert.match(
+      out,
+      /^ADDRESS +DOES +ONLY +ENDS +NODES +HITS +LAST HIT +RULE +DECISION\n203\.0\.113\.1 +block +- /,
+    )
   })
 
   test('can be given a later end and never a sooner one', async () => {
@@ -128,7 +131,7 @@ describe('a value that an option does not take', () => {
   for (const [line, hint] of [
     ['decision list --state wating', 'did you mean waiting?'],
     ['token create x --scope injest', 'did you mean ingest?'],
-    ['block 203.0.113.2 --reason x --direction sideways', 'it takes in, out, both'],
+    ['block 203.0.113.2 --reason x --direction sideways', 'it takes in, out, both, forward'],
     ['node list --color allways', 'did you mean always?'],
   ] as const)
     test(`as in "${line}" is asked wrongly, with what it takes`, async () => {

@@ -20,7 +20,7 @@ export type FullDisk = {
 
 if (process.env.CORDON_TEST_FULL_DISK === '1') {
   const dir = mkdtempSync(join(tmpdir(), 'cordon-full-'))
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', dir])
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', dir])
   try {
     process.stdout.write(JSON.stringify(await fill(dir)))
   } finally {

@@ -1,6 +1,6 @@
-/** The commands of addresses: block, lift, why. */
+/** The commands of addresses: block, allow, limit, lift, why. */
 import type { Command } from '../command.ts'
-import { address, audience, length, reason } from './words.ts'
+import { address, atOnce, audience, direction, length, narrowing, reason } from './words.ts'
 
 export const addresses: readonly Command[] = [
   {
@@ -11,16 +11,50 @@ export const addresses: readonly Command[] = [
       reason,
       length,
       audience,
-      {
-        name: 'direction',
-        value: 'WAY',
-        choices: ['in', 'out', 'both'],
-        description: 'in, out or both',
-      },
+      direction,
+      ...narrowing,
+      { name: 'reject', description: 'tell the sender, instead of dropping in silence' },
+      atOnce,
     ],
     example: 'block 203.0.113.7 --for 4h --reason "seen in three incidents"',
     more: 'Waits up to two seconds and says in how many kernels it is by then. Exit code 3 when the named audience has no node, or a second person has to approve it.',
-    load: async () => (await import('../decision.ts')).block,
+    load: async () => (await import('../manual.ts')).block,
+  },
+  {
+    words: ['allow'],
+    summary: 'Let an address pass for a time, although decisions or lists block it',
+    arguments: [address],
+    options: [reason, { ...length, required: true }, audience, direction, ...narrowing],
+    example: 'allow 203.0.113.7 --for 2h --reason "a partner tests until noon"',
+    more: 'While all of its traffic is allowed, the policy makes no new block of it. What protect names needs no allow. Exit code 3 when the named audience has no node.',
+    load: async () => (await import('../manual.ts')).allow,
+  },
+  {
+    words: ['limit'],
+    summary: 'Let only so many packets of an address pass',
+    arguments: [address],
+    options: [
+      reason,
+      {
+        name: 'rate',
+        value: 'RATE',
+        description: 'packets a second, minute or hour, such as 20/second',
+        required: true,
+      },
+      {
+        name: 'burst',
+        value: 'N',
+        description: 'so many at once; as many as in the rate when not set',
+      },
+      length,
+      audience,
+      direction,
+      ...narrowing,
+      atOnce,
+    ],
+    example: 'limit 203.0.113.7 --rate 20/second --burst 40 --for 1h --reason "noisy crawler"',
+    more: 'A network is limited as a whole. Exit code as for "block".',
+    load: async () => (await import('../manual.ts')).limit,
   },
   {
     words: ['lift'],
@@ -32,7 +66,7 @@ export const addresses: readonly Command[] = [
   },
   {
     words: ['why'],
-    summary: 'Say whether and why an address is blocked, until when and where',
+    summary: 'Say whether and why an address is blocked or allowed, until when and where',
     arguments: [address],
     options: [],
     example: 'why 203.0.113.7',
@@ -41,7 +75,7 @@ export const addresses: readonly Command[] = [
   },
   {
     words: ['blocked', 'list'],
-    summary: 'List all that is blocked now',
+    summary: 'List all that is blocked, limited or allowed now, with what it still stops',
     arguments: [],
     options: [],
     example: 'blocked list --json',

@@ -1,6 +1,6 @@
 /** The commands of decisions. */
 import type { Command } from '../command.ts'
-import { audience, id, length, limit, reason } from './words.ts'
+import { atOnce, audience, id, length, limit, reason } from './words.ts'
 
 export const decisions: readonly Command[] = [
   {
@@ -32,7 +32,7 @@ export const decisions: readonly Command[] = [
     words: ['decision', 'approve'],
     summary: 'Issue a decision that waits for a person',
     arguments: [id],
-    options: [reason, length, audience],
+    options: [reason, length, audience, atOnce],
     example: 'decision approve d-4x7k2m9qz1hb0wfa --reason "known bad network"',
     load: async () => (await import('../decision.ts')).approveDecision,
   },
@@ -46,7 +46,7 @@ export const decisions: readonly Command[] = [
   },
   {
     words: ['decision', 'extend'],
-    summary: 'Give a block a later end, counted from now',
+    summary: 'Give a block, an allow or a limit a later end, counted from now',
     arguments: [id],
     options: [reason, { ...length, required: true }],
     example: 'decision extend d-4x7k2m9qz1hb0wfa --for 7d --reason "still scanning"',
@@ -54,7 +54,7 @@ export const decisions: readonly Command[] = [
   },
   {
     words: ['decision', 'lift'],
-    summary: 'Lift one block; others on the same address stay',
+    summary: 'Take back one block, allow or limit; others on the same address stay',
     arguments: [id],
     options: [reason],
     example: 'decision lift d-4x7k2m9qz1hb0wfa --reason "false alarm"',

@@ -21,6 +21,34 @@ export const audience: Option = {
   many: true,
 }
 
+export const direction: Option = {
+  name: 'direction',
+  value: 'WAY',
+  choices: ['in', 'out', 'both', 'forward'],
+  description: 'in, out, both, or forward: only what passes through the node for others',
+}
+
+/** What part of the traffic is meant. */
+export const narrowing: readonly Option[] = [
+  {
+    name: 'interface',
+    value: 'NAME',
+    description: 'only by this interface, such as eth0 or ppp*',
+  },
+  { name: 'protocol', value: 'NAME', description: 'only this protocol, such as tcp, udp, icmp' },
+  {
+    name: 'port',
+    value: 'PORTS',
+    description: 'only to these ports, such as 22,8000-8100; needs a protocol',
+    many: true,
+  },
+]
+
+export const atOnce: Option = {
+  name: 'at-once',
+  description: 'on all nodes at once, where the policy tries a wide block on a few first',
+}
+
 export const limit: Option = {
   name: 'limit',
   value: 'N',

@@ -1,0 +1,62 @@
+/** `cordon block`, `cordon allow` and `cordon limit`: what a person orders about an address. */
+import { printable } from '#contract/printable.ts'
+import { Problem } from '#contract/problem.ts'
+import { answer } from './answer.ts'
+import { openClient } from './client.ts'
+import type { Asked, Handler, Io } from './command.ts'
+import { confirmSeconds, One, printOutcome, reached } from './decision.ts'
+
+export const block: Handler = (asked, io) =>
+  order(asked, io, {
+    ...(asked.flag('reject') && { response: 'reject' }),
+    ...(asked.flag('at-once') && { at_once: true }),
+  })
+export const allow: Handler = (asked, io) => order(asked, io, { action: 'allow' })
+export const limit: Handler = (asked, io) =>
+  order(asked, io, {
+    action: 'limit',
+    rate: readRate(asked.required('rate'), asked.option('burst')),
+    ...(asked.flag('at-once') && { at_once: true }),
+  })
+
+async function order(asked: Asked, io: Io, more: object): Promise<number> {
+  const audience = asked.options('audience')
+  const ports = asked.options('port').flatMap((text) => text.split(',').map((one) => one.trim()))
+  const body = {
+    target: asked.argument('address'),
+    for: asked.option('for'),
+    reason: asked.required('reason'),
+    direction: asked.option('direction'),
+    interface: asked.option('interface'),
+    protocol: asked.option('protocol'),
+    ...(ports.length > 0 && { ports }),
+    ...(audience.length > 0 && { audience }),
+    ...more,
+  }
+  const path = `/v1/decisions?wait_s=${confirmSeconds}`
+  const client = openClient(io.environment)
+  const { decision, notice } = await client.post(path, body, One)
+  if (notice !== undefined) io.err(`note: ${printable(notice)}\n`)
+  answer(asked, io, decision, () => printOutcome(decision, io))
+  if (decision.state === 'waiting') return 3
+  return reached(client, decision, audience, io)
+}
+
+/** Throws `usage`. */
+export function readRate(text: string, burst: string | undefined) {
+  const [, count = '', unit = ''] = /^(\d{1,7})\/(s|m|h|second|minute|hour)$/.exec(text) ?? []
+  const per = { s: 'second', m: 'minute', h: 'hour' }[unit[0] ?? '']
+  const packets = Number(count)
+  const most = burst === undefined ? Math.min(packets, 65_535) : readBurst(burst)
+  if (per !== undefined && packets >= 1 && packets <= 1_000_000)
+    return { packets, per, burst: most }
+  throw new Problem('usage', `"${text}" is no rate`, {
+    remedy: 'write packets a second, minute or hour, such as 20/second; a million at most',
+  })
+}
+
+function readBurst(text: string): number {
+  const burst = Number(text)
+  if (/^\d+$/.test(text) && burst >= 1 && burst <= 65_535) return burst
+  throw new Problem('usage', `"${text}" is no burst`, { remedy: 'write a number from 1 to 65535' })
+}
