@@ -10,7 +10,7 @@ export type Size = keyof typeof sizes
 export const sizeNames: readonly Size[] = ['0', '1k', '10k', '100k', '1m']
 
 /** Attackers from here on are never blocked by `put`: clean traffic comes from them. */
-export const firstClean = 114_688
+export const firstClean = 100_000
 const hourMs = 3_600_000
 
 /** The fastest back end there is, with a table and nothing in it. */
@@ -20,10 +20,10 @@ export async function openFirewall(): Promise<Firewall> {
   return firewall
 }
 
-/** The nth host: an attacker first, then hosts of the private 10.0.0.0/8, from which nothing is sent. */
+/** The nth host: an attacker first, then hosts that no network routes (RFC 6598), from which nothing is sent. */
 export function blockedHost(n: number): Address {
   if (n < firstClean) return readAddress(attacker(n))
-  return readAddress(`10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`)
+  return readAddress(`100.${64 + (n >> 16)}.${(n >> 8) & 255}.${n & 255}`)
 }
 
 export function put(n: number): Put {

@@ -11,18 +11,21 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { measureMillion } from './bulk-million.ts'
 import { measureChanges } from './changes.ts'
 import { measureElastic } from './elastic.ts'
 import { measureEnrichment } from './enrichment.ts'
 import { measureFacts } from './facts.ts'
+import { measureFanOut } from './fan-out.ts'
 import { type Figure, percentile, rounded } from './figure.ts'
+import { lags } from './lags.ts'
 import { measureLists } from './lists.ts'
-import { alerts, attacker, eveLine, pause, sendAtRate, untilArrived } from './load.ts'
+import { alerts, attacker, eveLine, pause, untilArrived } from './load.ts'
 import { measureOpenctiStream } from './opencti-stream.ts'
 import { measurePackets } from './packets.ts'
 import { measureSimulation } from './simulate.ts'
 import { measureWazuh } from './wazuh.ts'
-import { cpuMs, makeWorld, monotonicMs, residentMb, type World } from './world.ts'
+import { makeWorld, monotonicMs, residentMb, type World } from './world.ts'
 
 export const measurements: Record<string, () => Promise<Figure[]>> = {
   list_lookup: measureLists,
@@ -34,6 +37,7 @@ export const measurements: Record<string, () => Promise<Figure[]>> = {
   wazuh: measureWazuh,
   packets: () => measurePackets(),
   changes: () => measureChanges(),
+  stream_last_of_1000: () => measureFanOut(),
   disk: async () => {
     const flush = diskFlushes()
     const detail = 'what each durable commit waits for: 8 KB written and flushed, n=500'
@@ -123,8 +127,9 @@ export const measurements: Record<string, () => Promise<Figure[]>> = {
       figures.push(...(await bulk(name, blocks, goal)))
     return figures
   },
+  bulk_1m: () => measureMillion(),
   feed: async () => {
-    const world = await makeWorld(1, apart(100_000))
+    const world = await makeWorld(1, { list: apart(100_000) })
     try {
       const told = async () => /"entries":100000/.test(await world.get('/v1/feeds'))
       for (const deadline = monotonicMs() + 60_000; !(await told()) && monotonicMs() < deadline; )
@@ -181,9 +186,9 @@ export const measurements: Record<string, () => Promise<Figure[]>> = {
     inWorld(1, async (world) => {
       await warmUp(world, 1)
       await pause(3_000)
-      const before = busy(world)
+      const before = world.cpu()
       await pause(20_000)
-      const percent = (busy(world) - before) / 200
+      const percent = (world.cpu() - before) / 200
       const fleet = world.fleet ? residentMb(world.fleet) : Number.NaN
       return [
         figure('idle_cpu_percent', percent, '% of a core', '<= 0.5', 'service and one agent, 20 s'),
@@ -253,19 +258,6 @@ async function warmUp(world: World, nodes: number): Promise<void> {
   await lags(world, 0, 200, 50, nodes)
 }
 
-/** Ms from sending the alert to the last node's kernel, for each of them. */
-async function lags(
-  world: World,
-  from: number,
-  count: number,
-  perSecond: number,
-  nodes: number,
-): Promise<number[]> {
-  const sent = await sendAtRate(world, from, count, perSecond)
-  await untilArrived(world, sent.keys(), nodes, 30_000)
-  return [...sent].map(([address, at]) => Math.max(...world.arrived(address).values()) - at)
-}
-
 async function flood(world: World, from: number, count: number): Promise<void> {
   const bodies = Array.from({ length: count / 100 }, (_, i) => from + i * 100)
   const sender = async () => {
@@ -314,10 +306,6 @@ async function bulk(name: string, blocks: number, goal: string): Promise<Figure[
   } finally {
     await world.close()
   }
-}
-
-function busy(world: World): number {
-  return cpuMs(world.service) + (world.fleet ? cpuMs(world.fleet) : 0)
 }
 
 function percentiles(

@@ -7,11 +7,14 @@ import { join } from 'node:path'
 import { parse, stringify } from 'yaml'
 import { readAddress } from '#contract/address.ts'
 import { defaultPolicyFile } from '../../actions/policy-in-force.ts'
+import { fillStore } from './fill-store.ts'
 import type { FleetOrder, FleetReady } from './fleet-process.ts'
 import type { ServiceOrder, ServiceReady } from './service-process.ts'
 
 export type World = {
   service: ChildProcess
+  /** One for each node, for `cordon agent enrol`. */
+  invitations: readonly string[]
   /** Undefined until startFleet. */
   fleet: ChildProcess | undefined
   /** Followed by the service as Suricata's eve.json. */
@@ -24,6 +27,8 @@ export type World = {
   get(path: string): Promise<string>
   /** Monotonic ms at which the address arrived in the kernel of each node, as far as it did. */
   arrived(address: string): ReadonlyMap<number, number>
+  /** Milliseconds of CPU that service and fleet have taken so far. */
+  cpu(): number
   /** How many elements arrived in all, and when the last one did. */
   arrivals(): { count: number; last: number }
   close(): Promise<void>
@@ -38,8 +43,17 @@ function benchPolicy(): string {
   return stringify(policy)
 }
 
-/** `list`: networks that every node enforces as a whole. */
-export async function makeWorld(nodes: number, list: readonly string[] = []): Promise<World> {
+export type Wanted = {
+  /** Networks that every node enforces as a whole. */
+  list?: readonly string[]
+  /** So many blocks are in the store from the start; of what arrives in the kernel only attackers are then known by name. */
+  filled?: number
+}
+
+export async function makeWorld(
+  nodes: number,
+  { list = [], filled = 0 }: Wanted = {},
+): Promise<World> {
   const dir = mkdtempSync(join(tmpdir(), 'cordon-bench-'))
   const namespaces = Array.from({ length: nodes }, (_, index) => `b${index}`)
   for (const name of namespaces) execFileSync('ip', ['netns', 'add', name])
@@ -55,6 +69,7 @@ export async function makeWorld(nodes: number, list: readonly string[] = []): Pr
   const eve = join(dir, 'eve.json')
   writeFileSync(eve, '')
   const connectorSections = { suricata: { files: [eve], from: 'start' } }
+  if (filled > 0) await fillStore(settings.data_dir, filled)
   const service = start('service-process.ts')
   const ready = await ask<ServiceOrder, ServiceReady>(service, {
     settings,
@@ -62,10 +77,11 @@ export async function makeWorld(nodes: number, list: readonly string[] = []): Pr
     invitations: nodes,
     ...(list.length > 0 && { sections: { lists: [writeList(dir, list)] } }),
   })
-  const listener = await listen(namespaces)
+  const listener = await listen(namespaces, filled > 0 ? 'c6' : '')
   const agent = new Agent({ keepAlive: true, maxSockets: 64 })
   const world: World = {
     service,
+    invitations: ready.invitations,
     eve,
     fleet: undefined,
     startFleet: async () => {
@@ -81,6 +97,7 @@ export async function makeWorld(nodes: number, list: readonly string[] = []): Pr
       const headers = { authorization: `Bearer ${ready.adminToken}` }
       return (await fetch(`${ready.url}${path}`, { headers })).text()
     },
+    cpu: () => cpuMs(service) + (world.fleet ? cpuMs(world.fleet) : 0),
     arrived: listener.arrived,
     arrivals: listener.arrivals,
     close: async () => {
@@ -107,7 +124,7 @@ export function residentMb(child: ChildProcess): number {
 }
 
 /** CPU time so far in ms, all threads. */
-export function cpuMs(child: ChildProcess): number {
+function cpuMs(child: ChildProcess): number {
   const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8')
     .replace(/^.*\) /, '')
     .split(' ')
@@ -146,10 +163,12 @@ function end(child: ChildProcess): Promise<void> {
   })
 }
 
-async function listen(namespaces: readonly string[]) {
+/** `named`: how the keys begin that are told one by one, in hex. */
+async function listen(namespaces: readonly string[], named: string) {
   const file = new URL('arrivals-process.ts', import.meta.url).pathname
   const child = spawn(process.execPath, [file, ...namespaces], {
     stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, CORDON_BENCH_NAMED: named },
   })
   const seen = new Map<string, Map<number, number>>()
   let count = 0
@@ -158,11 +177,15 @@ async function listen(namespaces: readonly string[]) {
   const take = (line: string) => {
     const [index, ns, key = ''] = line.split(' ')
     const at = Number(ns) / 1e6
+    last = at
+    if (key.startsWith('=')) {
+      count += Number(key.slice(1))
+      return
+    }
     const nodes = seen.get(key) ?? new Map<number, number>()
     if (!nodes.has(Number(index))) nodes.set(Number(index), at)
     seen.set(key, nodes)
     count++
-    last = at
   }
   await new Promise<void>((ready) => {
     child.stdout.setEncoding('latin1').on('data', (text: string) => {
