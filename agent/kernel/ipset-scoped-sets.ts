@@ -1,21 +1,23 @@
-/** Brings the scoped orders into the kernel: sets of a new generation, then the rules that look there, then the old sets go. */
+/** Brings the scoped orders into the kernel: what comes into the sets, then the rules, then what goes out of them. */
 import { Problem } from '#contract/problem.ts'
 import type { ScopedElement } from './firewall.ts'
 import type { Ipset } from './ipset-program.ts'
-import { type FilledGroup, type Group, groupsOf } from './ipset-scoped.ts'
+import { type FilledGroup, groupsOf } from './ipset-scoped.ts'
 import { addLine, create, type IpsetSpec } from './ipset-sets.ts'
 import type { IptablesRules } from './iptables.ts'
 import type { Placed } from './iptables-rules.ts'
 
 const mostMembers = 524_288
-const ours = /^cordon_s(\d+)_\d+$/
+const ours = /^cordon_s(\d+)$/
+
+type Held = ReadonlyMap<string, FilledGroup & Placed>
 
 export class ScopedSets {
   readonly #ipset: Ipset
   readonly #rules: IptablesRules
-  #groups = new Map<string, Placed>()
-  /** What the kernel holds, as one text; undefined when that is not known. */
-  #written: string | undefined
+  #held: Held = new Map()
+  /** Somebody else may have changed what is there. */
+  #unknown = true
 
   constructor(ipset: Ipset, rules: IptablesRules) {
     this.#ipset = ipset
@@ -24,64 +26,76 @@ export class ScopedSets {
 
   /** The keys of the groups that have rules. */
   get held(): ReadonlySet<string> {
-    return new Set(this.#groups.keys())
+    return new Set(this.#held.keys())
   }
 
-  /** Somebody else may have changed what is there. */
   unknown(): void {
-    this.#written = undefined
+    this.#unknown = true
   }
 
   /**
-   * An order that goes from one table to another stands in both for a moment, so that it is never missing. Throws
+   * What comes is there before what goes: an order that goes from one group to another is never missing. Throws
    * `kernel_refused`; what was there before then stays.
    */
   async set(elements: readonly ScopedElement[], now: number): Promise<void> {
     const groups = grouped(elements, now)
-    const wished = JSON.stringify([...groups].map(([key, { members }]) => [key, [...members]]))
-    if (wished === this.#written) return
-    const there = [...(await this.#ipset.headers()).keys()].filter((name) => ours.test(name))
-    const generation = 1 + Math.max(0, ...there.map((name) => Number(ours.exec(name)?.[1])))
-    const placed = new Map<string, Placed>()
-    for (const [key, group] of groups)
-      placed.set(key, { ...withoutMembers(group), set: `cordon_s${generation}_${placed.size}` })
-    try {
-      await this.#fill(groups, placed, now)
-      const before = this.#written === undefined ? [] : [...this.#groups.values()]
-      if (before.length > 0) await this.#rules.setScoped([...before, ...placed.values()])
-      await this.#rules.setScoped([...placed.values()])
-    } catch (error) {
-      this.#written = undefined
-      throw error
-    }
-    this.#groups = placed
-    this.#written = wished
-    await this.#ipset.run(there.map((name) => `destroy ${name}`))
+    const there = this.#unknown ? await this.#found() : []
+    const before: Held = this.#unknown ? new Map() : this.#held
+    const wanted = this.#placed(groups, before, there)
+    const gone = [...before.values()].filter(({ key }) => !wanted.has(key))
+    const news = [...wanted.values()].filter(({ key }) => !before.has(key))
+    this.#unknown = true
+    await this.#ipset.run([
+      ...news.map((group) => create(specOf(group))),
+      ...[...wanted].flatMap(([key, group]) => comings(group, before.get(key), now)),
+    ])
+    if (news.length > 0 && gone.length > 0)
+      await this.#rules.setScoped([...before.values(), ...news])
+    if (news.length + gone.length > 0 || before !== this.#held)
+      await this.#rules.setScoped([...wanted.values()])
+    await this.#ipset.run([
+      ...[...wanted].flatMap(([key, group]) => goings(group, before.get(key))),
+      ...[...there, ...gone.map(({ set }) => set)].map((set) => `destroy ${set}`),
+    ])
+    this.#held = wanted
+    this.#unknown = false
   }
 
-  async #fill(
-    groups: ReadonlyMap<string, FilledGroup>,
-    placed: ReadonlyMap<string, Placed>,
-    now: number,
-  ): Promise<void> {
-    const lines = [...placed].flatMap(([key, group]) => {
-      const { members } = groups.get(key) ?? { members: new Map<string, number>() }
-      return [
-        create(specOf(group)),
-        ...[...members].map(([member, end]) => addLine(group.set, member, end - now)),
-      ]
-    })
-    await this.#ipset.run(lines)
+  #placed(groups: ReadonlyMap<string, FilledGroup>, before: Held, there: readonly string[]): Held {
+    const used = [...there, ...[...before.values()].map(({ set }) => set)]
+    let number = Math.max(0, ...used.map((name) => Number(ours.exec(name)?.[1])))
+    return new Map(
+      [...groups].map(([key, group]) => {
+        const set = before.get(key)?.set ?? `cordon_s${++number}`
+        return [key, { ...group, set }]
+      }),
+    )
   }
+
+  async #found(): Promise<string[]> {
+    return [...(await this.#ipset.headers()).keys()].filter((name) => ours.test(name))
+  }
+}
+
+function comings(
+  { set, members }: FilledGroup & Placed,
+  held: FilledGroup | undefined,
+  now: number,
+) {
+  return [...members]
+    .filter(([member, end]) => held?.members.get(member) !== end)
+    .map(([member, end]) => addLine(set, member, end - now))
+}
+
+function goings({ set, members }: FilledGroup & Placed, held: FilledGroup | undefined) {
+  return [...(held?.members.keys() ?? [])]
+    .filter((member) => !members.has(member))
+    .map((member) => `del ${set} ${member}`)
 }
 
 function specOf({ family, side, set }: Placed): IpsetSpec {
   const type = side === undefined ? 'hash:net' : 'hash:net,port'
   return { name: set, type, family, most: mostMembers, more: 'timeout 0' }
-}
-
-function withoutMembers({ members: _, ...group }: FilledGroup): Group {
-  return group
 }
 
 function grouped(elements: readonly ScopedElement[], now: number) {

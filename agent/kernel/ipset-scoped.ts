@@ -71,9 +71,10 @@ export function groupsOf(
     const group = groupOf(element, slotOf(slots, element))
     const known = groups.get(group.key) ?? { ...group, members: new Map() }
     groups.set(group.key, known)
-    const member = memberOf(element)
-    known.members.set(member, Math.max(element.end, known.members.get(member) ?? 0))
-    count += portsOf(element)
+    for (const member of membersOf(element)) {
+      known.members.set(member, Math.max(element.end, known.members.get(member) ?? 0))
+      count++
+    }
   }
   if (groups.size > mostGroupsEver || count > mostMembers) throw new RangeError('too many')
   return groups
@@ -108,14 +109,11 @@ function standsInSet({ protocol, ports }: Unplaced): boolean {
   return portsInSets.has(protocol) && ports.high - ports.low < mostPortsInSet
 }
 
-function portsOf(element: ScopedElement): number {
-  const { ports } = element
-  return ports && standsInSet(element) ? ports.high - ports.low + 1 : 1
-}
-
-function memberOf(element: ScopedElement): string {
+/** Port by port, as the kernel holds them: ranges that overlap can end at different times. */
+function* membersOf(element: ScopedElement): Generator<string> {
   const { address, protocol, ports } = element
-  if (!ports || !standsInSet(element)) return address.text
-  const { low, high } = ports
-  return `${address.text},${protocol}:${low === high ? low : `${low}-${high}`}`
+  if (!ports || !standsInSet(element)) yield address.text
+  else
+    for (let port = ports.low; port <= ports.high; port++)
+      yield `${address.text},${protocol}:${port}`
 }

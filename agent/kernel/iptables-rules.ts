@@ -36,6 +36,12 @@ const rejected: Record<Spot, readonly ScopedWay[]> = {
   to: ['out', 'forward'],
 }
 
+/** In IPv6 an address of this node is taken for unicast as well. */
+const elsewhere = {
+  4: '-m addrtype --dst-type UNICAST',
+  6: '-m addrtype ! --dst-type LOCAL -m addrtype ! --dst-type MULTICAST',
+}
+
 const spotsOf = { raw: ['in', 'out'], mangle: ['from', 'to'] } as const
 
 /**
@@ -146,7 +152,7 @@ function passes(
     const passing = spot === 'in' && way === 'forward'
     if (passing && table === 'filter') return []
     // Before it is routed, what passes through is what another machine has the address of.
-    const routed = passing ? '-m addrtype --dst-type UNICAST ' : ''
+    const routed = passing ? `${elsewhere[family]} ` : ''
     return looksFor(spot, 'allow', [way], groups).map((look) => `${routed}${look} -j RETURN`)
   })
   const last = `-j SET --add-set cordon_last${family} ${own} --exist --timeout ${hitSeconds}`
