@@ -19,6 +19,8 @@ import type { Places } from './surroundings.ts'
 
 export type AgentOn = {
   version: string
+  /** Before anything else: what has to be reached first. Says in what state it is. Throws when it cannot be. */
+  prepare?(): Promise<string>
   firewall(): Promise<Firewall>
   /** Where standing rules go. Absent, or undefined: nowhere, and they are refused. */
   posture?(firewall: Firewall): PostureTable | undefined
@@ -63,6 +65,7 @@ export async function runAgent(settings: AgentSettings, on: AgentOn): Promise<Ag
 }
 
 async function begin(settings: AgentSettings, on: AgentOn, unlock: () => void): Promise<Agent> {
+  await on.prepare?.()
   const parts = await makeParts(settings, on)
   const {
     enforcer,

@@ -20,10 +20,15 @@ const clockLimitMs = 30_000
 
 /** Nothing is changed but by the firewall's self-test in its scratch table. */
 export async function check(settings: AgentSettings, on: AgentOn): Promise<CheckResult> {
-  const findings = [await canEnforce(settings, on)]
+  const findings = await canStart(on)
+  if (findings.some(({ good }) => !good)) return resultOf(findings, [])
+  findings.push(await canEnforce(settings, on))
   const guarded = await finding('guard', () => lookAround(settings, on))
   findings.push(...(await canReach(settings, on)), guarded.finding)
-  const here = guarded.value ?? []
+  return resultOf(findings, guarded.value ?? [])
+}
+
+function resultOf(findings: Finding[], here: CheckResult['protected']): CheckResult {
   return {
     good: findings.every(({ good }) => good),
     findings,
@@ -33,6 +38,13 @@ export async function check(settings: AgentSettings, on: AgentOn): Promise<Check
       ...here.map(({ address, why }) => `  never blocked: ${address} (${why})`),
     ],
   }
+}
+
+/** Without the host that this agent acts for there is nothing else to look at. */
+async function canStart({ prepare }: AgentOn): Promise<Finding[]> {
+  if (!prepare) return []
+  const found = await finding('host', async () => ({ detail: await prepare(), value: undefined }))
+  return [found.finding]
 }
 
 async function canEnforce(settings: AgentSettings, on: AgentOn): Promise<Finding> {

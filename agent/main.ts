@@ -21,6 +21,7 @@ import { choosePostureTable } from './kernel/posture-table.ts'
 import { chooseSensorTable } from './kernel/sensor-table.ts'
 import { type AgentSettings, readAgentSettings } from './settings.ts'
 import { readAgentSection } from './settings-file.ts'
+import { throughSsh } from './ssh-host.ts'
 import { type AgentStatus, askStatus } from './status.ts'
 import { linuxPlaces } from './surroundings.ts'
 
@@ -98,11 +99,14 @@ function usage(right: string, cause?: unknown): Problem {
   return new Problem('usage', 'this is not how the command is used', { remedy: right, cause })
 }
 
-/** What an agent stands on when it runs for real: this machine's kernel, files, clocks and network. */
+/**
+ * What an agent stands on when it runs for real: this machine's kernel, files, clocks and network, or a kernel that is
+ * reached by SSH.
+ */
 export function machine(settings: AgentSettings, io: Io): AgentOn {
   const { enforce, backend } = settings
   const print = (script: string) => io.err(line(`would do: ${script.trimEnd()}`))
-  return {
+  const on: AgentOn = {
     version: version(),
     firewall: async () =>
       freeingSockets(await chooseFirewall({ enforce, backend, print, now: Date.now })),
@@ -116,6 +120,7 @@ export function machine(settings: AgentSettings, io: Io): AgentOn {
     nonce: () => randomBytes(16).toString('base64url'),
     say: (text) => io.err(line(text)),
   }
+  return throughSsh(settings, on, print)
 }
 
 function local(): LocalClock {

@@ -21,9 +21,21 @@ export const AgentSettings = z.strictObject({
     .describe("the node's key, what it trusts, and what it enforces; mode 0700"),
   enforce: Switch.prefault(false).describe('false prints what would be done and touches nothing'),
   backend: z
-    .enum(['auto', 'netlink', 'nft', 'dry-run'])
+    .enum(['auto', 'netlink', 'nft', 'ipset', 'dry-run'])
     .default('auto')
     .describe('how the kernel is spoken to; auto takes the fastest that passes its self-test'),
+  ssh: z
+    .string()
+    .optional()
+    .describe('acts for this host instead, as user@host or user@host:port; its nft is used'),
+  ssh_key: z
+    .string()
+    .optional()
+    .describe('private key of this agent alone, without a passphrase; with ssh it is required'),
+  ssh_known_hosts: z
+    .string()
+    .optional()
+    .describe('file with the key by which that host is known; with ssh it is required'),
   admin_networks: listOf(AddressText)
     .prefault([])
     .describe('hosts and networks of administration, never blocked here'),

@@ -5,9 +5,14 @@ import { join } from 'node:path'
 import { maybeAddress } from '#contract/address.ts'
 import { Problem } from '#contract/problem.ts'
 import type { Protected } from './guard.ts'
+import { leaseServers } from './leases.ts'
+import { sshPeers } from './ssh-peers.ts'
 
 /** The order is that of importance; a repeat keeps its first reason. */
 export type Surroundings = readonly Protected[]
+
+/** Whose files they are; what is absent is empty. */
+export type Files = { bytes(path: string): Buffer; names(folder: string): string[] }
 
 export type Places = {
   routes4: string
@@ -15,6 +20,14 @@ export type Places = {
   resolvers: readonly string[]
   sessions: string
   utmp: string
+  /** Folders with what a server of addresses gave this machine. */
+  leases?: readonly string[]
+  /** Absent where nothing is to be asked of the processes. */
+  processes?: string
+  /** Absent: of this machine. */
+  files?: Files
+  /** Where the agent comes from that acts for this host. */
+  actor?: () => string
 }
 
 export const linuxPlaces: Places = {
@@ -24,6 +37,8 @@ export const linuxPlaces: Places = {
   resolvers: ['/etc/resolv.conf', '/run/systemd/resolve/resolv.conf'],
   sessions: '/run/systemd/sessions',
   utmp: '/run/utmp',
+  leases: ['/run/systemd/netif/leases', '/var/lib/dhcp', '/var/lib/NetworkManager'],
+  processes: '/proc',
 }
 
 /**
@@ -36,9 +51,12 @@ export function readSurroundings(
   protectFile: string | undefined,
   interfaces: () => string[] = ownAddresses,
 ): Surroundings {
+  const { files = ofThisMachine, actor } = places
+  const text = (path: string) => files.bytes(path).toString('utf8')
   const from = (why: string, texts: readonly string[]) => entries(why, texts)
   return [
     ...from('address of this node', interfaces()),
+    ...from('where the agent of this host reaches it from', actor ? [actor()] : []),
     ...from('address of the Cordon service', service),
     ...from('default gateway', gateways4(text(places.routes4))),
     ...from('default gateway', gateways6(text(places.routes6))),
@@ -46,8 +64,12 @@ export function readSurroundings(
       'name server',
       places.resolvers.flatMap((path) => nameServers(text(path))),
     ),
-    ...from('peer of an authenticated login', sessionPeers(places.sessions)),
-    ...from('peer of an authenticated login', utmpPeers(bytes(places.utmp))),
+    ...from('peer of an authenticated login', sessionPeers(files, places.sessions)),
+    ...from('peer of an authenticated login', utmpPeers(files.bytes(places.utmp))),
+    ...(places.processes === undefined
+      ? []
+      : from('peer of an authenticated login', sshPeers(places.processes))),
+    ...(places.leases ?? []).flatMap((folder) => leased(files, folder)),
     ...(protectFile === undefined ? [] : protectedBy(protectFile)),
   ]
 }
@@ -87,15 +109,24 @@ function nameServers(text: string): string[] {
 }
 
 /** One file a session; a login manager's greeter is nobody's login. */
-function sessionPeers(folder: string): string[] {
-  return names(folder)
+function sessionPeers(files: Files, folder: string): string[] {
+  return files
+    .names(folder)
     .filter((name) => !name.endsWith('.ref'))
-    .map((name) => text(join(folder, name)))
+    .map((name) => files.bytes(join(folder, name)).toString('utf8'))
     .filter((session) => !/^CLASS=greeter$/m.test(session))
     .flatMap((session) => /^REMOTE_HOST=(\S+)$/m.exec(session)?.[1] ?? [])
 }
 
 const utmpRecord = { size: 384, userProcess: 7, host: 76, hostSize: 256, address: 348 }
+
+function leased(files: Files, folder: string): Protected[] {
+  const texts = files
+    .names(folder)
+    .filter((name) => /lease|^\d+$/.test(name))
+    .map((name) => files.bytes(join(folder, name)).toString('utf8'))
+  return entries('server that this machine has its addresses from', texts.flatMap(leaseServers))
+}
 
 /** glibc's utmp on Linux: USER_PROCESS records only, which stand for logins that succeeded. */
 function utmpPeers(file: Buffer): string[] {
@@ -159,22 +190,19 @@ function entries(why: string, texts: readonly string[]): Protected[] {
   })
 }
 
-function text(path: string): string {
-  return bytes(path).toString('utf8')
-}
-
-function bytes(path: string): Buffer {
-  try {
-    return readFileSync(path)
-  } catch {
-    return Buffer.alloc(0)
-  }
-}
-
-function names(folder: string): string[] {
-  try {
-    return readdirSync(folder)
-  } catch {
-    return []
-  }
+const ofThisMachine: Files = {
+  bytes: (path) => {
+    try {
+      return readFileSync(path)
+    } catch {
+      return Buffer.alloc(0)
+    }
+  },
+  names: (folder) => {
+    try {
+      return readdirSync(folder)
+    } catch {
+      return []
+    }
+  },
 }

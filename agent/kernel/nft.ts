@@ -3,7 +3,7 @@ import type { Address } from '#contract/address.ts'
 import { Problem } from '#contract/problem.ts'
 import type { Carrier } from './carrier.ts'
 import type { SetName } from './firewall.ts'
-import { runProgram } from './program.ts'
+import { type Ended, runProgram } from './program.ts'
 import { noPrivilegeRemedy } from './refusal.ts'
 import { printKey, printSteps } from './script.ts'
 import { setSpec } from './sets.ts'
@@ -21,10 +21,18 @@ export type Nft = {
 
 export function nftProgram(program = 'nft'): Nft {
   const own = new Set<number>()
-  const start = (words: readonly string[], input: string) =>
+  const start: Start = (words, input) =>
     runProgram(program, words, input, (pid) => remember(own, pid)).catch((error: unknown) => {
       throw missing(error)
     })
+  return nftBy(start, (pid) => own.has(pid))
+}
+
+/** How nft is started with these words and this input, wherever it is. */
+type Start = (words: readonly string[], input: string) => Promise<Ended>
+
+/** Throws what `start` throws, and what nft says. */
+export function nftBy(start: Start, isOwn: (pid: number) => boolean = () => false): Nft {
   return {
     async run(script) {
       const { code, errors } = await start(['-f', '-'], script)
@@ -43,7 +51,7 @@ export function nftProgram(program = 'nft'): Nft {
       if (/No such file or directory|element does not exist/.test(errors)) return undefined
       throw failed(errors)
     },
-    isOwn: (pid) => own.has(pid),
+    isOwn,
   }
 }
 
