@@ -90,7 +90,7 @@ export function acceptRemembered(
     const target = readAddress(claim.target)
     const rare = on.wished.rareWith(claim, target)
     const inForce = { claims: 0, rare, scoped: on.wished.scopedWith(claim, target) }
-    const problem = incapable(claim.scoped, on.expresses) ?? tooMany(inForce, on.ceilings)
+    const problem = incapable(claim, target, on.expresses) ?? tooMany(inForce, on.ceilings)
     if (problem) on.record.drop(audience, decision)
     else on.wished.add(claim, target, on.differences.note)
     on.differences.owe(problem ? refused(answer, problem) : { ...answer, status: 'applied' })

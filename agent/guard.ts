@@ -6,10 +6,11 @@ import { Problem } from '#contract/problem.ts'
 import { Covering } from './covering.ts'
 import { type Expresses, layers } from './kernel/firewall.ts'
 import { mostIntervals } from './kernel/sets.ts'
-import { type Scoped, scopedOf } from './scope.ts'
+import { elementsOf, scopedOf } from './scope.ts'
 import type { ScopedRoom } from './scopes.ts'
 import type { AgentSettings } from './settings.ts'
 import type { Surroundings } from './surroundings.ts'
+import type { Claim } from './wished.ts'
 
 /** An address that passes whatever the sets say, and why. */
 export type Protected = { address: Address; why: string }
@@ -81,7 +82,7 @@ function inexpressible(
 ): Problem | undefined {
   const scoped = scopedOf(action)
   if (!scoped) return undefined
-  const problem = incapable(scoped, expresses)
+  const problem = incapable({ ...action, scoped }, target, expresses)
   if (problem) return problem
   const { interface: device, protocol, direction } = action
   if (device !== undefined && !isDevice(device))
@@ -111,17 +112,21 @@ function inexpressible(
 
 /** What the firewall of this node cannot do. */
 export function incapable(
-  scoped: Scoped | undefined,
-  { scopes, reject }: Expresses,
+  order: Pick<Claim, 'target' | 'direction' | 'scoped'>,
+  target: Address,
+  { scopes, reject, refuses }: Expresses,
 ): Problem | undefined {
+  const { scoped } = order
   if (!scoped) return undefined
   if (!scopes)
     return unsupported(
       'its firewall has no sets of more than addresses',
       'block the address as a whole, or use a newer kernel',
     )
-  if (scoped.response !== 'reject' || reject) return undefined
-  return unsupported('its firewall cannot reject', 'drop instead')
+  if (scoped.response === 'reject' && !reject)
+    return unsupported('its firewall cannot reject', 'drop instead')
+  const why = refuses?.(elementsOf(order, scoped, target))
+  return why === undefined ? undefined : unsupported(why, 'block the address as a whole')
 }
 
 function unsupported(why: string, remedy: string): Problem {

@@ -2,8 +2,8 @@
 import type { Address } from '#contract/address.ts'
 import type { Change, FeedElement, FeedHalf, Firewall, ScopedElement } from './firewall.ts'
 import { makeTable, removeTable, tableName } from './ruleset.ts'
-import { nothingScoped, scopedState } from './scoped.ts'
-import { changeScoped } from './scoped-script.ts'
+import { scopedState } from './scoped.ts'
+import { changeScoped, freshStanding } from './scoped-script.ts'
 import { printSteps } from './script.ts'
 import type { AnySet } from './sets.ts'
 import { emptyHalf, neverSteps, replacement, type Step, transactions } from './transaction.ts'
@@ -13,7 +13,7 @@ const can = { destroy: true, renew: true }
 /** `now` in epoch milliseconds. */
 export function dryRunFirewall(print: (script: string) => void, now: () => number): Firewall {
   const ends = new Map<string, number>()
-  let scoped = nothingScoped
+  let scoped = freshStanding
   const commit = (steps: readonly Step[]) => {
     if (steps.length > 0) print(printSteps(tableName, steps))
     for (const step of steps) hold(ends, step, now())
@@ -45,9 +45,9 @@ export function dryRunFirewall(print: (script: string) => void, now: () => numbe
     },
     async setScoped(elements: readonly ScopedElement[], at: number) {
       const wanted = scopedState(elements, at)
-      const script = changeScoped(tableName, scoped, wanted, at)
-      scoped = wanted
-      if (script !== '') print(script)
+      const { scripts, standing } = changeScoped(tableName, scoped, wanted, at)
+      scoped = standing
+      for (const script of scripts) print(script)
     },
     hits: async () => [],
     async setNever(addresses) {
@@ -60,7 +60,7 @@ export function dryRunFirewall(print: (script: string) => void, now: () => numbe
     watch: () => () => {},
     async clear() {
       ends.clear()
-      scoped = nothingScoped
+      scoped = freshStanding
       print(removeTable())
     },
     async close() {},

@@ -112,7 +112,7 @@ export interface Firewall {
   fillFeeds(half: FeedHalf, elements: Iterable<FeedElement>): Promise<number>
   emptyFeeds(half: FeedHalf): Promise<void>
   /**
-   * These are all the scoped elements there are: in one transaction, so that nothing that stays is ever missing. They
+   * These are all the scoped elements there are; nothing that stays is ever missing on the way. They
    * are few (thousands), and what is as it was costs nothing. Elements that have ended at `now` are left out.
    * After `prepare` everything is written anew. For a table of another version they go with the next `replace`.
    * Throws `kernel_refused`; what was there before then stays.

@@ -3,11 +3,12 @@ import type { Hit } from './firewall.ts'
 import { type Nft, readDuration } from './nft.ts'
 import { hitsMs, tableName } from './ruleset.ts'
 
-/** Both in one call: starting nft is most of what it costs. */
+/** Two calls: some versions of nft find only the last of several sets that are asked for at once. */
 export async function readHits(nft: Nft): Promise<Hit[]> {
-  const ask = ([4, 6] as const).map((family) => `list set inet ${tableName} hits${family}`)
-  const listing = await nft.list(ask.join('; '))
-  return listing === undefined ? [] : hitsIn(listing)
+  const listings = await Promise.all(
+    ([4, 6] as const).map((family) => nft.list('list', 'set', 'inet', tableName, `hits${family}`)),
+  )
+  return listings.flatMap((listing) => (listing === undefined ? [] : hitsIn(listing)))
 }
 
 /** Elements such as `203.0.113.7 counter packets 2 bytes 89 expires 59m59s988ms`; each packet begins the hour anew. */

@@ -3,7 +3,7 @@ import { readAddress } from '#contract/address.ts'
 import type { Expresses, ScopedElement } from './firewall.ts'
 import type { Nft } from './nft.ts'
 import { scopedState } from './scoped.ts'
-import { scopedChains, writeScoped } from './scoped-script.ts'
+import { changeScoped, freshStanding, scopedChains } from './scoped-script.ts'
 
 const ports = { low: 22, high: 23, side: 'destination' } as const
 const some = { interface: 'eth*', protocol: 'tcp', ports, layer: 0, end: 60_000 } as const
@@ -38,6 +38,6 @@ function scriptFor(table: string, verdicts: readonly ScopedElement['verdict'][])
       `add chain inet ${table} at_${spot} { type filter hook ${hook} priority -300; policy accept; }`,
       ...[4, 6].map((family) => `add rule inet ${table} at_${spot} jump scoped_${spot}${family}`),
     ]),
-    writeScoped(table, [], scopedState(elements, 0), 0),
+    ...changeScoped(table, freshStanding, scopedState(elements, 0), 0).scripts,
   ].join('\n')
 }

@@ -2,6 +2,7 @@
 import type { Rate } from '#contract/action.ts'
 import type { ScopedWay } from './firewall.ts'
 import {
+  type HeldSet,
   isScopedRate,
   isScopedSet,
   nothingScoped,
@@ -50,69 +51,99 @@ export function foundScoped(entries: readonly Record<string, unknown>[]): Found[
   )
 }
 
-/** Everything new, whatever is there. Chains must be there. The counts of rates that stay go on. */
-export function writeScoped(
-  table: string,
-  found: readonly Found[],
-  wanted: ScopedState,
-  now: number,
-): string {
-  const gone = (one: Found) => one.kind === 'limit' && !wanted.rates.has(one.name)
-  return lines([
-    ...scopedChains.map((chain) => `flush chain inet ${table} ${chain}`),
-    ...found.filter(({ kind }) => kind !== 'limit').map((one) => remove(table, one)),
-    ...found.filter(gone).map((one) => remove(table, one)),
-    ...[...wanted.rates].map(([name, rate]) => addRate(table, name, rate)),
-    ...[...wanted.sets.values()].flatMap((set) => [
-      addSet(table, set),
-      addElements(table, set, now),
-    ]),
-    ...scopedRules(table, [...wanted.sets.values()]),
-  ])
+/** What stands in the table of scoped orders: what is known of it, and what was only found there. */
+export type Standing = {
+  readonly state: ScopedState
+  /** By the name of a set without its turn the one with it. */
+  readonly names: ReadonlyMap<string, string>
+  readonly found: readonly Found[]
+  /** Whether the rules are those that follow from the state. */
+  readonly known: boolean
 }
 
+/** A table that was made just now. */
+export const freshStanding: Standing = {
+  state: nothingScoped,
+  names: new Map(),
+  found: [],
+  known: true,
+}
+
+/** The turns of a set take the place of each other. */
+const turns = ['a', 'b'] as const
+
 /**
- * What is to be written where `held` is there. A set that only grows is added to; another one is made anew, which
- * costs less than taking out of it, since the kernel then works through the whole set for each element.
+ * What is to be run, one after the other, and what then stands. A set that only grows is added to. Another one is made
+ * anew beside the old, since the kernel works through a whole set for each element taken out of it; only when it is
+ * full do the rules turn to it, as the kernel shows new rules a moment before new elements. Counts of rates that stay
+ * go on.
  */
 export function changeScoped(
   table: string,
-  held: ScopedState,
+  standing: Standing,
   wanted: ScopedState,
   now: number,
-): string {
-  const grown: string[] = []
-  const gone: Found[] = []
-  const made: ScopedSet[] = []
-  for (const [name, set] of held.sets) {
-    const next = wanted.sets.get(name)
-    if (next && [...set.elements].every(([key, end]) => next.elements.get(key) === end)) {
-      const news = new Map([...next.elements].filter(([key]) => !set.elements.has(key)))
-      if (news.size > 0) grown.push(addElements(table, { ...next, elements: news }, now))
-    } else gone.push({ kind: kindOf(set), name })
-  }
-  for (const [name, set] of wanted.sets)
-    if (!held.sets.has(name) || gone.some((one) => one.name === name)) made.push(set)
-  const rates = [...wanted.rates].filter(([name]) => !held.rates.has(name))
-  const stale = [...held.rates.keys()].filter((name) => !wanted.rates.has(name))
-  const rules = gone.length + made.length > 0
-  return lines([
-    ...(rules ? scopedChains.map((chain) => `flush chain inet ${table} ${chain}`) : []),
-    ...gone.map((one) => remove(table, one)),
-    ...stale.map((name) => remove(table, { kind: 'limit', name })),
-    ...rates.map(([name, rate]) => addRate(table, name, rate)),
-    ...grown,
-    ...made.flatMap((set) => {
-      const wantedSet = wanted.sets.get(set.name)
-      return wantedSet ? [addSet(table, set), addElements(table, wantedSet, now)] : []
+): { scripts: string[]; standing: Standing } {
+  const { state, found, known } = standing
+  const names = new Map(standing.names)
+  const filling = [...wanted.rates]
+    .filter(([name]) => !state.rates.has(name))
+    .map(([name, rate]) => addRate(table, name, rate))
+  const leaving: Found[] = [
+    ...found.filter(({ kind }) => kind !== 'limit'),
+    ...[...state.sets.values()].flatMap((set): Found[] => {
+      const name = standing.names.get(set.name)
+      if (name === undefined || grows(set, wanted.sets.get(set.name))) return []
+      names.delete(set.name)
+      return [{ kind: kindOf(set), name }]
     }),
-    ...(rules ? scopedRules(table, [...wanted.sets.values()]) : []),
-  ])
+  ]
+  let turned = !known || leaving.length > 0
+  for (const set of wanted.sets.values()) {
+    const there = names.get(set.name)
+    const name = there ?? freeName(set.name, leaving)
+    if (!there) filling.push(addSet(table, set, name))
+    turned ||= !there
+    names.set(set.name, name)
+    const before = there === undefined ? undefined : state.sets.get(set.name)?.elements
+    const news = [...set.elements].filter(([key]) => !before?.has(key))
+    if (news.length > 0) filling.push(addElements(table, name, news, now))
+  }
+  const stale = [
+    ...found.flatMap(({ kind, name }) => (kind === 'limit' ? [name] : [])),
+    ...state.rates.keys(),
+  ].filter((name) => !wanted.rates.has(name))
+  const turning = [
+    ...(turned ? scopedChains.map((chain) => `flush chain inet ${table} ${chain}`) : []),
+    ...leaving.map((one) => remove(table, one)),
+    ...stale.map((name) => remove(table, { kind: 'limit', name })),
+    ...(turned ? scopedRules(table, named(wanted, names)) : []),
+  ]
+  return {
+    scripts: [filling, turning].filter((one) => one.length > 0).map(lines),
+    standing: { state: wanted, names, found: [], known: true },
+  }
+}
+
+function grows(set: HeldSet, next: HeldSet | undefined): boolean {
+  return (
+    next !== undefined && [...set.elements].every(([key, end]) => next.elements.get(key) === end)
+  )
+}
+
+function freeName(name: string, taken: readonly Found[]): string {
+  const free = turns.find((turn) => !taken.some((one) => one.name === `${name}_${turn}`))
+  return `${name}_${free ?? turns[0]}`
+}
+
+/** The sets under the names that they have in the kernel. */
+function named(state: ScopedState, names: ReadonlyMap<string, string>): ScopedSet[] {
+  return [...state.sets.values()].map((set) => ({ ...set, name: names.get(set.name) ?? set.name }))
 }
 
 /** The rules of a table that has none of them. */
 export function firstRules(table: string): string {
-  return lines(scopedRules(table, [...nothingScoped.sets.values()]))
+  return lines(scopedRules(table, []))
 }
 
 function scopedRules(table: string, sets: readonly ScopedSet[]): string[] {
@@ -203,7 +234,7 @@ function addressOf(spot: Spot, family: 4 | 6): string {
   return `${family === 4 ? 'ip' : 'ip6'} ${spot === 'in' || spot === 'from' ? 'saddr' : 'daddr'}`
 }
 
-function addSet(table: string, set: ScopedSet): string {
+function addSet(table: string, set: ScopedSet, name: string): string {
   const fields = [
     ...(set.via ? ['ifname'] : []),
     `ipv${set.family}_addr`,
@@ -211,15 +242,16 @@ function addSet(table: string, set: ScopedSet): string {
     ...(set.part === 'to_port' || set.part === 'from_port' ? ['inet_service'] : []),
   ].join(' . ')
   const type = set.verdict === 'limit' ? `${fields} : limit` : fields
-  return `add ${kindOf(set)} inet ${table} ${set.name} { type ${type}; flags interval, timeout; size ${size}; }`
+  return `add ${kindOf(set)} inet ${table} ${name} { type ${type}; flags interval, timeout; size ${size}; }`
 }
 
 function addElements(
   table: string,
-  { name, elements }: { name: string; elements: ReadonlyMap<string, number> },
+  name: string,
+  elements: readonly (readonly [key: string, end: number])[],
   now: number,
 ): string {
-  const printed = [...elements].map(([text, end]) => {
+  const printed = elements.map(([text, end]) => {
     const timeout = `timeout ${printTimeout(kernelTime(end - now))}`
     const rate = /^(.*) (rate_\w+)$/.exec(text)
     return rate ? `${rate[1]} ${timeout} : "${rate[2]}"` : `${text} ${timeout}`

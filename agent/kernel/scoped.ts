@@ -20,15 +20,18 @@ export type ScopedSet = {
   readonly part: Part
 }
 
+/** Elements with their ends. */
+export type HeldSet = ScopedSet & { readonly elements: ReadonlyMap<string, number> }
+
 export type ScopedState = {
-  readonly sets: ReadonlyMap<string, ScopedSet & { readonly elements: ReadonlyMap<string, number> }>
+  readonly sets: ReadonlyMap<string, HeldSet>
   readonly rates: ReadonlyMap<string, Rate>
 }
 
 export const nothingScoped: ScopedState = { sets: new Map(), rates: new Map() }
 
 const setName =
-  /^(drop|reject|allow|limit)_(in|out|forward)[46](_via)?(_protocol|_to_port|_from_port)?_[0-7]$/
+  /^(drop|reject|allow|limit)_(in|out|forward)[46](_via)?(_protocol|_to_port|_from_port)?_[0-7]_[ab]$/
 const rateName = /^rate_[0-9a-f]{16}$/
 
 export const isScopedSet = (name: unknown): boolean =>

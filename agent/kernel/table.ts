@@ -16,8 +16,8 @@ import {
   structureMatches,
   tableName,
 } from './ruleset.ts'
-import { nothingScoped, type ScopedState, scopedState } from './scoped.ts'
-import { changeScoped, type Found, writeScoped } from './scoped-script.ts'
+import { nothingScoped, scopedState } from './scoped.ts'
+import { changeScoped, freshStanding, type Standing } from './scoped-script.ts'
 import { printSteps } from './script.ts'
 import {
   emptyHalf,
@@ -51,8 +51,8 @@ export function kernelFirewall(
   let never: readonly Address[] = []
   /** The table in force has the sets of another version, to be made anew with the next `replace`. */
   let foreign = false
-  /** What stands in the table of scoped orders: known, or the names that were found there. */
-  let scoped: { held: ScopedState } | { found: readonly Found[] } = { found: [] }
+  /** Of scoped orders; undefined where it has to be looked for. */
+  let scoped: Standing | undefined
   /** For the table of this version, while there is one of another. */
   let waiting = { wanted: nothingScoped, now: 0 }
 
@@ -69,6 +69,12 @@ export function kernelFirewall(
   const commitTwice = (steps: readonly Step[]) =>
     can.destroy ? commit(steps) : commit(steps).catch(() => commit(steps))
 
+  const look = async (): Promise<Standing> => {
+    const text = await nft.list('-j', '-t', 'list', 'table', 'inet', tableName)
+    const found = text === undefined ? [] : scopedIn(JSON.parse(text))
+    return { ...freshStanding, found, known: false }
+  }
+
   return {
     name: carrier.name,
     enforcing: true,
@@ -80,7 +86,7 @@ export function kernelFirewall(
       const listing: unknown = text === undefined ? undefined : JSON.parse(text)
       foreign = listing !== undefined && !structureMatches(listing)
       if (!foreign) await turn(() => nft.run(listing === undefined ? makeTable() : mendTable()))
-      scoped = listing === undefined ? { held: nothingScoped } : { found: scopedIn(listing) }
+      scoped = listing === undefined ? freshStanding : undefined
       return listing === undefined
     },
 
@@ -93,13 +99,12 @@ export function kernelFirewall(
       const steps = replacement(elements)
       if (!foreign) return commit(steps)
       const { wanted, now } = waiting
+      const { scripts, standing } = changeScoped(tableName, freshStanding, wanted, now)
       const script =
-        remakeTable() +
-        writeScoped(tableName, [], wanted, now) +
-        printSteps(tableName, [...neverSteps(never), ...steps])
+        remakeTable() + scripts.join('') + printSteps(tableName, [...neverSteps(never), ...steps])
       await aside(sizeOf(steps), () => nft.run(script))
       foreign = false
-      scoped = { held: wanted }
+      scoped = standing
     },
 
     async setScoped(elements: readonly ScopedElement[], now: number) {
@@ -108,13 +113,11 @@ export function kernelFirewall(
         waiting = { wanted, now }
         return
       }
-      const script =
-        'held' in scoped
-          ? changeScoped(tableName, scoped.held, wanted, now)
-          : writeScoped(tableName, scoped.found, wanted, now)
-      if (script === '') return
-      await turn(() => (watcher ? watcher.own(() => nft.run(script)) : nft.run(script)))
-      scoped = { held: wanted }
+      const { scripts, standing } = changeScoped(tableName, scoped ?? (await look()), wanted, now)
+      scoped = undefined
+      for (const script of scripts)
+        await turn(() => (watcher ? watcher.own(() => nft.run(script)) : nft.run(script)))
+      scoped = standing
     },
 
     hits: () => readHits(nft),

@@ -1,0 +1,457 @@
+/** What scoped orders do to real packets, on the node itself and through it, over IPv4 and IPv6. */
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { after, before, beforeEach, describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { readAddress } from '#contract/address.ts'
+import type { Firewall, ScopedElement, SetName } from '../../agent/kernel/firewall.ts'
+import { delivers, type Host, host, ownNamespace, type Party, thisNode } from '../namespace.ts'
+import { backEnds } from './back-ends.ts'
+import { put } from './promises.ts'
+import { element, rate } from './scoped.ts'
+
+const kernel = await ownNamespace(import.meta.url)
+
+/** Who it is about, another one beside him, the network of both, and a machine behind the node. */
+const families = [
+  {
+    name: 'IPv4',
+    him: '203.0.113.7',
+    other: '203.0.113.8',
+    network: '203.0.113.0/24',
+    behind: '192.0.2.200',
+    node: '198.51.100.1',
+    hosts: 'hosts4',
+  },
+  {
+    name: 'IPv6',
+    him: '2001:db8:a::7',
+    other: '2001:db8:a::8',
+    network: '2001:db8:a::/48',
+    behind: '2001:db8:b::1',
+    node: '2001:db8:ffff::1',
+    hosts: 'hosts6',
+  },
+] as const
+type Family = (typeof families)[number]
+
+/** Both ways to the kernel: the plain blocks beside go by either. */
+for (const { name, make } of backEnds.filter((one) => /^(netlink|nft)$/.test(one.name)))
+  describe(`scoped orders through ${name}`, { skip: kernel.skip }, () => {
+    let firewall: Firewall
+    let [attacker, inner]: Host[] = []
+    let node: Party
+
+    before(async () => {
+      ;({ attacker, inner, node } = await theParties())
+    })
+    beforeEach(async () => {
+      await firewall?.close()
+      firewall = await make()
+      await firewall.clear()
+      await firewall.prepare()
+    })
+    after(async () => {
+      await firewall.clear()
+      await firewall.close()
+    })
+
+    const are = (...elements: readonly ScopedElement[]) => firewall.setScoped(elements, 0)
+    const parties = () => {
+      assert.ok(attacker && inner)
+      return { attacker, inner }
+    }
+    const comes = (one: Family, from: string = one.him) =>
+      delivers(parties().attacker, from, node, one.node)
+    const goes = (one: Family) => delivers(node, one.node, parties().attacker, one.him)
+    const passesFrom = (one: Family, from: string = one.him) =>
+      delivers(parties().attacker, from, parties().inner, one.behind)
+    const passesTo = (one: Family) =>
+      delivers(parties().inner, one.behind, parties().attacker, one.him)
+    const paths = async (one: Family) => ({
+      comes: await comes(one),
+      goes: await goes(one),
+      passesFrom: await passesFrom(one),
+      passesTo: await passesTo(one),
+    })
+    const open = { comes: true, goes: true, passesFrom: true, passesTo: true }
+    /** Resolves to why the connection was refused, as the one who tries is told. */
+    const refusedTcp = (from: string, to: string) =>
+      parties()
+        .attacker.open(from, to)
+        .then(
+          () => 'open',
+          (error: unknown) => String(error),
+        )
+
+    // The scoped orders themselves go the same way by both.
+    for (const one of name === 'netlink' ? families : families.slice(0, 1))
+      describe(one.name, () => {
+        for (const [way, stopped] of [
+          ['in', { comes: false, passesFrom: false }],
+          ['out', { goes: false, passesTo: false }],
+          ['forward', { passesFrom: false, passesTo: false }],
+        ] as const)
+          test(`a block of one port, ${way}, stops what goes that way, and nothing else`, async () => {
+            for (const more of [{ port: 4000 }, { protocol: 'udp' }, {}] as const) {
+              await are(element('drop', way, one.him, more))
+              assert.deepEqual(await paths(one), { ...open, ...stopped }, JSON.stringify(more))
+              assert.equal(await comes(one, one.other), true)
+            }
+            for (const more of [{ port: 4001 }, { protocol: 'tcp' }] as const) {
+              await are(element('drop', way, one.him, more))
+              assert.deepEqual(await paths(one), open, JSON.stringify(more))
+            }
+            await are()
+            assert.deepEqual(await paths(one), open)
+          })
+
+        test('a range of ports has both its ends, and a network all its hosts', async () => {
+          for (const [port, passes] of [
+            [[3000, 4000], false],
+            [[4000, 5000], false],
+            [[4001, 65_535], true],
+            [[0, 3999], true],
+          ] as const) {
+            await are(element('drop', 'in', one.network, { port: [...port] }))
+            assert.equal(await comes(one), passes, `${port}`)
+            assert.equal(await comes(one, one.other), passes, `${port}`)
+          }
+        })
+
+        test('an interface is the one by which it comes or leaves, by its name or the beginning of it', async () => {
+          const by = (way: ScopedElement['way'], device: string, more = {}) =>
+            are(element('drop', way, one.him, { interface: device, ...more }))
+          for (const more of [{}, { protocol: 'udp' }, { port: 4000 }] as const) {
+            for (const device of ['v-attacker', 'v-att*']) {
+              await by('in', device, more)
+              assert.equal(await comes(one), false, device)
+              assert.equal(await passesFrom(one), false, device)
+              await by('out', device, more)
+              assert.deepEqual([await goes(one), await passesTo(one)], [false, false], device)
+            }
+            for (const way of ['in', 'out'] as const) {
+              await by(way, 'v-inner', more)
+              assert.deepEqual(await paths(one), open)
+            }
+            for (const device of ['v-attacker', 'v-inner', 'v-in*']) {
+              await by('forward', device, more)
+              const through = { passesFrom: false, passesTo: false }
+              assert.deepEqual(await paths(one), { ...open, ...through }, device)
+            }
+            await by('forward', 'other0', more)
+            assert.deepEqual(await paths(one), open)
+          }
+        })
+
+        test('who is rejected is told so, by a reset or an error, coming in and passing through', async () => {
+          const { attacker } = parties()
+          for (const [way, to] of [
+            ['in', one.node],
+            ['forward', one.behind],
+          ] as const) {
+            await are(element('reject', way, one.him), element('reject', 'out', one.him))
+            assert.match(await refusedTcp(one.him, to), /ECONNREFUSED/, way)
+            assert.match(await askedByDatagram(attacker, one.him, to), /EHOSTUNREACH|EACCES/, way)
+            assert.equal(await delivers(attacker, one.him, node, one.node), way === 'forward')
+          }
+        })
+
+        test('a limit lets its burst through and no more, of a network as a whole and both ways together', async () => {
+          await are(element('limit', 'in', one.network), element('limit', 'out', one.network))
+          const passed = [
+            await comes(one),
+            await comes(one, one.other),
+            await goes(one),
+            await comes(one),
+            await goes(one),
+            await comes(one, one.other),
+          ]
+          assert.deepEqual(passed, [true, true, true, false, false, false])
+        })
+
+        test('a limit of one port leaves other ports alone', async () => {
+          await are(element('limit', 'in', one.him, { port: 4001 }))
+          for (let count = 0; count < 5; count++) assert.equal(await comes(one), true)
+        })
+
+        test('what was counted of a limit is not forgotten when other orders come and go', async () => {
+          const limit = element('limit', 'in', one.him, { port: 4000 })
+          await are(limit)
+          for (const passes of [true, true, true, false]) assert.equal(await comes(one), passes)
+          await are(limit, element('limit', 'in', one.other, { port: 4000 }))
+          assert.equal(await comes(one), false)
+          await are({ ...limit, end: 120_000 })
+          assert.equal(await comes(one), false)
+          const again = await make()
+          await again.prepare()
+          await again.setScoped([limit], 0)
+          await again.close()
+          assert.equal(await comes(one), false)
+          await firewall.prepare()
+          await are()
+          assert.equal(await comes(one), true)
+        })
+
+        test('what is allowed passes although it is blocked, listed or limited, and only that', async () => {
+          const { hosts } = one
+          const set: SetName = `in_${hosts}`
+          await firewall.apply([put(set, one.him), put(set, one.other)])
+          await firewall.fillFeeds('a', [{ address: readAddress(one.network), timeoutMs: 60_000 }])
+          for (const more of [
+            { port: 4000 },
+            { protocol: 'udp' },
+            { interface: 'v-att*' },
+            {},
+          ] as const) {
+            await are(element('allow', 'in', one.him, more))
+            assert.equal(await comes(one), true, JSON.stringify(more))
+            assert.equal(await passesFrom(one), true)
+            assert.equal(await comes(one, one.other), false)
+          }
+          for (const more of [
+            { port: 4001 },
+            { protocol: 'tcp' },
+            { interface: 'v-inner' },
+          ] as const) {
+            await are(element('allow', 'in', one.him, more))
+            assert.equal(await comes(one), false, JSON.stringify(more))
+          }
+          await firewall.replace([])
+          await firewall.emptyFeeds('a')
+          const limit = element('limit', 'in', one.him, {
+            limit: { name: 'none', rate: { ...rate, burst: 1 } },
+          })
+          await are(limit, element('reject', 'in', one.other), element('allow', 'in', one.network))
+          for (let count = 0; count < 3; count++) assert.equal(await comes(one), true)
+          assert.equal(await comes(one, one.other), true)
+        })
+
+        test('what is allowed outward or through the node passes only there', async () => {
+          const { hosts } = one
+          await firewall.apply([put(`in_${hosts}`, one.him), put(`out_${hosts}`, one.him)])
+          await are(element('allow', 'out', one.him))
+          assert.deepEqual(await paths(one), { ...open, comes: false, passesFrom: false })
+          await are(element('allow', 'forward', one.him))
+          assert.deepEqual(await paths(one), { ...open, comes: false, goes: false })
+          await are(element('allow', 'forward', one.him, { port: 4000 }))
+          assert.deepEqual(await paths(one), { ...open, comes: false, goes: false })
+        })
+
+        test('whom a port is allowed to can connect to it, and is answered', async () => {
+          const { attacker } = parties()
+          const { hosts } = one
+          await firewall.apply([put(`in_${hosts}`, one.him), put(`out_${hosts}`, one.him)])
+          const port = { protocol: 'tcp', port: 4000 } as const
+          const side = { low: 4000, high: 4000, side: 'source' } as const
+          await are(
+            element('allow', 'in', one.him, port),
+            element('allow', 'out', one.him, port),
+            element('allow', 'out', one.him, { protocol: 'tcp', ports: side }),
+          )
+          const connection = await attacker.open(one.him, one.node)
+          const mark = `allowed ${performance.now()}`
+          await attacker.say(connection, mark)
+          assert.equal(await node.arrived(mark, 2_000), true)
+          assert.equal(await comes(one), false)
+        })
+
+        test('an order ends in the kernel when its time is over', async () => {
+          const ends = { end: 300, layer: 0 }
+          await are(
+            element('drop', 'in', one.him, { port: 4000, ...ends }),
+            element('drop', 'out', one.him, ends),
+            element('drop', 'forward', one.him, { interface: 'v-*', ...ends }),
+          )
+          assert.deepEqual(await paths(one), {
+            comes: false,
+            goes: false,
+            passesFrom: false,
+            passesTo: false,
+          })
+          await until(async () => (await comes(one)) && (await goes(one)) && passesFrom(one))
+          assert.deepEqual(await paths(one), open)
+        })
+
+        test('an address that must never be blocked passes whatever the orders say', async () => {
+          await firewall.setNever([readAddress(one.him)])
+          await are(
+            element('drop', 'in', one.network),
+            element('reject', 'out', one.network, { port: 4000 }),
+            element('limit', 'forward', one.network, {
+              limit: { name: 'n', rate: { ...rate, burst: 1 } },
+            }),
+          )
+          for (let round = 0; round < 2; round++) assert.deepEqual(await paths(one), open)
+          assert.equal(await comes(one, one.other), false)
+        })
+
+        test('each packet that is stopped is counted for whom it is from or for', async () => {
+          await are(element('drop', 'in', one.him, { port: 4000 }), element('drop', 'out', one.him))
+          for (let count = 0; count < 2; count++) {
+            await comes(one)
+            await goes(one)
+          }
+          await comes(one, one.other)
+          const hits = await firewall.hits()
+          assert.deepEqual(
+            hits.map(({ address, packets }) => [address, packets]),
+            [[one.him, 4]],
+          )
+          assert.ok((hits[0]?.agoMs ?? -1) >= 0 && (hits[0]?.agoMs ?? 0) < 5_000)
+        })
+      })
+
+    test('what others filter on the node stays filtered although Cordon allows it', async () => {
+      const [one] = families
+      nft(
+        'table inet own { chain in { type filter hook prerouting priority -200; ip saddr 203.0.113.7 drop; }; }',
+      )
+      await are(element('allow', 'in', one.him))
+      assert.equal(await comes(one), false)
+      nft('delete table inet own')
+      assert.equal(await comes(one), true)
+    })
+
+    test('orders that overlap stand side by side in layers', async () => {
+      const [one] = families
+      await are(
+        element('drop', 'in', one.network, { port: [4000, 4005] }),
+        element('drop', 'in', one.him, { port: [3990, 4000], layer: 1 }),
+        element('drop', 'in', one.him, { port: 4000, layer: 2, end: 120_000 }),
+      )
+      await are(element('drop', 'in', one.him, { port: 4000, layer: 2, end: 120_000 }))
+      assert.equal(await comes(one), false)
+      assert.equal(await comes(one, one.other), true)
+    })
+
+    test('the number of rules does not grow with the number of orders', async () => {
+      const many = (count: number) =>
+        Array.from({ length: count }, (_, index) =>
+          (['drop', 'reject', 'allow', 'limit'] as const).map((verdict) =>
+            element(verdict, 'in', `198.18.${index >> 8}.${index & 255}`, { port: index }),
+          ),
+        ).flat()
+      await are(...many(1))
+      const few = rules()
+      await are(...many(500))
+      assert.equal(rules(), few)
+      await are()
+      assert.ok(rules() < few)
+    })
+
+    test('a restart keeps the orders in force, and what is wished no longer goes then', async () => {
+      const [one] = families
+      await are(element('drop', 'in', one.him, { port: 4000 }), element('reject', 'in', one.other))
+      const next = await make()
+      await next.prepare()
+      assert.equal(await comes(one), false)
+      await next.setScoped([element('reject', 'in', one.other)], 0)
+      assert.deepEqual([await comes(one), await comes(one, one.other)], [true, false])
+      await next.close()
+    })
+
+    test('they are back after somebody flushed the ruleset, and count as a table that was gone', async () => {
+      const [one] = families
+      const order = element('drop', 'in', one.him, { port: 4000 })
+      await are(order)
+      nft('flush ruleset')
+      assert.equal(await comes(one), true)
+      assert.equal(await firewall.prepare(), true)
+      await are(order)
+      assert.equal(await comes(one), false)
+    })
+
+    test('they go with a table of another version into the one that takes its place', async () => {
+      const [one] = families
+      nft('add set inet cordon old { type ipv4_addr; }')
+      await firewall.prepare()
+      await are(element('drop', 'in', one.him, { port: 4000 }))
+      assert.equal(await comes(one), true)
+      await firewall.replace([put('in_hosts4', one.other)])
+      assert.deepEqual([await comes(one), await comes(one, one.other)], [false, false])
+      await are()
+      assert.equal(await comes(one), true)
+    })
+
+    test('while others come and go not one packet of what is stopped passes', async () => {
+      const [one] = families
+      const kept = element('drop', 'in', one.him, { port: 4000 })
+      const others = Array.from({ length: 200 }, (_, index) =>
+        element('drop', 'in', `198.18.0.${index}`, { port: 4000 }),
+      )
+      await are(kept)
+      const mark = `gap ${performance.now()}`
+      await parties().attacker.flood(one.him, one.node, mark)
+      for (let round = 0; round < 4; round++) {
+        await are(kept, ...others, element('reject', 'in', one.other))
+        await are(kept, ...others.slice(0, 50))
+        await are(kept)
+      }
+      const sent = await parties().attacker.stopFlood()
+      assert.ok(sent > 20, `only ${sent} packets were tried`)
+      assert.equal(await comes(one, one.other), true)
+      assert.equal(await node.count(mark), 0)
+    })
+
+    test('what the kernel refuses leaves everything as it was', async () => {
+      const [one] = families
+      await are(element('drop', 'in', one.him, { port: 4000 }))
+      const wrong = [
+        element('drop', 'in', one.network, { port: [1, 5000] }),
+        element('drop', 'in', one.network, { port: [2, 6000] }),
+      ]
+      await assert.rejects(are(...wrong), { code: 'kernel_refused' })
+      assert.equal(await comes(one), false)
+      await are()
+      assert.equal(await comes(one), true)
+    })
+  })
+
+let joined: Promise<{ attacker: Host; inner: Host; node: Party }> | undefined
+
+function theParties() {
+  joined ??= (async () => ({
+    node: await thisNode(),
+    attacker: await host('attacker', ['203.0.113.0/24', '2001:db8:a::/48']),
+    inner: await host('inner', ['192.0.2.128/25', '2001:db8:b::/48']),
+  }))()
+  return joined
+}
+
+after(async () => {
+  for (const party of Object.values((await joined) ?? {})) await party.close()
+})
+
+/** What a program is told whose datagram was rejected. */
+function askedByDatagram(from: Host, address: string, to: string): Promise<string> {
+  const type = address.includes(':') ? 'udp6' : 'udp4'
+  const script = `
+    const socket = require('node:dgram').createSocket('${type}')
+    const end = (text) => { console.log(text); process.exit() }
+    socket.on('error', (error) => end(error.code))
+    socket.bind(0, '${address}', () => socket.connect(4000, '${to}', () => {
+      socket.send('asked')
+      setTimeout(() => socket.send('again', () => {}), 50)
+      setTimeout(() => end('nothing'), 500)
+    }))`
+  return from.run(process.execPath, '-e', script)
+}
+
+function nft(script: string): void {
+  execFileSync('nft', ['-f', '-'], { input: script })
+}
+
+function rules(): number {
+  const listing = execFileSync('nft', ['-a', '-t', 'list', 'table', 'inet', 'cordon']).toString()
+  return listing.split('\n').filter((line) => /# handle/.test(line) && !/^\t?\w+ .*\{/.test(line))
+    .length
+}
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + 3_000
+  while (!(await holds())) {
+    assert.ok(performance.now() < deadline, 'it did not end')
+    await pause(10)
+  }
+}
