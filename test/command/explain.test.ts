@@ -68,7 +68,7 @@ describe('without a named connector', () => {
     assert.equal(code, 2)
     assert.match(
       err,
-      /no connector understands these records\nhint: .*--connector \S*suricata\|wazuh/,
+      /no connector understands these records\nhint: .*--connector \S*suricata\|\S*wazuh/,
     )
   })
 })
