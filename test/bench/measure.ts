@@ -23,6 +23,7 @@ import { measureLists } from './lists.ts'
 import { alerts, attacker, eveLine, pause, untilArrived } from './load.ts'
 import { measureOpenctiStream } from './opencti-stream.ts'
 import { measurePackets } from './packets.ts'
+import { measureRestarts } from './restart.ts'
 import { measureSimulation } from './simulate.ts'
 import { measureWazuh } from './wazuh.ts'
 import { makeWorld, monotonicMs, residentMb, type World } from './world.ts'
@@ -37,6 +38,7 @@ export const measurements: Record<string, () => Promise<Figure[]>> = {
   wazuh: measureWazuh,
   packets: () => measurePackets(),
   changes: () => measureChanges(),
+  restart_gap: measureRestarts,
   stream_last_of_1000: () => measureFanOut(),
   disk: async () => {
     const flush = diskFlushes()

@@ -19,8 +19,11 @@ export type World = {
   fleet: ChildProcess | undefined
   /** Followed by the service as Suricata's eve.json. */
   eve: string
-  /** Starts agents for all nodes and waits until they follow the service. */
+  /** Starts agents for all nodes, which are enrolled the first time, and waits until they follow the service. */
   startFleet(): Promise<void>
+  stopFleet(signal: Ending): Promise<void>
+  /** It comes back at the same port, with what it has on the disk. */
+  restartService(signal: Ending): Promise<void>
   /** Posts a JSON body and resolves with the answer. Throws for any other status than 200 and 201. */
   post(path: string, body: string): Promise<string>
   /** The answer to a question of an administrator. */
@@ -42,6 +45,9 @@ function benchPolicy(): string {
   policy.tests = []
   return stringify(policy)
 }
+
+/** In good order, or as a crash. */
+export type Ending = 'SIGTERM' | 'SIGKILL'
 
 export type Wanted = {
   /** Networks that every node enforces as a whole. */
@@ -71,12 +77,14 @@ export async function makeWorld(
   const connectorSections = { suricata: { files: [eve], from: 'start' } }
   if (filled > 0) await fillStore(settings.data_dir, filled)
   const service = start('service-process.ts')
-  const ready = await ask<ServiceOrder, ServiceReady>(service, {
+  const order: ServiceOrder = {
     settings,
     connectorSections,
     invitations: nodes,
     ...(list.length > 0 && { sections: { lists: [writeList(dir, list)] } }),
-  })
+  }
+  const ready = await ask<ServiceOrder, ServiceReady>(service, order)
+  let invitations = ready.invitations
   const listener = await listen(namespaces, filled > 0 ? 'c6' : '')
   const agent = new Agent({ keepAlive: true, maxSockets: 64 })
   const world: World = {
@@ -88,22 +96,33 @@ export async function makeWorld(
       world.fleet = start('fleet-process.ts')
       await ask<FleetOrder, FleetReady>(world.fleet, {
         dir,
-        invitations: ready.invitations,
+        invitations,
         namespaces,
       })
+      invitations = []
+    },
+    stopFleet: async (signal) => {
+      if (world.fleet) await end(world.fleet, signal)
+      world.fleet = undefined
+    },
+    restartService: async (signal) => {
+      await end(world.service, signal)
+      world.service = start('service-process.ts')
+      const again = { ...settings, listen: new URL(ready.url).host }
+      await ask(world.service, { ...order, settings: again, invitations: 0 })
     },
     post: (path, body) => post(agent, ready, path, body),
     get: async (path) => {
       const headers = { authorization: `Bearer ${ready.adminToken}` }
       return (await fetch(`${ready.url}${path}`, { headers })).text()
     },
-    cpu: () => cpuMs(service) + (world.fleet ? cpuMs(world.fleet) : 0),
+    cpu: () => cpuMs(world.service) + (world.fleet ? cpuMs(world.fleet) : 0),
     arrived: listener.arrived,
     arrivals: listener.arrivals,
     close: async () => {
       agent.destroy()
       listener.close()
-      await Promise.all([end(service), world.fleet && end(world.fleet)])
+      await Promise.all([end(world.service), world.fleet && end(world.fleet)])
       for (const name of namespaces) execFileSync('ip', ['netns', 'delete', name])
       rmSync(dir, { recursive: true, force: true })
     },
@@ -153,12 +172,12 @@ function ask<Order extends object, Answer>(child: ChildProcess, order: Order): P
   })
 }
 
-function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null) return Promise.resolve()
+function end(child: ChildProcess, signal: Ending = 'SIGTERM'): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve()
   return new Promise((resolve) => {
     child.removeAllListeners('exit')
     child.once('exit', () => resolve())
-    child.kill('SIGTERM')
+    child.kill(signal)
     setTimeout(() => child.kill('SIGKILL'), 5_000).unref()
   })
 }
