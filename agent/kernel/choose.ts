@@ -1,8 +1,12 @@
-/** Which back end this node uses: netlink, else nft, or none that enforces. */
-import { type Problem, toProblem } from '#contract/problem.ts'
+/** Which back end this node uses: netlink, else nft, else ipset with iptables, or none that enforces. */
+import { Problem, toProblem } from '#contract/problem.ts'
 import type { Carrier, Proven } from './carrier.ts'
 import { dryRunFirewall } from './dry-run.ts'
 import type { Firewall } from './firewall.ts'
+import { ipsetFirewall } from './ipset.ts'
+import { type Ipset, ipsetProgram } from './ipset-program.ts'
+import { proveIpset } from './ipset-proof.ts'
+import { type Iptables, iptablesProgram } from './iptables-program.ts'
 import { type Nft, nftCarrier, nftProgram } from './nft.ts'
 import { prove } from './proof.ts'
 import { kernelFirewall } from './table.ts'
@@ -10,32 +14,58 @@ import { kernelFirewall } from './table.ts'
 export type FirewallChoice = {
   /** False: nothing is touched, what would be done is printed. */
   enforce: boolean
-  backend?: 'auto' | 'netlink' | 'nft' | 'dry-run'
+  backend?: 'auto' | 'netlink' | 'nft' | 'ipset' | 'dry-run'
   print: (script: string) => void
   /** Epoch milliseconds, for what the dry run would hold. */
   now: () => number
-  /** Another nft program or way to netlink, for tests. */
+  /** Other programs or another way to netlink, for tests. */
   nft?: Nft
   netlink?: () => Promise<Carrier>
+  ipset?: Ipset
+  iptables?: Iptables
 }
 
 /**
- * The back end that passed its self-test. Throws `firewall_missing` without nft and `no_privilege` without
- * CAP_NET_ADMIN; and when `netlink` is asked for by name, whatever surprised it.
+ * The best back end that passes its self-test. Throws `firewall_missing` where there is neither nft nor ipset with
+ * iptables, `no_privilege` without CAP_NET_ADMIN; and whatever surprised the one that is asked for by name.
  */
 export async function chooseFirewall(choice: FirewallChoice): Promise<Firewall> {
-  const { enforce, backend = 'auto', print, now, netlink = openCarrier } = choice
+  const { enforce, backend = 'auto', print, now } = choice
   if (!enforce || backend === 'dry-run') return dryRunFirewall(print, now)
+  if (backend !== 'auto') return waysOf(choice)[backend](undefined)
+  let fallback: string | undefined
+  let first: Problem | undefined
+  for (const way of ['netlink', 'nft', 'ipset'] as const)
+    try {
+      return await waysOf(choice)[way](fallback)
+    } catch (error) {
+      const problem = toProblem(error)
+      if (problem.code === 'no_privilege') throw problem
+      fallback = why(way, problem)
+      first ??= problem
+    }
+  throw first ?? new Problem('firewall_missing', 'there is no firewall on this node')
+}
+
+type Way = (fallback: string | undefined) => Promise<Firewall>
+
+function waysOf(choice: FirewallChoice): Record<'netlink' | 'nft' | 'ipset', Way> {
   const nft = choice.nft ?? nftProgram()
-  const hear = await hearing()
-  if (backend === 'nft') return kernelFirewall(await prove(nftCarrier(nft), nft), nft, { hear })
-  try {
-    return kernelFirewall(await proveOrClose(await netlink(), nft), nft, { hear })
-  } catch (error) {
-    const problem = toProblem(error)
-    if (backend === 'netlink' || nothingHelps(problem)) throw problem
-    const fallback = why(problem)
-    return kernelFirewall(await prove(nftCarrier(nft), nft), nft, { hear, fallback })
+  const through = async (open: () => Promise<Carrier>, fallback: string | undefined) => {
+    const proven = await proveOrClose(await open(), nft)
+    const told = fallback === undefined ? {} : { fallback }
+    return kernelFirewall(proven, nft, { hear: await hearing(), ...told })
+  }
+  return {
+    netlink: (fallback) => through(choice.netlink ?? openCarrier, fallback),
+    nft: (fallback) => through(async () => nftCarrier(nft), fallback),
+    ipset: async (fallback) => {
+      const [ipset, iptables] = [
+        choice.ipset ?? ipsetProgram(),
+        choice.iptables ?? iptablesProgram(),
+      ]
+      return ipsetFirewall(ipset, iptables, { can: await proveIpset(ipset, iptables), fallback })
+    },
   }
 }
 
@@ -64,11 +94,7 @@ async function proveOrClose(carrier: Carrier, nft: Nft): Promise<Proven> {
   }
 }
 
-function nothingHelps({ code }: Problem): boolean {
-  return code === 'firewall_missing' || code === 'no_privilege'
-}
-
-function why(problem: Problem): string {
+function why(way: 'netlink' | 'nft' | 'ipset', problem: Problem): string {
   const cause = problem.cause instanceof Error ? `: ${problem.cause.message}` : ''
-  return `netlink cannot be used: ${problem.message}${cause}`
+  return `${way} cannot be used: ${problem.message}${cause}`
 }

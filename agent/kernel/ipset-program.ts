@@ -21,12 +21,20 @@ export type Ipset = {
 /** Lines that are put together as one text for the pipe. */
 const pieceSize = 5_000
 
+/** How ipset is started with these words and this input, wherever it is. */
+type Start = (words: readonly string[], input: Iterable<string>) => Promise<Ended>
+
 export function ipsetProgram(program = 'ipset'): Ipset {
+  return ipsetBy((words, input) => runProgram(program, words, input))
+}
+
+/** Throws problems of `run` as they are; whatever else it throws means that there is no ipset. */
+export function ipsetBy(run: Start): Ipset {
   const start = async (words: readonly string[], lines: readonly string[] = []) => {
     try {
-      return await runProgram(program, words, pieces(lines))
+      return await run(words, pieces(lines))
     } catch (error) {
-      throw missing(error)
+      throw error instanceof Problem ? error : missing(error)
     }
   }
   return {

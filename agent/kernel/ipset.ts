@@ -8,6 +8,7 @@ import type { Address } from '#contract/address.ts'
 import { Problem } from '#contract/problem.ts'
 import type {
   Change,
+  Expresses,
   FeedElement,
   FeedHalf,
   Firewall,
@@ -47,7 +48,7 @@ const batchSize = 5_000
 export function ipsetFirewall(
   ipset: Ipset,
   iptables: Iptables,
-  { fallback, monotonic = () => performance.now() }: IpsetOn = {},
+  { can = everything, fallback, monotonic = () => performance.now() }: IpsetOn = {},
 ): Firewall {
   const turn = oneAtATime()
   const tally = new Tally(monotonic)
@@ -94,7 +95,7 @@ export function ipsetFirewall(
   return {
     name: 'ipset',
     enforcing: true,
-    expresses: { scopes: true, reject: true, refuses: (elements) => reserved.refuses(elements) },
+    expresses: { ...can, refuses: (elements) => reserved.refuses(elements) },
     ...(fallback === undefined ? {} : { fallback }),
 
     prepare: () =>
@@ -208,7 +209,13 @@ export function ipsetFirewall(
   }
 }
 
-export type IpsetOn = { fallback?: string | undefined; monotonic?: () => number }
+export type IpsetOn = {
+  can?: Pick<Expresses, 'scopes' | 'reject'>
+  fallback?: string | undefined
+  monotonic?: () => number
+}
+
+const everything = { scopes: true, reject: true }
 
 /** A line of the script; without a time it removes. */
 type Line = { set: string; text: string; timeoutMs: number | undefined }

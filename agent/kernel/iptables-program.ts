@@ -17,26 +17,36 @@ export type Iptables = {
   restore(family: Family, script: string): Promise<void>
   /** Takes away a table that is empty, where tables can be taken away. Best effort: an empty one filters nothing. */
   dropTable(family: Family, table: string): Promise<void>
-  /** Its own words: `iptables v1.8.9 (nf_tables)`. */
-  version(): Promise<string>
 }
 
 /** Seconds that another program may hold the lock of xtables. */
 const lock = ['-w', '10']
 
+/** How a program of this name is started, wherever it is. */
+type Start = (name: string, words: readonly string[], input: string) => Promise<Ended>
+
 /** `variant` as in `iptables-legacy-restore`; without it what the host uses. */
 export function iptablesProgram(variant: '' | '-legacy' | '-nft' = ''): Iptables {
+  const families: Family[] = existsSync('/proc/net/if_inet6') ? [4, 6] : [4]
+  return iptablesBy(runProgram, families, variant)
+}
+
+export function iptablesBy(
+  run: Start,
+  families: readonly Family[],
+  variant: '' | '-legacy' | '-nft' = '',
+): Iptables {
   const program = (family: Family, verb: string) =>
     `${family === 4 ? 'iptables' : 'ip6tables'}${variant}${verb}`
   const start = async (name: string, words: readonly string[], input = '') => {
     try {
-      return await runProgram(name, words, input)
+      return await run(name, words, input)
     } catch (error) {
-      throw missing(name, error)
+      throw error instanceof Problem ? error : missing(name, error)
     }
   }
   return {
-    families: existsSync('/proc/net/if_inet6') ? [4, 6] : [4],
+    families,
     async save(family) {
       const ended = await start(program(family, '-save'), [])
       if (ended.code !== 0) throw failed(ended)
@@ -47,11 +57,11 @@ export function iptablesProgram(variant: '' | '-legacy' | '-nft' = ''): Iptables
       if (ended.code !== 0) throw failed(ended)
     },
     async dropTable(family, table) {
+      // The legacy variant's tables are not those that nft sees, which may be somebody's.
+      const { output } = await start(program(family, ''), ['--version'])
+      if (!output.includes('nf_tables')) return
       const words = ['delete', 'table', family === 4 ? 'ip' : 'ip6', table]
-      await runProgram('nft', words).catch(() => undefined)
-    },
-    async version() {
-      return (await start(program(4, ''), ['--version'])).output.trim()
+      await run('nft', words, '').catch(() => undefined)
     },
   }
 }

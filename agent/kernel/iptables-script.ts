@@ -9,7 +9,7 @@ export type Saved = ReadonlyMap<string, SavedTable>
  * Says that the table was not there before the first rule of Cordon came, so that it can go with the last one. It is a
  * chain with no rules and no way to it.
  */
-const madeHere = 'CORDON_MADE_TABLE'
+export const madeHere = 'CORDON_MADE_TABLE'
 
 export function isOwnChain(chain: string): boolean {
   return chain.startsWith('CORDON_')

@@ -6,13 +6,22 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { Problem } from '#contract/problem.ts'
 import { chooseFirewall } from '../../agent/kernel/choose.ts'
+import { ipsetProgram } from '../../agent/kernel/ipset-program.ts'
 import { netlinkCarrier } from '../../agent/kernel/netlink.ts'
-import { nftProgram } from '../../agent/kernel/nft.ts'
+import { type Nft, nftProgram } from '../../agent/kernel/nft.ts'
 import { ownNamespace } from '../namespace.ts'
+import { legacyTools } from './legacy.ts'
 import { isProblem } from './promises.ts'
 
 const kernel = await ownNamespace(import.meta.url)
 const run = promisify(execFile)
+const noNft = nftProgram('/nonexistent/nft')
+/** It takes no table with the flags that are needed. */
+const tooOld: Nft = {
+  ...nftProgram(),
+  run: () => Promise.reject(new Problem('kernel_refused', 'nft refused the transaction: syntax')),
+}
+const legacy = () => kernel.skip || legacyTools('').skip
 const quiet = { print: () => {}, now: () => 0 }
 
 describe('choosing a back end', { skip: kernel.skip }, () => {
@@ -50,9 +59,44 @@ describe('choosing a back end', { skip: kernel.skip }, () => {
     assert.equal((await run('nft', ['list', 'ruleset'])).stdout, '')
   })
 
-  test('without nft it is said which package is missing', async () => {
-    const choice = { enforce: true, ...quiet, nft: nftProgram('/nonexistent/nft') }
+  test('without any it is said which package is missing', async () => {
+    const ipset = ipsetProgram('/nonexistent/ipset')
+    const choice = { enforce: true, ...quiet, nft: noNft, ipset }
     await assert.rejects(chooseFirewall(choice), isProblem('firewall_missing', /package nftables/))
+  })
+
+  test('what is asked for by name is not replaced by another', async () => {
+    for (const backend of ['netlink', 'nft'] as const)
+      await assert.rejects(
+        chooseFirewall({ enforce: true, ...quiet, backend, nft: noNft }),
+        isProblem('firewall_missing', /package nftables/),
+      )
+    const ipset = ipsetProgram('/nonexistent/ipset')
+    await assert.rejects(
+      chooseFirewall({ enforce: true, ...quiet, backend: 'ipset', ipset }),
+      isProblem('firewall_missing', /package ipset/),
+    )
+  })
+
+  describe('on a legacy host', { skip: legacy() }, () => {
+    for (const [what, nft] of [
+      ['missing', noNft],
+      ['too old', tooOld],
+    ] as const)
+      test(`where nft is ${what} ipset takes over, says why, and leaves nothing behind`, async () => {
+        const firewall = await chooseFirewall({ enforce: true, ...quiet, nft })
+        assert.equal(firewall.name, 'ipset')
+        assert.match(firewall.fallback ?? '', /^nft cannot be used: (the nft program|nft refused)/)
+        assert.deepEqual([firewall.expresses.scopes, firewall.expresses.reject], [true, true])
+        await firewall.close()
+        assert.equal((await run('ipset', ['list', '-n'])).stdout, '')
+        assert.equal((await run('nft', ['list', 'ruleset'])).stdout, '')
+      })
+
+    test('ipset is taken when it is asked for, although nft would do', async () => {
+      const firewall = await chooseFirewall({ enforce: true, ...quiet, backend: 'ipset' })
+      assert.deepEqual([firewall.name, firewall.fallback], ['ipset', undefined])
+    })
   })
 
   test('without the privilege it is said what grants it', async () => {
