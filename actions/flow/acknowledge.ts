@@ -94,12 +94,17 @@ export async function takeHeartbeat(
         after: { at: event.at, detail: event.detail },
       })),
     ])
-    return takeHits(tx, node, heartbeat.hits ?? [])
+    return takeHits(tx, node, heartbeat.hits ?? [], now)
   })
 }
 
-/** A node that says less than before began to count anew. */
-async function takeHits(tx: Writer, node: string, hits: readonly DecisionHits[]): Promise<number> {
+/** A node that says less than before began to count anew; one that says it was later than now has a wrong clock. */
+async function takeHits(
+  tx: Writer,
+  node: string,
+  hits: readonly DecisionHits[],
+  now: number,
+): Promise<number> {
   if (hits.length === 0) return 0
   const taken = await ofThisNode(tx, node, hits)
   const before = await hitsBefore(
@@ -107,7 +112,11 @@ async function takeHits(tx: Writer, node: string, hits: readonly DecisionHits[])
     node,
     taken.map(({ decision }) => decision),
   )
-  await putHits(tx, node, taken)
+  await putHits(
+    tx,
+    node,
+    taken.map((one) => ({ ...one, last: Math.min(one.last, now) })),
+  )
   return taken.reduce((sum, { decision, packets }) => {
     const known = before.get(decision) ?? 0
     return sum + (packets >= known ? packets - known : packets)
