@@ -71,9 +71,9 @@ function unheard({ name, reason }: Trouble): Problem {
       remedy: 'give its authority in ca, mostly as a file, or its ca_fingerprint',
       cause: reason,
     })
-  return new Problem('service_unreachable', 'cannot reach elasticsearch', {
-    remedy: 'check that it runs and that this machine may reach it',
-    cause: reason,
+  const why = reason === '' ? '' : `: ${reason}`
+  return new Problem('service_unreachable', `cannot reach elasticsearch${why}`, {
+    remedy: 'check nodes of elastic, that it runs, and that this machine may reach it',
   })
 }
 

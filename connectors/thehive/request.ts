@@ -4,10 +4,11 @@ import { isLoopback } from '#contract/address.ts'
 import { printable } from '#contract/printable.ts'
 import { Problem } from '#contract/problem.ts'
 import { openFetch } from '../open-fetch.ts'
+import { readText } from '../read-text.ts'
 import type { Settings } from './settings.ts'
 
-/** Bytes; larger answers are no answers to what is asked here. */
-const largestAnswer = 16_777_216
+/** Larger answers are no answers to what is asked here. */
+const asked = { who: 'thehive', address: 'url', mostBytes: 16_777_216 }
 
 export type Request = (
   method: 'GET' | 'POST' | 'PATCH',
@@ -42,7 +43,7 @@ export function openRequest(settings: Settings): Request {
       body: body === undefined ? '' : JSON.stringify(body),
       signal: AbortSignal.any([stop, AbortSignal.timeout(settings.timeout)]),
     })
-    const text = await readText(answer)
+    const text = await readText(answer, asked)
     if (answer.status >= 200 && answer.status < 300) return parse(text)
     throw refusal(answer, text.replaceAll(key, '…'))
   }
@@ -64,28 +65,6 @@ export function readUrl({ url, allow_http }: Pick<Settings, 'url' | 'allow_http'
       remedy: 'use https, or set CORDON_THEHIVE_ALLOW_HTTP=true where nobody else is on the wire',
     })
   return url.replace(/\/+$/, '')
-}
-
-async function readText({ body }: Response): Promise<string> {
-  const decoder = new TextDecoder()
-  let text = ''
-  let bytes = 0
-  try {
-    for await (const chunk of body ?? []) {
-      bytes += chunk.byteLength
-      if (bytes > largestAnswer) break
-      text += decoder.decode(chunk, { stream: true })
-    }
-  } catch (error) {
-    throw new Problem('service_unreachable', 'the answer of thehive broke off', {
-      remedy: 'it is tried again by itself; see what stands between here and TheHive',
-      cause: error,
-    })
-  }
-  if (bytes <= largestAnswer) return text + decoder.decode()
-  throw new Problem('too_large', `thehive sent more than ${largestAnswer} bytes`, {
-    remedy: 'check url: this is no answer of TheHive',
-  })
 }
 
 /** Undefined for an empty body, as after a change. */

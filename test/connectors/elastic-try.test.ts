@@ -86,6 +86,16 @@ describe('the settings of Elastic are tried', () => {
     assert.ok(!JSON.stringify(findings).includes('a2V5OnNlY3JldA'))
   })
 
+  test('a cluster that is away is said to be, with why', async () => {
+    const gone = await startKibana(kibanaWorld(elastic))
+    await gone.close()
+    const [finding, ...more] = await tried({ nodes: [gone.url], kibana: undefined })
+    assert.deepEqual(more, [])
+    const problem = finding && 'problem' in finding ? finding.problem : undefined
+    assert.equal(problem?.code, 'service_unreachable')
+    assert.match(problem?.message ?? '', /^cannot reach elasticsearch: .*ECONNREFUSED/)
+  })
+
   test('a space that nobody has is said to be unknown, and the others are tried', async () => {
     const findings = await tried({ spaces: ['nowhere', 'default'], kibana: undefined })
     assert.deepEqual(

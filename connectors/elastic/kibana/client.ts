@@ -3,6 +3,7 @@ import { printable } from '#contract/printable.ts'
 import { Problem } from '#contract/problem.ts'
 import { type Fetch, openFetch } from '../../open-fetch.ts'
 import { isObject, textAt } from '../../read-path.ts'
+import { readText } from '../../read-text.ts'
 import { authorityOf, checkAddress } from '../connect.ts'
 import type { Settings } from '../settings.ts'
 
@@ -22,6 +23,8 @@ export type Call = {
 
 /** Of the public API, of all versions since 8.8. */
 const apiVersion = '2023-10-31'
+/** A search names 5,000 alerts with a few fields each; what is larger is no answer to what is asked here. */
+const asked = { who: 'kibana', address: 'kibana of elastic', mostBytes: 33_554_432 }
 
 /** The address. Throws `setting_invalid` for what would send the key in the clear, or for a missing key. */
 export function checkKibana(settings: Settings): string {
@@ -79,22 +82,11 @@ function authorizationOf({ kibana_api_key, api_key, user, password }: Settings):
 
 async function readAnswer(call: Call, response: Awaited<ReturnType<Fetch>>): Promise<unknown> {
   const { status } = response
-  const body = parse(await textOf(response))
+  const body = parse(await readText(response, asked))
   if (status === 200 && body !== undefined) return body
   // A page in front of Kibana answers as well; what it says is not repeated.
   const said = printable(textAt(body, 'message') ?? '', 200)
   throw refusal(call, status, said === '' ? '' : `: ${said}`, response.headers.get('retry-after'))
-}
-
-async function textOf(response: Response): Promise<string> {
-  try {
-    return await response.text()
-  } catch (error) {
-    throw new Problem('service_unreachable', 'the answer of kibana broke off', {
-      remedy: 'it is tried again by itself; see what stands between here and kibana',
-      cause: error,
-    })
-  }
 }
 
 /** An object or a list. */

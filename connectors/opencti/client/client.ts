@@ -4,11 +4,12 @@ import type { z } from 'zod'
 import type { HttpAnswer } from '#contract/connector.ts'
 import { Problem } from '#contract/problem.ts'
 import { type Fetch, openFetch } from '../../open-fetch.ts'
+import { readText } from '../../read-text.ts'
 import type { Platform } from './platform-settings.ts'
 import { readData } from './read-data.ts'
 
 /** Larger answers are no answers to what is asked here. */
-const mostBytes = 33_554_432
+const asked = { who: 'opencti', address: 'url', mostBytes: 33_554_432 }
 
 /** `Variables` and `Result` belong together: that is all that makes a question typed. */
 export type Question<Variables extends object, Result> = {
@@ -85,7 +86,11 @@ async function send(url: string, fetch: Fetch, request: RawRequestOptions): Prom
     fetch: async (input, init) => {
       if (input instanceof Request) throw new Problem('internal', 'a request was made elsewhere')
       const { status, headers, body } = await fetch(input, init)
-      got.answer = { status, headers: Object.fromEntries(headers), body: await readText(body) }
+      got.answer = {
+        status,
+        headers: Object.fromEntries(headers),
+        body: await readText({ body }, asked),
+      }
       return new Response(got.answer.body || null, { status, headers })
     },
   })
@@ -96,26 +101,4 @@ async function send(url: string, fetch: Fetch, request: RawRequestOptions): Prom
   }
   if (got.answer) return got.answer
   throw new Problem('internal', 'opencti was not asked')
-}
-
-async function readText(body: Response['body']): Promise<string> {
-  const decoder = new TextDecoder()
-  let text = ''
-  let bytes = 0
-  try {
-    for await (const chunk of body ?? []) {
-      bytes += chunk.byteLength
-      if (bytes > mostBytes) break
-      text += decoder.decode(chunk, { stream: true })
-    }
-  } catch (error) {
-    throw new Problem('service_unreachable', 'the answer of opencti broke off', {
-      remedy: 'it is tried again by itself; see what stands between here and the platform',
-      cause: error,
-    })
-  }
-  if (bytes <= mostBytes) return text + decoder.decode()
-  throw new Problem('too_large', `opencti sent more than ${mostBytes} bytes`, {
-    remedy: 'check url: this is no answer of the platform',
-  })
 }
