@@ -13,7 +13,11 @@ import { MemoryFirewall } from './memory-firewall.ts'
 import { serviceKey, today, trusting } from './signer.ts'
 
 /** 192.0.2.0/24 is never blocked. `memory` may be one that refuses. */
-export function enforceFrom(folder: string, memory = new Memory(folder)) {
+export function enforceFrom(
+  folder: string,
+  memory = new Memory(folder),
+  expresses = { scopes: true, reject: true },
+) {
   let passed = 0
   let emptied = 0
   const remembered = memory.load()
@@ -23,6 +27,7 @@ export function enforceFrom(folder: string, memory = new Memory(folder)) {
   const clock = new Clock(() => 0, today)
   const wished = new Wished()
   const firewall = new MemoryFirewall()
+  firewall.expresses = expresses
   const answers: Answer[] = []
   const troubles = new Troubles(() => {})
   const record = new Recorder(

@@ -47,6 +47,24 @@ test('a file cut at any byte gives the state after the last whole step, and goes
   )
 })
 
+test('a file of a version that knew plain blocks only is read, and one with others keeps what they are', () => {
+  const row = JSON.stringify(['all', decision(1), '203.0.113.1', 'both', today + 1])
+  writeFileSync(path, `{"clock":${JSON.stringify(clock)},"put":[${row}]}\n`)
+  const memory = new Memory(folder)
+  const scoped = { action: 'limit', rate: { packets: 1, per: 'hour', burst: 2 } } as const
+  memory.append({ clock, put: [{ ...claim(2), direction: 'forward', scoped }] })
+  memory.close()
+  const held = new Memory(folder).load()
+  assert.equal(held.damaged, false)
+  assert.deepEqual(
+    held.claims.map((one) => [one.decision, one.direction, one.scoped]),
+    [
+      [decision(1), 'both', undefined],
+      [decision(2), 'forward', scoped],
+    ],
+  )
+})
+
 test('a damaged line keeps the other claims, and every position is asked for anew', () => {
   rmSync(path, { force: true })
   const memory = new Memory(folder)

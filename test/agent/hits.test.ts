@@ -1,0 +1,152 @@
+/** What still comes is told by the decisions that stop it, once, and as long as it goes on. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { readAddress } from '#contract/address.ts'
+import { Problem } from '#contract/problem.ts'
+import { Hits } from '../../agent/hits.ts'
+import type { Hit } from '../../agent/kernel/firewall.ts'
+import { type Claim, Wished } from '../../agent/wished.ts'
+import { decision, today } from './signer.ts'
+
+test('a hit is told by every decision around its address, and by none that allows it', async () => {
+  const { wish, hit, hits, pass } = counting()
+  pass(15_000)
+  wish(1, '203.0.113.7')
+  wish(2, '203.0.113.0/24')
+  wish(3, '203.0.113.7', { protocol: 'tcp', ports: ['22'] })
+  wish(4, '203.0.113.7', { action: 'allow' })
+  wish(5, '203.0.113.8')
+  hit('203.0.113.7', 10, 2_000)
+  hit('198.51.100.1', 99, 0)
+  await hits.read()
+  const last = today - 2_000
+  assert.deepEqual(
+    hits.news().sort((a, b) => (a.decision < b.decision ? -1 : 1)),
+    [1, 2, 3].map((n) => ({ decision: decision(n), packets: 10, last })),
+  )
+  assert.deepEqual(hits.total, { decisions: 3, packets: 30 })
+})
+
+test('what the service has heard is not told again, and what it has not is', async () => {
+  const { wish, hit, hits } = counting()
+  wish(1, '203.0.113.7')
+  hit('203.0.113.7', 10, 0)
+  await hits.read()
+  const first = hits.news()
+  hit('203.0.113.7', 15, 0)
+  await hits.read()
+  hits.told(first)
+  assert.deepEqual(
+    hits.news().map(({ packets }) => packets),
+    [15],
+  )
+  hits.told(hits.news())
+  await hits.read()
+  assert.deepEqual(hits.news(), [])
+})
+
+test('a heartbeat has at most five hundred, the largest changes first, and the others come later', async () => {
+  const { wish, hit, hits } = counting()
+  for (let n = 0; n < 600; n++) {
+    wish(n, `198.18.${n >> 8}.${n & 255}`)
+    hit(`198.18.${n >> 8}.${n & 255}`, n + 1, 0)
+  }
+  await hits.read()
+  const first = hits.news()
+  assert.deepEqual([first.length, first[0]?.packets, first.at(-1)?.packets], [500, 600, 101])
+  hits.told(first)
+  assert.equal(hits.news().length, 100)
+})
+
+test('a counter that the kernel began anew goes on where it was', async () => {
+  const { wish, hit, hits } = counting()
+  wish(1, '203.0.113.7')
+  hit('203.0.113.7', 10, 0)
+  await hits.read()
+  hit('203.0.113.7', 3, 0)
+  await hits.read()
+  assert.equal(hits.news()[0]?.packets, 13)
+})
+
+test('what was counted before the agent started, or before anything was blocked, is no news', async () => {
+  const { wish, hit, hits, pass } = counting()
+  hit('203.0.113.7', 10, 600_000)
+  await hits.read()
+  pass(60_000)
+  wish(1, '203.0.113.7')
+  await hits.read()
+  assert.deepEqual(hits.news(), [])
+  pass(15_000)
+  hit('203.0.113.7', 11, 1_000)
+  await hits.read()
+  assert.deepEqual(
+    hits.news().map(({ packets }) => packets),
+    [1],
+  )
+})
+
+test('a renewed decision goes on counting, a lifted one is forgotten', async () => {
+  const { wish, lift, hit, hits } = counting()
+  wish(1, '203.0.113.7')
+  wish(2, '203.0.113.8')
+  hit('203.0.113.7', 10, 0)
+  hit('203.0.113.8', 10, 0)
+  await hits.read()
+  wish(1, '203.0.113.7')
+  lift(2)
+  hit('203.0.113.7', 12, 0)
+  await hits.read()
+  assert.deepEqual(
+    hits.news().map((one) => [one.decision, one.packets]),
+    [[decision(1), 12]],
+  )
+})
+
+test('a kernel that cannot be read leaves the blocks alone and says why nothing is counted', async () => {
+  const { wish, hits, fail } = counting()
+  wish(1, '203.0.113.7')
+  fail(new Problem('kernel_refused', 'no such set'))
+  await hits.read()
+  assert.equal(hits.problem?.message, 'no such set')
+  assert.deepEqual(hits.news(), [])
+})
+
+test('nothing is read while nothing is in force', async () => {
+  const { hits, reads } = counting()
+  await hits.read()
+  assert.equal(reads(), 0)
+})
+
+function counting() {
+  const wished = new Wished()
+  const found = new Map<string, Hit>()
+  let [elapsed, count] = [0, 0]
+  let problem: Problem | undefined
+  const firewall = {
+    enforcing: true,
+    hits: async () => {
+      count++
+      if (problem) throw problem
+      return [...found.values()]
+    },
+  }
+  const hits = new Hits({ firewall, wished, now: () => today, monotonic: () => elapsed })
+  return {
+    hits,
+    reads: () => count,
+    fail: (why: Problem) => {
+      problem = why
+    },
+    pass: (ms: number) => {
+      elapsed += ms
+    },
+    hit: (address: string, packets: number, agoMs: number) =>
+      void found.set(address, { address, packets, agoMs }),
+    lift: (n: number) => void wished.remove('all', decision(n), () => {}),
+    wish: (n: number, target: string, scoped?: Claim['scoped']) => {
+      const plain = { audience: 'all', decision: decision(n), target, direction: 'in' as const }
+      const claim = { ...plain, end: today + 600_000, ...(scoped ? { scoped } : {}) }
+      wished.add(claim, readAddress(target), () => {})
+    },
+  }
+}
