@@ -96,7 +96,7 @@ export class ScanCounter {
 
   #tellFlood(sources: number, now: number): ScanReport[] {
     const known = this.#flood
-    if (known && sources < 2 * known.count) return []
+    if (known && sources < 2 * Math.max(known.count, 1)) return []
     const window = known?.window ?? now
     const update = known ? known.update + 1 : 0
     const until = known?.until ?? now + floodMs

@@ -53,7 +53,7 @@ export class ScanQueue {
 
   /** Resolves when nothing is on its way any more. */
   async settled(): Promise<void> {
-    await this.#sending
+    while (this.#sending) await this.#sending
   }
 
   async stop(): Promise<void> {
