@@ -8,7 +8,7 @@ import { openStage, type Stage } from '../crash/stage.ts'
 import { makeNode } from '../crash/stage-node.ts'
 import { until } from '../crash/until.ts'
 import { allReported } from '../crash/whole.ts'
-import { delivers, type Host, host, ownNamespace } from '../namespace.ts'
+import { delivers, type Host, host, ownNamespace, probePort } from '../namespace.ts'
 
 const kernel = await ownNamespace(import.meta.url)
 const policy = `
@@ -101,10 +101,10 @@ describe('what ails the peers', { skip: kernel.skip }, () => {
     const { items } = await stage.alert({ id: 'own', attacker: '198.51.100.1', severity: 99 })
     assert.notEqual(items[0]?.alerts?.[0]?.outcome, 'block')
     for (const [index, target] of ['198.51.100.1', '198.51.0.0/16', '0.0.0.0/0'].entries()) {
-      const said = await refused(stage, 'all', signed(index, target), 2)
+      const answers = await said(stage, 'all', signed(index, target), 2)
       assert.ok(
-        said.every((one) => /^refused (protected_target|too_wide)$/.test(one)),
-        `${said}`,
+        answers.every((one) => /^refused (protected_target|too_wide)$/.test(one)),
+        `${answers}`,
       )
     }
     await lifted(stage, next())
@@ -113,7 +113,7 @@ describe('what ails the peers', { skip: kernel.skip }, () => {
   test('a node does not block itself, whoever signed that', async () => {
     const node = web()
     const action = { ...signed(10, node.host.address4), direction: 'both' as const }
-    assert.deepEqual(await refused(stage, 'node/web-01', action, 1), ['refused protected_target'])
+    assert.deepEqual(await said(stage, 'node/web-01', action, 1), ['refused protected_target'])
     await lifted(stage, next())
   })
 
@@ -229,19 +229,20 @@ describe('what ails the peers', { skip: kernel.skip }, () => {
     }
   })
 
-  test('a block for one interface or port is refused, not widened to all', async () => {
+  test('a block for one interface or port is of that and no more, and a whole host is not blocked for it', async () => {
     const address = next()
-    const unsupported = 'refused unsupported'
-    const scopes: Pick<StandingAction, 'interface' | 'protocol' | 'ports'>[] = [
-      { interface: 'eth1' },
-      { protocol: 'tcp', ports: ['22'] },
+    const scopes: [Pick<StandingAction, 'interface' | 'protocol' | 'ports'>, boolean][] = [
+      [{ interface: 'none0' }, true],
+      [{ protocol: 'tcp', ports: ['22'] }, true],
+      [{ protocol: 'udp', ports: [`${probePort}`] }, false],
     ]
-    for (const [index, scope] of scopes.entries()) {
+    for (const [index, [scope, passes]] of scopes.entries()) {
       const action = { ...signed(20 + index, address), ...scope }
-      assert.deepEqual(await refused(stage, 'all', action, 2), [unsupported, unsupported])
+      const asked = async () => assert.equal(await reaches(address), passes, JSON.stringify(scope))
+      assert.deepEqual(await said(stage, 'all', action, 2, asked), ['applied null', 'applied null'])
     }
-    assert.equal(await reaches(address), true)
     await lifted(stage, next())
+    assert.equal(await reaches(address), true)
   })
 
   test('the answer does not say done while the agents are dead', async () => {
@@ -376,25 +377,27 @@ function signed(number: number, target: string): BlockAction {
 }
 
 /** What so many nodes answered to an order that a stolen key signed; it is lifted then. */
-async function refused(
+async function said(
   stage: Stage,
   audience: string,
   action: BlockAction,
   count: number,
+  meanwhile: () => Promise<void> = async () => {},
 ): Promise<string[]> {
   const { decision, target, issued, reason } = action
   await stage.service.tell({ do: 'sign', audience, action })
-  let said: string[] = []
+  let answers: string[] = []
   await until(`${count} nodes answer`, async () => {
     const rows = await stage.stored((store) =>
       store.selectFrom('receipts').selectAll().where('decision', '=', decision).execute(),
     )
-    said = rows.map(({ status, code }) => `${status} ${code}`)
-    return said.length < count && `${said}`
+    answers = rows.map(({ status, code }) => `${status} ${code}`)
+    return answers.length < count && `${answers}`
   })
+  await meanwhile()
   const lift = { action: 'lift', decision, target, issued, reason } as const
   await stage.service.tell({ do: 'sign', audience, action: lift })
-  return said
+  return answers
 }
 
 /** The way of an order to the kernels and back is whole. */
