@@ -65,6 +65,8 @@ export class Postures {
   #retryMs = retryMs.first
   /** Ends the pause of what waits, when there is something newer. */
   #nudge = new AbortController()
+  /** Ends the pause of who waits for a time of the week, when other rules hold. */
+  #moved = new AbortController()
   #enforced: { holding: string; protected: string } | undefined
   #distrusted: Problem | undefined
   #refused: Problem | undefined
@@ -150,6 +152,7 @@ export class Postures {
   async stop(): Promise<void> {
     this.#stopping.abort()
     this.#nudge.abort()
+    this.#moved.abort()
     await Promise.all([this.#working, this.#watching])
     await this.#turn(async () => {})
   }
@@ -390,6 +393,7 @@ export class Postures {
       this.#enforced = undefined
       return
     }
+    this.#moved.abort()
     const protects = this.#protected()
     const networks = (country: Parameters<typeof networksOf>[0]) => networksOf(country, memory)
     await table?.run(printPosture({ postures, networks, here: here(), now: at }))
@@ -431,7 +435,8 @@ export class Postures {
     while (!this.#stopped) {
       const postures = this.#on.memory.standing.map(({ posture }) => posture)
       const next = nextRules(postures, now()) ?? Number.POSITIVE_INFINITY
-      await pause(Math.min(lookAgainMs, Math.max(1, next - now())), this.#stopping.signal)
+      this.#moved = new AbortController()
+      await pause(Math.min(lookAgainMs, Math.max(1, next - now())), this.#moved.signal)
       if (!this.#stopped) await this.#lookAtTime()
     }
   }
