@@ -2,7 +2,7 @@
 import type { estypes } from '@elastic/elasticsearch'
 
 /** Raised whenever one of them changes: what is older and ours is put anew. */
-const version = 1
+const version = 2
 
 export type Plan = {
   dataset: string
@@ -149,7 +149,10 @@ const mappings: estypes.MappingTypeMapping = {
           properties: {
             ...words('id', 'state', 'outcome', 'origin', 'audience', 'direction', 'end_reason'),
             ...words('actor', 'rule', 'target', 'reasons'),
+            ...words('action', 'response', 'rate', 'interface', 'protocol', 'ports'),
             alerts: { type: 'long' },
+            packets: { type: 'long' },
+            last_hit: time,
             created: time,
             not_after: time,
             ended: time,
