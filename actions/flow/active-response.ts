@@ -132,7 +132,7 @@ async function block(
   }
   if (given.again && (await wasLifted(tx, text, now - longest)))
     return nothing(
-      `${text} is left alone: its block was lifted, and Wazuh's time for it still runs`,
+      `${text} is left alone: its block was lifted, and the time that ${asked.product} gave it still runs`,
     )
   const { audience, direction } = asked
   const order = {
