@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { Problem } from '#contract/problem.ts'
 import { type Ended, runProgram } from './program.ts'
 import { sshProblem } from './ssh-problem.ts'
+import { remoteShell, type Shell } from './ssh-shell.ts'
 
 export type SshTo = {
   /** `user@host` or `user@host:port`; an IPv6 address in brackets when a port follows. */
@@ -25,10 +26,7 @@ export type SshLine = {
   readonly host: string
   open(): Promise<Greeting>
   /** A program of the host, with its input. `privileged`: as root, by sudo where the user is another. */
-  run(
-    words: readonly string[],
-    more?: { input?: string | Iterable<string>; privileged?: boolean },
-  ): Promise<Ended>
+  run(words: readonly string[], more?: { input?: string; privileged?: boolean }): Promise<Ended>
   /** The same, for as long as it runs: each line that it prints. Returns the way to end it. */
   follow(words: readonly string[], line: (text: string) => void): Promise<() => void>
   /** Calls back whenever the connection breaks off. */
@@ -39,6 +37,8 @@ export type SshLine = {
 /** Tells by its end that the agent is gone: the host then ends it too. */
 const greeting = `sh -c 'printf "cordon %s %s\\n" "$(id -u)" "$SSH_CONNECTION"; exec cat >/dev/null'`
 const openMs = 20_000
+/** A shell may read what it is given byte by byte; what is longer than this gets a session of its own. */
+const longestInput = 64 * 1024
 /** A socket's path may have 108 characters, of which ssh takes 17 for itself while it makes it. */
 const longestPath = 90
 
@@ -51,6 +51,7 @@ export function sshLine(to: SshTo, program = 'ssh'): SshLine {
   const heeding: ((problem: Problem) => void)[] = []
   let opened: Promise<Greeting> | undefined
   let master: ChildProcess | undefined
+  let shell: Shell | undefined
   let closed = false
 
   const open = () => {
@@ -106,15 +107,37 @@ export function sshLine(to: SshTo, program = 'ssh'): SshLine {
     words.map(quoted).join(' '),
   ]
 
+  const inShell = async (words: readonly string[], input: string): Promise<Ended> => {
+    if (!shell?.open) {
+      const child = spawn(program, through(['sh']))
+      shell = remoteShell(child)
+      aside(child)
+    }
+    // What is waited for keeps this process running, although the shell does not.
+    const waiting = setInterval(() => {}, 60_000)
+    try {
+      return await shell.run(words.map(quoted).join(' '), input)
+    } catch (error) {
+      throw sshProblem(to, error instanceof Error ? error.message : '')
+    } finally {
+      clearInterval(waiting)
+    }
+  }
+
+  const alone = async (words: readonly string[], input: string): Promise<Ended> => {
+    const ended = await runProgram(program, through(words), input)
+    // 255 is what ssh says of itself; what ran there says something else.
+    if (ended.code === 255 || ended.code === null) throw sshProblem(to, ended.errors)
+    return ended
+  }
+
   return {
     host: to.host,
     open,
     async run(words, { input = '', privileged = false } = {}) {
       const { root } = await open()
       const asked = privileged && !root ? ['sudo', '-n', ...words] : words
-      const ended = await runProgram(program, through(asked), input)
-      // 255 is what ssh says of itself; what ran there says something else.
-      if (ended.code === 255 || ended.code === null) throw sshProblem(to, ended.errors)
+      const ended = await (input.length > longestInput ? alone : inShell)(asked, input)
       if (privileged && /^sudo: /.test(ended.errors)) throw noSudo(to, user, words, ended.errors)
       return ended
     },
