@@ -3,6 +3,7 @@ import { toProblem } from '#contract/problem.ts'
 import type { AgentOn } from './agent.ts'
 import { resolveHost, type Service } from './connect.ts'
 import { bearer, requireIdentity } from './identity.ts'
+import type { Expresses } from './kernel/firewall.ts'
 import { Lookout } from './lookout.ts'
 import { type Membership, requireMembership } from './membership.ts'
 import type { AgentSettings } from './settings.ts'
@@ -52,7 +53,7 @@ async function canEnforce(settings: AgentSettings, on: AgentOn): Promise<Finding
     const firewall = await on.firewall()
     await firewall.close()
     const detail = firewall.enforcing
-      ? `by ${firewall.name}${firewall.fallback ? ` (${firewall.fallback})` : ''}`
+      ? `by ${firewall.name}${firewall.fallback ? ` (${firewall.fallback})` : ''}, ${capable(firewall.expresses)}`
       : 'enforce is false: what would be done is only printed'
     return { detail, value: undefined }
   })
@@ -62,6 +63,11 @@ async function canEnforce(settings: AgentSettings, on: AgentOn): Promise<Finding
     good: false,
     remedy: 'set CORDON_AGENT_ENFORCE=true when the dry run looks right',
   }
+}
+
+function capable({ scopes, reject }: Expresses): string {
+  if (!scopes) return 'of whole addresses only'
+  return reject ? 'with scopes, rejects and limits' : 'with scopes and limits, but no rejects'
 }
 
 async function canReach(settings: AgentSettings, on: AgentOn): Promise<Finding[]> {

@@ -110,10 +110,13 @@ const Block = z.strictObject({
   response: z.enum(['drop', 'reject']).optional(),
 })
 
-/** It passes although other decisions or lists block it. What else filters on the node has its own say still. */
+/**
+ * It passes although other decisions, lists or limits stop it. What else filters on the node has its own say still. With
+ * ports it passes to these; where the direction is both, the node also answers from them.
+ */
 const Allow = z.strictObject({ action: z.literal('allow'), ...standingShape })
 
-/** What is above the rate is dropped. */
+/** What is above the rate is dropped; all its ports and directions count together. Of several limits each holds. */
 const Limit = z.strictObject({ action: z.literal('limit'), ...standingShape, rate: Rate })
 
 const Lift = z.strictObject({

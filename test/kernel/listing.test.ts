@@ -52,6 +52,17 @@ describe('by listing the table', { skip: kernel.skip }, () => {
     watch.stop()
   })
 
+  test('what this agent changes of sets and rules is none of it, and the next change of others is', async () => {
+    const watch = await watching()
+    await watch.own(() => nft.run('add set inet cordon own { type ipv4_addr; }'))
+    await watch.looks(2)
+    assert.deepEqual(watch.all, [])
+    await nft.run('delete set inet cordon own')
+    assert.equal(await watch.told(), 'the table, a chain or a rule was changed')
+    watch.stop()
+    await firewall.clear()
+  })
+
   test('a listing that fails is told, and it is looked at again', async () => {
     const broken: Nft = { ...nft, list: () => Promise.reject(new Error('nft was removed')) }
     const watch = await watching(broken)
@@ -102,6 +113,7 @@ async function watching(by: Nft = nft) {
       await until(() => all.length > 0)
       return all[0] ?? ''
     },
+    own: watcher.own,
     stop: () => watcher.stop(),
   }
 }
