@@ -63,7 +63,11 @@ def main():
         check_markings(job)
         report = {"success": True, **service_of(job)(job)}
     except Refused as refused:
-        report = {"success": False, "errorMessage": str(refused), "input": masked(job)}
+        report = failure(job, str(refused))
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        # Without a report Cortex would only say that there is none.
+        told = f"job or answer is not as expected ({type(error).__name__}: {error})"
+        report = failure(job, f"{told}; check url, and that Cordon is of the same version")
     write_report(report, folder)
     return 0 if report["success"] else 1
 
@@ -100,6 +104,10 @@ def check_markings(job):
         value, limit = (2 if one is None else one for one in given)
         if config.get("check_" + name) and value > limit:
             raise Refused(f"{label} is higher than allowed.")
+
+
+def failure(job, text):
+    return {"success": False, "errorMessage": text, "input": masked(job)}
 
 
 def masked(job):
@@ -290,7 +298,9 @@ def length_of(job):
     data = job.get("data")
     fields = (data.get("case") or data).get("customFields") if isinstance(data, dict) else None
     value = field_in(fields, config.get("length_field") or "cordon-length")
-    return f"{value}s" if isinstance(value, int) and not isinstance(value, bool) else value
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return f"{int(value)}s"
+    return value if isinstance(value, str) else None
 
 
 def field_in(fields, name):

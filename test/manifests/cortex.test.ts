@@ -263,6 +263,11 @@ describe('run against a service', () => {
     )
     assert.equal((await decisionsOn('203.0.113.4'))[0]?.length_s, 7_200)
     assert.equal((await decisionsOn('203.0.113.5'))[0]?.length_s, 43_200)
+    const seconds = [{ name: 'cordon-length', value: 3_600.0001 }]
+    const inCase = { case: { caseId: 8, title: 'x', customFields: seconds } }
+    for (const _ of ['once', 'again'])
+      assert.equal((await runInFolder(job(path, artifact('203.0.113.12', inCase)))).exit, 0)
+    assert.equal((await decisionsOn('203.0.113.12'))[0]?.length_s, 3_600)
   })
 
   test('a network that needs two people waits, and is said to', async () => {
@@ -436,6 +441,7 @@ describe('run against a service', () => {
     const other = createServer((request, response) => {
       heard.push(`${request.url}`)
       if (request.url?.startsWith('/elsewhere/')) return void response.end('<html>')
+      if (request.url?.startsWith('/json/')) return void response.end('{"status":"ok"}')
       response.writeHead(302, { location: '/elsewhere/' }).end()
     })
     await new Promise<void>((up) => other.listen(0, '127.0.0.1', up))
@@ -446,6 +452,12 @@ describe('run against a service', () => {
         /is not Cordon/,
       )
     assert.equal(heard.filter((path) => path === '/elsewhere/').length, 0)
+    refusedWith(
+      await runInFolder(
+        job(block, artifact('203.0.113.6'), { config: { url: `http://127.0.0.1:${port}/json` } }),
+      ),
+      /answer is not as expected \(KeyError: 'decisions'\); check url/,
+    )
     await new Promise((done) => other.close(done))
     refusedWith(
       await runInFolder(
