@@ -50,8 +50,8 @@ export async function sshd(host: Host): Promise<Sshd> {
     daemon = undefined
     if (!running?.pid) return
     const ended = once(running, 'exit')
-    // Of a group of its own, so that its connections end with it.
-    process.kill(-running.pid, 'SIGKILL')
+    // Each connection has a process in a session of its own.
+    for (const pid of daemons(host)) process.kill(pid, 'SIGKILL')
     await ended
   }
   const start = async () => {
@@ -59,7 +59,6 @@ export async function sshd(host: Host): Promise<Sshd> {
     const words = ['mkdir -p /run/sshd && exec "$@"', 'sh', program, '-D', '-e', '-f', at('config')]
     daemon = spawn('ip', ['netns', 'exec', host.name, 'sh', '-c', ...words], {
       stdio: ['ignore', 'ignore', process.env.CORDON_TEST_LOG ? 'inherit' : 'ignore'],
-      detached: true,
     })
     await listening(host)
   }
@@ -90,6 +89,12 @@ function configOf(address: string, at: (name: string) => string): string {
     'PrintMotd no',
     '',
   ].join('\n')
+}
+
+function daemons({ name }: Host): number[] {
+  const pids = execFileSync('ip', ['netns', 'pids', name], { encoding: 'utf8' }).trim().split('\n')
+  const isDaemon = (pid: string) => readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('sshd')
+  return pids.filter(isDaemon).map(Number)
 }
 
 async function listening(host: Host): Promise<void> {
