@@ -1,11 +1,26 @@
 /** Changes of the text of a policy, with everything beside them left as it is written. Pure. */
 import { isMap, isScalar, isSeq, stringify } from 'yaml'
 import { Problem } from '#contract/problem.ts'
-import { readPolicy } from './policy.ts'
+import { isNarrow } from './measure.ts'
+import { readPolicy, type Terms } from './policy.ts'
 import { readSource, type Source } from './policy-source.ts'
 
 /** A rule as it is written, its keys in this order. */
-export type WrittenRule = Readonly<Record<string, string | number | readonly string[]>>
+export type WrittenRule = Readonly<Record<string, string | number | readonly string[] | object>>
+
+/** What a rule does to which traffic, as a rule of its own says it; with the verdict by which it comes to be done. */
+export function writtenMeasure(
+  { measure, scope }: Terms,
+  verdict: 'block' | 'review',
+): WrittenRule {
+  const { action } = measure
+  return {
+    verdict: verdict === 'block' ? action : verdict,
+    ...(isNarrow({ scope }) && { scope }),
+    ...(action === 'block' && measure.response && { response: measure.response }),
+    ...(action === 'limit' && { rate: measure.rate }),
+  }
+}
 
 /** The rule of this name gets another verdict. Throws `conflict` when there is none. */
 export function withVerdict(text: string, rule: string, verdict: string): string {

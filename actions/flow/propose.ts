@@ -6,7 +6,13 @@ import { Problem, toProblem } from '#contract/problem.ts'
 import { signatureOf } from '../decide/case.ts'
 import { type Policy, type Rule, readPolicy } from '../decide/policy.ts'
 import { runPolicyTests } from '../decide/policy-test.ts'
-import { type WrittenRule, withProtected, withRuleBefore, withVerdict } from '../decide/propose.ts'
+import {
+  type WrittenRule,
+  withProtected,
+  withRuleBefore,
+  withVerdict,
+  writtenMeasure,
+} from '../decide/propose.ts'
 import type { Outcome } from '../decide/verdict.ts'
 import type { Decision } from '../store/decisions.ts'
 import type { JournalEntry } from '../store/journal.ts'
@@ -96,7 +102,7 @@ function edit(policy: PolicyInForce, decision: Decision, wanted: Wanted, who: Wh
   if (wanted.kind === 'rule') {
     if (rule.verdict !== 'review') throw saysAlready(rule)
     return {
-      text: withVerdict(text, rule.name, 'block'),
+      text: withVerdict(text, rule.name, rule.terms?.measure.action ?? 'block'),
       summary: `the rule "${rule.name}" blocks without asking`,
     }
   }
@@ -147,6 +153,7 @@ function ruleFor(
     for: exactDuration(terms.lengthMs),
     audience: terms.audience,
     direction: terms.direction,
+    ...writtenMeasure(terms, verdict),
     ...(terms.prefix[4] !== prefix[4] && { ipv4_prefix: terms.prefix[4] }),
     ...(terms.prefix[6] !== prefix[6] && { ipv6_prefix: terms.prefix[6] }),
   }

@@ -1,7 +1,7 @@
 /** Rules that should leave their trial or go on one, answers that are always the same, counts that come too late. */
 import { printDuration, readDuration } from '#contract/duration.ts'
 import type { Policy, Rule } from '../decide/policy.ts'
-import { type WrittenRule, withRuleBefore } from '../decide/propose.ts'
+import { type WrittenRule, withRuleBefore, writtenMeasure } from '../decide/propose.ts'
 import { thresholdsOf, withObserve, withRuleLast, withThreshold } from '../decide/suggest.ts'
 import type { Answered } from '../store/replay.ts'
 import { mostAttackers, type Observed, type SeenSignature } from './observed.ts'
@@ -120,6 +120,7 @@ function withTerms(written: WrittenRule, policy: Policy, { terms }: Rule): Writt
     for: exactly(terms.lengthMs),
     audience: terms.audience,
     direction: terms.direction,
+    ...writtenMeasure(terms, 'block'),
     ...(terms.prefix[4] !== prefix[4] && { ipv4_prefix: terms.prefix[4] }),
     ...(terms.prefix[6] !== prefix[6] && { ipv6_prefix: terms.prefix[6] }),
   }

@@ -43,6 +43,10 @@ const fields: Readonly<Record<string, Check>> = {
   'observer.type': keyword,
   'observer.vendor': keyword,
   'observer.product': keyword,
+  'observer.ingress.interface.name': keyword,
+  'observer.egress.interface.name': keyword,
+  'network.transport': keyword,
+  'destination.port': long,
   'organization.name': keyword,
 }
 

@@ -1,0 +1,78 @@
+/** What a decision does to which traffic comes out of the store as it went in, also from a store of before. */
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import type { Kysely } from 'kysely'
+import {
+  allowing,
+  type Decision,
+  findDecision,
+  insertDecisions,
+} from '../../actions/store/decisions.ts'
+import * as fourth from '../../actions/store/migrations/0004.ts'
+import { rolloutsDue } from '../../actions/store/rollouts.ts'
+import { openSqlite } from '../../actions/store/sqlite.ts'
+import { openStore, type Store } from '../../actions/store/store.ts'
+import { waiting } from '../notice/stage.ts'
+
+const now = Date.UTC(2026, 2, 1, 3, 0, 0)
+
+test('measure, scope and roll-out of a decision are read as they were written', async (t) => {
+  const store = await open(t)
+  const written: Decision[] = [
+    { ...waiting, id: `d-${'1'.repeat(16)}` },
+    {
+      ...waiting,
+      id: `d-${'2'.repeat(16)}`,
+      measure: { action: 'block', response: 'reject' },
+      scope: { interface: 'ppp*', protocol: 'tcp', ports: ['22', '8000-8100'] },
+    },
+    {
+      ...waiting,
+      id: `d-${'3'.repeat(16)}`,
+      measure: { action: 'limit', rate: { packets: 1, per: 'hour', burst: 2 } },
+      rollout: { audience: ['all'], nodes: ['a'], began: now, due: now + 1 },
+    },
+  ]
+  await store.write((tx) => insertDecisions(tx, written))
+  for (const decision of written)
+    assert.deepEqual(await findDecision(store.read, decision.id), decision)
+})
+
+test('a decision of before is a plain block', async (t) => {
+  const store = await open(t)
+  await store.write(async (tx) => {
+    await insertDecisions(tx, [waiting])
+    for (const index of ['decisions_allowing', 'decisions_in_rollout'])
+      await tx.schema.dropIndex(index).execute()
+    for (const column of ['action', 'scope', 'response', 'rate', 'rollout', 'rollout_due'])
+      await tx.schema.alterTable('decisions').dropColumn(column).execute()
+    await tx.schema.dropTable('hits').execute()
+    await fourth.up(tx as unknown as Kysely<unknown>)
+  })
+  assert.deepEqual(await findDecision(store.read, waiting.id), waiting)
+})
+
+test('what is allowed, and what is tried on a few nodes, is found without a look at all decisions', async (t) => {
+  const store = await open(t)
+  const inForce = { ...waiting, state: 'issued', issued: now, notAfter: now + 1_000 } as const
+  const allow: Decision = { ...inForce, id: `d-${'1'.repeat(16)}`, measure: { action: 'allow' } }
+  const tried: Decision = {
+    ...inForce,
+    id: `d-${'2'.repeat(16)}`,
+    rollout: { audience: ['all'], nodes: ['a'], began: now, due: now + 10 },
+  }
+  await store.write((tx) => insertDecisions(tx, [inForce, allow, tried]))
+  assert.deepEqual(
+    (await allowing(store.read, now)).map(({ id }) => id),
+    [allow.id],
+  )
+  assert.deepEqual(await allowing(store.read, now + 1_000), [])
+  assert.deepEqual(await rolloutsDue(store.read, now + 9, 10), [])
+  assert.deepEqual(await rolloutsDue(store.read, now + 10, 10), [tried.id])
+})
+
+async function open(t: TestContext): Promise<Store> {
+  const store = await openStore(openSqlite(':memory:'))
+  t.after(() => store.close())
+  return store
+}
