@@ -1,7 +1,6 @@
 /** Which decisions still stop something: the kernel's counters by address, told by the decisions that cover them. */
 import { maybeAddress } from '#contract/address.ts'
-import type { Problem } from '#contract/problem.ts'
-import { toProblem } from '#contract/problem.ts'
+import { type Problem, toProblem } from '#contract/problem.ts'
 import { type DecisionHits, mostHits } from '#contract/receipt.ts'
 import type { Firewall, Hit } from './kernel/firewall.ts'
 import type { Claim, Wished } from './wished.ts'
@@ -12,6 +11,8 @@ export type HitsOn = {
   now(): number
   /** Milliseconds that only go forward. */
   monotonic(): number
+  /** Why it cannot be told, or that it can again. Blocks are not touched by that. */
+  health(problem: Problem | undefined): void
 }
 
 /** Often enough to tell who goes on, and no load: reading costs a few ms, or a second when tens of thousands hit. */
@@ -30,7 +31,6 @@ export class Hits {
   /** When it was read last, or there was nothing to read. */
   #readAt: number
   readonly #counts = new Map<Claim, Count>()
-  #problem: Problem | undefined
   #reading: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
   #stopped = false
@@ -49,11 +49,6 @@ export class Hits {
     this.#stopped = true
     clearTimeout(this.#timer)
     await this.#reading
-  }
-
-  /** Why it cannot be told, if so. Blocks are not touched by that. */
-  get problem(): Problem | undefined {
-    return this.#problem
   }
 
   /** Packets that were stopped since this agent began to count, and decisions that stopped some. */
@@ -88,7 +83,7 @@ export class Hits {
   }
 
   async #look(): Promise<void> {
-    const { firewall, wished, monotonic } = this.#on
+    const { firewall, wished, monotonic, health } = this.#on
     this.#forget()
     if (!firewall.enforcing || wished.size === 0) {
       this.#read = new Map()
@@ -97,10 +92,10 @@ export class Hits {
     }
     try {
       const found = await firewall.hits()
-      this.#problem = undefined
       this.#take(found, monotonic())
+      health(undefined)
     } catch (error) {
-      this.#problem = toProblem(error)
+      health(toProblem(error))
     }
   }
 

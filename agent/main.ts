@@ -160,7 +160,7 @@ function printStatus(status: AgentStatus): string {
     `service    ${service} (${status.connected ? 'connected' : 'not connected'})`,
     `enforcing  ${status.enforcing ? 'yes' : 'no'}, by ${backend}${status.fallback ? ` (${status.fallback})` : ''}`,
     `blocks     ${claims} decisions, ${elements} elements in the kernel`,
-    `scoped     ${status.scoped ?? 0} of them by direction, interface, protocol, port or rate`,
+    `scoped     ${status.scoped} of them by direction, interface, protocol, port or rate`,
     `hits       ${printHits(status.hits)}`,
     `clock      ${status.clock_offset_ms} ms off the service's${status.clock_measured ? '' : ' (not measured yet)'}`,
     ...(status.last_healing
@@ -182,7 +182,7 @@ function printPostureLine(one: PostureReceipt): string {
 }
 
 function printHits(hits: AgentStatus['hits']): string {
-  if (!hits || hits.packets === 0) return 'nothing was stopped since the agent started'
+  if (hits.packets === 0) return 'nothing was stopped since the agent started'
   return `${hits.packets} packets stopped for ${hits.decisions} decisions since the agent started`
 }
 

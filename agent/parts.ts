@@ -284,7 +284,10 @@ export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<P
   })
   const healer = new Healer({ heal: courses.heal, healed: courses.healed, monotonic })
   const idle = () => enforcer.idle && reporter.idle
-  const hits = new Hits({ firewall, wished, now, monotonic })
+  const hits = new Hits({
+    ...{ firewall, wished, now, monotonic },
+    health: (problem) => troubles.set('hits', problem),
+  })
   const tidy = new Tidy({ idle, collect: collectGarbage })
   const started = now()
   const described: Described = {

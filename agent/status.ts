@@ -24,9 +24,9 @@ export const AgentStatus = z.object({
   claims: z.number(),
   elements: z.number(),
   /** Of the claims those that are more than a plain block. */
-  scoped: z.number().optional(),
+  scoped: z.number(),
   /** Since the agent started: decisions that stopped something, and packets. */
-  hits: z.object({ decisions: z.number(), packets: z.number() }).optional(),
+  hits: z.object({ decisions: z.number(), packets: z.number() }),
   /** Lists that are enforced as a whole. */
   feeds: z.array(FeedReceipt).optional(),
   /** Standing rules of its audiences. */

@@ -12,6 +12,7 @@ export type Part =
   | 'feeds'
   | 'posture'
   | 'sensor'
+  | 'hits'
 
 /** The gravest first. */
 const parts: readonly Part[] = [
@@ -24,6 +25,7 @@ const parts: readonly Part[] = [
   'feeds',
   'posture',
   'sensor',
+  'hits',
   'service',
 ]
 

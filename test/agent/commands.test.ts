@@ -111,6 +111,8 @@ test('status is yes only for a node that enforces, is connected, and has no prob
     cursor: '',
     claims: 2,
     elements: 3,
+    scoped: 1,
+    hits: { decisions: 0, packets: 0 },
     receipts_waiting: 0,
     receipts_given_up: 0,
     problems: [] as { part: string; code: string; message: string }[],
@@ -121,9 +123,13 @@ test('status is yes only for a node that enforces, is connected, and has no prob
   assert.equal(well.code, 0)
   assert.match(well.out, /^enforcing {2}yes, by netlink$/m)
   assert.match(well.out, /^blocks {5}2 decisions, 3 elements in the kernel$/m)
+  assert.match(well.out, /^scoped {5}1 of them by direction, interface, protocol, port or rate$/m)
+  assert.match(well.out, /^hits {7}nothing was stopped since the agent started$/m)
+  status.hits = { decisions: 2, packets: 40 }
   status.problems.push({ part: 'disk', code: 'internal', message: 'the disk is \u001b[31mfull' })
   const ill = await call('status')
   assert.equal(ill.code, 3)
+  assert.match(ill.out, /^hits {7}40 packets stopped for 2 decisions since the agent started$/m)
   assert.match(ill.out, /^problem {4}disk: the disk is \\u\{1b\}\[31mfull$/m)
   assert.equal(JSON.parse((await call('status', ['--json'])).out).claims, 2)
   close()

@@ -103,12 +103,15 @@ test('a renewed decision goes on counting, a lifted one is forgotten', async () 
 })
 
 test('a kernel that cannot be read leaves the blocks alone and says why nothing is counted', async () => {
-  const { wish, hits, fail } = counting()
+  const { wish, hits, fail, problem } = counting()
   wish(1, '203.0.113.7')
   fail(new Problem('kernel_refused', 'no such set'))
   await hits.read()
-  assert.equal(hits.problem?.message, 'no such set')
+  assert.equal(problem()?.message, 'no such set')
   assert.deepEqual(hits.news(), [])
+  fail(undefined)
+  await hits.read()
+  assert.equal(problem(), undefined)
 })
 
 test('nothing is read while nothing is in force', async () => {
@@ -121,21 +124,28 @@ function counting() {
   const wished = new Wished()
   const found = new Map<string, Hit>()
   let [elapsed, count] = [0, 0]
-  let problem: Problem | undefined
+  let refusal: Problem | undefined
+  let told: Problem | undefined
   const firewall = {
     enforcing: true,
     hits: async () => {
       count++
-      if (problem) throw problem
+      if (refusal) throw refusal
       return [...found.values()]
     },
   }
-  const hits = new Hits({ firewall, wished, now: () => today, monotonic: () => elapsed })
+  const hits = new Hits({
+    ...{ firewall, wished, now: () => today, monotonic: () => elapsed },
+    health: (problem) => {
+      told = problem
+    },
+  })
   return {
     hits,
     reads: () => count,
-    fail: (why: Problem) => {
-      problem = why
+    problem: () => told,
+    fail: (why: Problem | undefined) => {
+      refusal = why
     },
     pass: (ms: number) => {
       elapsed += ms

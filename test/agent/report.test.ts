@@ -111,3 +111,35 @@ function answers(from: number, count: number): Answer[] {
     seq: 1,
   }))
 }
+
+test('a heartbeat counts as heard only when the service has answered', async () => {
+  const heard: unknown[] = []
+  let away = true
+  const hit = { decision: decision(1), packets: 3, last: today }
+  const reporter = new Reporter({
+    service: {
+      ask: async () => {
+        if (away) throw new Problem('service_unreachable', 'away')
+        return { time: today }
+      },
+      text: assert.fail,
+      stream: assert.fail,
+      close: () => {},
+    },
+    now: () => today,
+    monotonic: () => 0,
+    state: () => ({
+      ...{ version: '1', backend: 'nft', enforcing: true, cursor: '', claims: 1, elements: 1 },
+      ...{ clock_offset_ms: 0, started: today, hits: [hit] },
+    }),
+    measured: () => {},
+    heard: ({ hits }) => heard.push(hits),
+    happened: () => {},
+    loading: () => false,
+  })
+  await assert.rejects(reporter.heartbeat())
+  assert.deepEqual(heard, [])
+  away = false
+  await reporter.heartbeat()
+  assert.deepEqual(heard, [[hit]])
+})
