@@ -10,6 +10,7 @@ import { manifests } from './tables/manifest.ts'
 import { nodes } from './tables/node.ts'
 import { notices } from './tables/notice.ts'
 import { policies } from './tables/policy.ts'
+import { postures } from './tables/posture.ts'
 import { proposals, reviews } from './tables/review.ts'
 import { running } from './tables/run.ts'
 
@@ -22,6 +23,7 @@ export const table: readonly Command[] = [
   ...nodes,
   ...agent,
   ...policies,
+  ...postures,
   ...proposals,
   ...administration,
   ...notices,
