@@ -22,7 +22,13 @@ export const floodMs = 600_000
 
 /** What was told, until nothing of it is left in the window. */
 type Told = { window: number; update: number; count: number; until: number }
-type Scan = { source: Address; attempts: readonly Attempt[]; hosts: string[]; count: number }
+type Scan = {
+  from: string
+  source: Address
+  attempts: readonly Attempt[]
+  hosts: string[]
+  count: number
+}
 
 /** An address as attempts have it. */
 export function bytesOf({ bytes }: Address): string {
@@ -46,7 +52,7 @@ export class ScanCounter {
     const reports: ScanReport[] = []
     let untold = 0
     for (const scan of scans) {
-      const known = this.#told.get(scan.source.text)
+      const known = this.#told.get(scan.from)
       if (!known && this.#told.size >= mostScans) untold++
       else reports.push(...this.#tell(scan, known, now))
     }
@@ -77,7 +83,7 @@ export class ScanCounter {
     const window = known?.window ?? now - ages.oldest
     const update = known ? known.update + 1 : 0
     const until = now + this.#on.windowMs
-    this.#told.set(scan.source.text, { window, update, count: scan.count, until })
+    this.#told.set(scan.from, { window, update, count: scan.count, until })
     const hosts = scan.hosts.slice(0, mostNamed).map((host) => address(host).text)
     return [
       {
@@ -123,7 +129,7 @@ function weigh(attempts: readonly Attempt[], own: ReadonlySet<string>): Scan {
   }
   const [first = ''] = sources
   const source = sources.size === 1 ? address(first) : widen(address(first), 64)
-  return { source, attempts, hosts: [...hosts], count: tried.size }
+  return { from: origin(first), source, attempts, hosts: [...hosts], count: tried.size }
 }
 
 function address(bytes: string): Address {

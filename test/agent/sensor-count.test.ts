@@ -152,6 +152,19 @@ describe('the port-scan sensor', () => {
     )
   })
 
+  test('tells of one /64 once, also when a second host of it joins', () => {
+    const { scan, later } = sensor()
+    scan('2001:db8:a::7', 15)
+    assert.equal(later(2_000).length, 1)
+    scan('2001:db8:a::8', 10, 100)
+    assert.deepEqual(later(2_000), [])
+    scan('2001:db8:a::8', 10, 110)
+    assert.deepEqual(
+      later(2_000).map((one) => one.kind === 'scan' && [one.source, one.update, one.count]),
+      [['2001:db8:a::/64', 1, 35]],
+    )
+  })
+
   test('leaves alone whom it is told to', () => {
     const { scan, later } = sensor({ spared: '203.0.113.7' })
     scan('203.0.113.7', 100)

@@ -221,16 +221,7 @@ function memoryTable() {
     remove: async () => void kernel.done.push('remove'),
     close() {},
   }
-  return {
-    ...kernel,
-    table,
-    get done() {
-      return kernel.done
-    },
-    set gone(value: boolean) {
-      kernel.gone = value
-    },
-  }
+  return Object.assign(kernel, { table })
 }
 
 function protectedList(...texts: string[]): readonly Protected[] {
