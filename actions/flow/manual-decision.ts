@@ -40,7 +40,8 @@ export function manualDecision(
     rule: null,
     target: target.text,
     offender: null,
-    direction: direction ?? defaults.direction,
+    // Whoever is let in is to be answered too.
+    direction: direction ?? (measure.action === 'allow' ? 'both' : defaults.direction),
     audience: [...(audience ?? defaults.audience)],
     lengthMs: length,
     created: now,

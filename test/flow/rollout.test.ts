@@ -104,6 +104,38 @@ describe('a wide block', () => {
     assert.match((await service.ask('GET', `/v1/journal?subject=${id}`)).text, /at_once/)
   })
 
+  test('that needs two people is tried when the second has agreed', async (t) => {
+    const two = 'review: { second_approver: { ipv4_prefix: 25, ipv6_prefix: 56 } }\n'
+    const service = await open(t, { policy: policy + two })
+    const body = { target: wide, for: '1h', reason: 'test' }
+    const asked = await service.ask('POST', '/v1/decisions', { body })
+    const id = asked.body.decision?.id ?? ''
+    assert.deepEqual(await standing(service), { all: [], canary: [] })
+    const token = await service.token(['review'])
+    const approved = { body: { reason: 'test' }, token }
+    await service.ask('POST', `/v1/decisions/${id}/approve`, approved)
+    assert.deepEqual(await standing(service), { all: [], canary: [id] })
+  })
+
+  test('that limits is tried first too, and an allow is not', async (t) => {
+    const service = await open(t)
+    const rate = { packets: 20, per: 'second', burst: 40 }
+    const limit = await block(service, { action: 'limit', rate })
+    const allow = await block(service, { action: 'allow' })
+    assert.deepEqual(await standing(service), { all: [allow.id], canary: [limit.id] })
+  })
+
+  test('that is prolonged or lifted meanwhile stays with the canary', async (t) => {
+    const service = await open(t)
+    const { id } = await block(service)
+    await service.ask('POST', `/v1/decisions/${id}/extend`, { body: { for: '2h', reason: 'test' } })
+    assert.deepEqual(await standing(service), { all: [], canary: [id] })
+    await service.ask('POST', `/v1/decisions/${id}/lift`, { body: { reason: 'test' } })
+    await pass(service, 60_000)
+    assert.deepEqual(await standing(service), { all: [], canary: [] })
+    assert.equal((await show(service, id))?.state, 'ended')
+  })
+
   test('is not ordered while no canary is well, with what to do', async (t) => {
     const service = await open(t)
     await pass(service, 0)

@@ -124,7 +124,7 @@ describe('what is allowed', () => {
 
   test('is not blocked by the policy meanwhile, and is again when its time is over', async (t) => {
     const service = await open(t)
-    await order(service, { action: 'allow', direction: 'both' })
+    await order(service, { action: 'allow' })
     await service.alert(record('203.0.113.7'))
     const [noted] = (await service.ask('GET', '/v1/decisions?state=noted')).body.decisions
     assert.equal(noted?.outcome, 'ignore')

@@ -56,6 +56,29 @@ group('a decision', () => {
     })
   })
 
+  test('that limits or allows, and to what only, is called so', () => {
+    const rate = { packets: 20, per: 'second', burst: 40 } as const
+    const limit = {
+      ...decision,
+      measure: { action: 'limit', rate },
+      scope: { protocol: 'tcp', ports: ['22'] },
+    } as const
+    const { title, text } = describe(line({ action: 'decision.wait', after: judged }), 'c', limit)
+    assert.match(title, /limit 203\.0\.113\.7 to 20 packets a second/)
+    assert.match(text, /coming in, only tcp port 22, on group web/)
+    const allow = { ...decision, measure: { action: 'allow' } } as const
+    const lifted = describe(line({ action: 'decision.lift', after: judged }), 'c', allow)
+    assert.equal(lifted.title, 'Allow of 203.0.113.7 lifted')
+  })
+
+  test('that was taken back from the few that tried it is urgent, and says why', () => {
+    const after = { target: '203.0.113.0/24', reason: 'web-1 has not been heard of for 45s' }
+    const told = describe(line({ action: 'decision.halt', after }), 'c', decision)
+    assert.equal(told.urgency, 'high')
+    assert.equal(told.title, 'Waits for a person: block of 203.0.113.0/24 was halted')
+    assert.match(told.text, /taken back there: web-1 has not been heard of for 45s/)
+  })
+
   test('that somebody answered before the notice went says so first', () => {
     const told = line({ action: 'decision.wait', after: judged })
     const { text } = describe(told, 'c', { ...decision, state: 'declined', actor: 'token/anna' })

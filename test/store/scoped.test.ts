@@ -8,7 +8,9 @@ import {
   findDecision,
   insertDecisions,
 } from '../../actions/store/decisions.ts'
+import { hitsOf, putHits } from '../../actions/store/hits.ts'
 import * as fourth from '../../actions/store/migrations/0004.ts'
+import { removeDecisions } from '../../actions/store/retention.ts'
 import { rolloutsDue } from '../../actions/store/rollouts.ts'
 import { openSqlite } from '../../actions/store/sqlite.ts'
 import { openStore, type Store } from '../../actions/store/store.ts'
@@ -50,6 +52,18 @@ test('a decision of before is a plain block', async (t) => {
     await fourth.up(tx as unknown as Kysely<unknown>)
   })
   assert.deepEqual(await findDecision(store.read, waiting.id), waiting)
+})
+
+test('what nodes stopped by a decision goes with it', async (t) => {
+  const store = await open(t)
+  const left = await store.write(async (tx) => {
+    await insertDecisions(tx, [waiting])
+    await putHits(tx, 'web-01', [{ decision: waiting.id, packets: 3, last: now }])
+    assert.deepEqual((await hitsOf(tx, [waiting.id])).get(waiting.id), { packets: 3, last: now })
+    await removeDecisions(tx, [waiting.id])
+    return hitsOf(tx, [waiting.id])
+  })
+  assert.equal(left.size, 0)
 })
 
 test('what is allowed, and what is tried on a few nodes, is found without a look at all decisions', async (t) => {
