@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { ownNamespace } from '../namespace.ts'
-import { type Figure, markdownRow, meets } from './figure.ts'
+import { type Figure, markdownRow, meets, printValue } from './figure.ts'
 import { measurements } from './measure.ts'
 
 const { values } = parseArgs({
@@ -31,6 +31,9 @@ if (skip) {
   process.exit(1)
 }
 
+// So that what was made for the measurement under way is removed all the same.
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(130))
+
 console.error(`Node ${process.version}, ${availableParallelism()} cores`)
 const figures: Figure[] = []
 for (const name of wanted) {
@@ -45,6 +48,6 @@ process.exit(0)
 function line(figure: Figure): string {
   const met = meets(figure)
   const mark = met === undefined ? ' ' : met ? '✓' : '✗'
-  const { name, value, unit, goal, detail } = figure
-  return `${mark} ${name.padEnd(38)} ${String(value).padStart(9)} ${unit.padEnd(12)} ${goal.padEnd(8)} ${detail}`
+  const { name, goal, detail } = figure
+  return `${mark} ${name.padEnd(38)} ${printValue(figure).padStart(22)} ${goal.padEnd(8)} ${detail}`
 }

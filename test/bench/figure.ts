@@ -11,16 +11,26 @@ export function percentile(samples: readonly number[], share: number): number {
 
 export function meets({ value, goal }: Figure): boolean | undefined {
   const [comparison, bound] = goal.split(' ')
-  if (bound === undefined) return undefined
+  if (bound === undefined || Number.isNaN(value)) return undefined
   return comparison === '<=' ? value <= Number(bound) : value >= Number(bound)
+}
+
+/** A row that says why there is no figure. */
+export function unmeasured(name: string, why: string): Figure {
+  return { name, value: Number.NaN, unit: '', goal: '', detail: `not measured: ${why}` }
+}
+
+/** What stands where the figure would. */
+export function printValue({ value, unit }: Figure): string {
+  return Number.isNaN(value) ? '–' : `${value} ${unit}`
 }
 
 /** Rows of the table in the README. */
 export function markdownRow(figure: Figure): string {
   const met = meets(figure)
   const mark = met === undefined ? '' : met ? 'met' : 'not met'
-  const { name, value, unit, goal, detail } = figure
-  return `| \`${name}\` | ${value} ${unit} | ${goal} | ${mark} | ${detail} |`
+  const { name, goal, detail } = figure
+  return `| \`${name}\` | ${printValue(figure)} | ${goal} | ${mark} | ${detail} |`
 }
 
 export function rounded(value: number): number {

@@ -3,7 +3,8 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import type { PacketAnswer, PacketOrder } from './packets-process.ts'
+import { hardwareAddress, targetAddress } from './frames.ts'
+import type { PacketAnswer, PacketOrder, Sent } from './packets-process.ts'
 
 export type Sender = {
   flood(first: number, sources: number, ms: number): Promise<Sent>
@@ -15,13 +16,10 @@ export type Sender = {
   roundTrips(first: number, times: number): Promise<number[]>
   close(): Promise<void>
 }
-export type Sent = { sent: number; ms: number }
 
 const run = promisify(execFile)
 const name = 'sender'
 const link = 'v-sender'
-/** Both ends have it, and nobody asks for neighbours. */
-const hardware = '02:00:00:00:00:01'
 
 /** `inReceiver` goes before a command that is to run at this end: nothing, or `ip netns exec <name>`. */
 export async function openSender(receiver?: string): Promise<Sender> {
@@ -34,11 +32,11 @@ export async function openSender(receiver?: string): Promise<Sender> {
       `${inReceiver}ip link add ${link} type veth peer name eth0`,
       `${inReceiver}ip link set eth0 netns ${name}`,
       ...[`${inReceiver}ip link set ${link}`, `${inSender}ip link set eth0`].flatMap((device) => [
-        `${device} address ${hardware} arp off`,
+        `${device} address ${hardwareAddress} arp off`,
         `${device} up`,
       ]),
       `${inReceiver}ip link set lo up`,
-      `${inReceiver}ip addr replace 198.51.100.1/32 dev lo`,
+      `${inReceiver}ip addr replace ${targetAddress}/32 dev lo`,
       `${inReceiver}ip route add 198.18.0.0/15 dev ${link}`,
     ].join('\n'),
   ]).catch(async (error: unknown) => {

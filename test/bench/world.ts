@@ -61,6 +61,8 @@ export async function makeWorld(
   { list = [], filled = 0 }: Wanted = {},
 ): Promise<World> {
   const dir = mkdtempSync(join(tmpdir(), 'cordon-bench-'))
+  const remove = () => rmSync(dir, { recursive: true, force: true })
+  process.once('exit', remove)
   const namespaces = Array.from({ length: nodes }, (_, index) => `b${index}`)
   for (const name of namespaces) execFileSync('ip', ['netns', 'add', name])
   const policy = join(dir, 'policy.yaml')
@@ -124,7 +126,8 @@ export async function makeWorld(
       listener.close()
       await Promise.all([end(world.service), world.fleet && end(world.fleet)])
       for (const name of namespaces) execFileSync('ip', ['netns', 'delete', name])
-      rmSync(dir, { recursive: true, force: true })
+      process.off('exit', remove)
+      remove()
     },
   }
   return world
