@@ -12,8 +12,8 @@ import {
 
 export class IptablesRules {
   readonly #iptables: Iptables
-  /** As they were after the last change of ours. */
-  #left = new Map<Family, string>()
+  /** As everything was after the last change of ours. */
+  readonly #left = new Map<Family, Saved>()
 
   constructor(iptables: Iptables) {
     this.#iptables = iptables
@@ -21,14 +21,15 @@ export class IptablesRules {
 
   /** What follows from scoped orders is left as it is where it is there: it is written anew right after. */
   async mend(): Promise<void> {
-    await this.#each(async (family, saved) => {
+    this.#left.clear()
+    await this.#each((family, saved) => {
       const tables = joined(fixedTables(family), missing(scopedTables(family, []), saved))
       return writeTables(saved, tables, () => true)
     })
   }
 
   async setScoped(groups: readonly Placed[]): Promise<void> {
-    await this.#each(async (family, saved) => {
+    await this.#each((family, saved) => {
       const fixed = fixedTables(family)
       const isFixed = (table: string, chain: string) =>
         Object.entries(fixed).some(([name, { chains }]) => name === table && chain in chains)
@@ -38,7 +39,7 @@ export class IptablesRules {
 
   async remove(): Promise<void> {
     for (const family of this.#iptables.families) {
-      const { script, empty } = removeTables(readSaved(await this.#iptables.save(family)))
+      const { script, empty } = removeTables(await this.#save(family))
       if (script !== '') await this.#iptables.restore(family, script)
       for (const table of empty) await this.#iptables.dropTable(family, table)
     }
@@ -48,16 +49,26 @@ export class IptablesRules {
   /** Whether they are as we left them. */
   async intact(): Promise<boolean> {
     for (const [family, left] of this.#left)
-      if (ownParts(readSaved(await this.#iptables.save(family))) !== left) return false
+      if (ownParts(await this.#save(family)) !== ownParts(left)) return false
     return true
   }
 
-  async #each(scriptFor: (family: Family, saved: Saved) => Promise<string>): Promise<void> {
+  /** What others changed since we looked can make a script fail, and then it is written again for what is there now. */
+  async #each(scriptFor: (family: Family, saved: Saved) => string): Promise<void> {
     for (const family of this.#iptables.families) {
-      const script = await scriptFor(family, readSaved(await this.#iptables.save(family)))
-      if (script !== '') await this.#iptables.restore(family, script)
-      this.#left.set(family, ownParts(readSaved(await this.#iptables.save(family))))
+      const known = this.#left.get(family)
+      const write = async (saved: Saved) => {
+        const script = scriptFor(family, saved)
+        if (script !== '') await this.#iptables.restore(family, script)
+      }
+      if (known) await write(known).catch(async () => write(await this.#save(family)))
+      else await write(await this.#save(family))
+      this.#left.set(family, await this.#save(family))
     }
+  }
+
+  async #save(family: Family): Promise<Saved> {
+    return readSaved(await this.#iptables.save(family))
   }
 }
 

@@ -1,0 +1,328 @@
+/** One suite of real packets over every back end: on the node and through it, over IPv4 and IPv6. */
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { readAddress } from '#contract/address.ts'
+import type { Firewall } from '../../agent/kernel/firewall.ts'
+import { block, decision, today } from '../agent/signer.ts'
+import { delivers, type Host, host, ownNamespace, type Party, thisNode } from '../namespace.ts'
+import {
+  type Case,
+  cases,
+  type Path,
+  type Place,
+  paths,
+  places,
+  type Step,
+  unsupported,
+} from './cases.ts'
+import { type BackEnd, conformingNode, everyBackEnd } from './conforming.ts'
+
+const kernel = await ownNamespace(import.meta.url)
+const folder = mkdtempSync(join(tmpdir(), 'cordon-conformance-'))
+let [attacker, inner]: Host[] = []
+let node: Party
+
+before(async () => {
+  if (kernel.skip) return
+  node = await thisNode()
+  attacker = await host('attacker', ['203.0.113.0/24', '2001:db8:a::/48'])
+  inner = await host('inner', ['192.0.2.128/25', '2001:db8:b::/48'])
+})
+after(async () => {
+  rmSync(folder, { recursive: true })
+  for (const party of [attacker, inner, kernel.skip ? undefined : node]) await party?.close()
+})
+
+for (const backEnd of everyBackEnd)
+  describe(`through ${backEnd.name}`, { skip: kernel.skip || backEnd.skip() }, () => {
+    let firewall: Firewall
+    let agent: ReturnType<typeof conformingNode>
+
+    before(async () => {
+      firewall = await backEnd.make()
+      agent = conformingNode(firewall, folder)
+      await agent.heal()
+    })
+    after(async () => {
+      await agent.stop()
+      await firewall.close()
+    })
+
+    for (const one of cases)
+      test(one.name, async () => {
+        const refusals = await carryOut(one)
+        const cannot = unsupported[backEnd.name]?.includes(one.name) ?? false
+        assert.deepEqual(refusals, cannot ? ['unsupported', 'unsupported'] : [])
+        await agent.liftAll()
+        for (const half of ['a', 'b'] as const) await firewall.emptyFeeds(half)
+      })
+
+    /** Resolves to the codes of what was refused, after which nothing more is tried. */
+    async function carryOut({ steps }: Case): Promise<string[]> {
+      for (const step of steps) {
+        await take(step)
+        const refused = refusalsOf(step)
+        if (refused.length > 0) return refused
+        if (step.stops && !step.counts) await stopsOnly(step.stops)
+        for (const place of places) {
+          for (const [path, packets, pass] of step.counts ?? [])
+            assert.equal(await passing(place, path, packets), pass, `${place.family} ${path}`)
+          if (step.told) assert.match(await connecting(place), /ECONNREFUSED/)
+        }
+        if (step.counts && step.stops) await stopsOnly(step.stops)
+      }
+      return []
+    }
+
+    async function take({ orders, list, never }: Step): Promise<void> {
+      if (list) {
+        const networks = places.flatMap(list.networks).map(readAddress)
+        const elements = networks.map((address) => ({ address, timeoutMs: 60_000 }))
+        assert.equal(await firewall.fillFeeds(list.half, elements), networks.length)
+      }
+      if (never) {
+        const addresses = places.flatMap(never).map(readAddress)
+        await agent.protect(addresses.map((address) => ({ address, why: 'a gateway' })))
+      }
+      if (orders) await agent.order(...places.flatMap(orders))
+    }
+
+    function refusalsOf({ orders }: Step): string[] {
+      return places
+        .flatMap((place) => orders?.(place) ?? [])
+        .flatMap((action) => {
+          const answer = agent.answerTo(action.decision)
+          return answer?.status === 'refused' ? [String(answer.code)] : []
+        })
+    }
+
+    test('the kernel alone keeps the times: what ends, is extended, shortened, and held twice', async () => {
+      const hosts = (place: Place) =>
+        ['21', '22', '23', '24', '25'].map((end) => place.him.replace(/7$/, end))
+      const soon = today + 900
+      const orders = (place: Place, only: readonly number[], not_after: number) =>
+        only.map((index) =>
+          block(0, {
+            decision: decision(place.number + index),
+            target: hosts(place)[index % 10] ?? '',
+            not_after,
+          }),
+        )
+      const each = (only: readonly number[], end: number) =>
+        agent.order(...places.flatMap((place) => orders(place, only, end)))
+      // Which ends, which is extended, which is shortened, which is held by two decisions; and an allow that ends.
+      await each([0, 1, 3], soon)
+      await each([2, 13, 4], today + 600_000)
+      await each([1], today + 600_000)
+      await each([2], soon)
+      await agent.order(
+        ...places.flatMap((place) =>
+          orders(place, [14], soon).map((order) => ({ ...order, action: 'allow' as const })),
+        ),
+      )
+      const now = () =>
+        Promise.all(
+          places.flatMap((place) => hosts(place).map((from) => arrives(place, 'comes', from))),
+        )
+      assert.deepEqual(
+        await now(),
+        [...places].flatMap(() => [false, false, false, false, true]),
+      )
+      const later = [...places].flatMap(() => [true, false, true, false, false])
+      const deadline = performance.now() + 5_000
+      while (!same(await now(), later)) {
+        assert.ok(performance.now() < deadline, `it is ${await now()}`)
+        await pause(50)
+      }
+      await agent.liftAll()
+    })
+
+    test('an established connection is cut at once', async () => {
+      for (const place of places) {
+        const connection = await theAttacker().open(place.him, place.node)
+        await theAttacker().say(connection, `early ${place.family} ${backEnd.name}`)
+        assert.equal(await node.arrived(`early ${place.family} ${backEnd.name}`, 2_000), true)
+        await agent.order(block(0, { target: place.him, decision: decision(place.number) }))
+        await theAttacker().say(connection, `late ${place.family} ${backEnd.name}`)
+        assert.equal(await arrives(place, 'neighbour'), true)
+        assert.equal(await node.arrived(`late ${place.family} ${backEnd.name}`, 30), false)
+      }
+      await agent.liftAll()
+    })
+
+    test('what is stopped is counted for whom it was from', async () => {
+      await agent.order(block(0, { target: '203.0.113.77' }))
+      const [place = assert.fail()] = places
+      for (let packet = 0; packet < 3; packet++) await arrives(place, 'comes', '203.0.113.77')
+      const hit = (await firewall.hits()).find(({ address }) => address === '203.0.113.77')
+      assert.equal(hit?.packets, 3)
+      assert.ok(hit.agoMs < 10_000)
+      await agent.liftAll()
+    })
+
+    test('whatever else is ordered, replaced and healed, nothing of what stands passes meanwhile', async () => {
+      const standing = places.flatMap((place) => [
+        block(0, { target: place.him, decision: decision(place.number) }),
+      ])
+      await agent.order(...standing)
+      for (const place of places) {
+        const mark = `gap ${place.family} ${backEnd.name}`
+        await theAttacker().flood(place.him, place.node, mark)
+        for (let round = 0; round < 2; round++) {
+          await agent.order(
+            block(7, { target: place.neighbour, response: 'reject' }),
+            block(8, { target: place.network, not_after: today + 700_000 + round }),
+          )
+          await agent.heal()
+        }
+        const sent = await theAttacker().stopFlood()
+        assert.ok(sent > 20, `only ${sent} packets were tried`)
+        assert.equal(await theAttacker().send(place.him, place.node, mark), true)
+        assert.equal(await arrives(place, 'goes'), true)
+        assert.equal(await node.count(mark), 0)
+      }
+      await agent.liftAll()
+    })
+
+    test('after somebody flushed everything it is healed', async () => {
+      const stopped: readonly Path[] = ['goes', 'passesTo', 'neighbour']
+      await agent.order(
+        ...places.flatMap((place) => [
+          block(0, { target: place.network, direction: 'both', decision: decision(place.number) }),
+          { ...block(1 + place.number), target: place.him, action: 'allow' as const },
+        ]),
+      )
+      await stopsOnly(stopped)
+      for (const command of backEnd.flush) shell(command)
+      await stopsOnly([])
+      await agent.heal()
+      await stopsOnly(stopped)
+      await agent.liftAll()
+    })
+
+    test('clearing leaves the rules of others, and all that filters, as they were before', async () => {
+      await firewall.clear()
+      loadTables(backEnd)
+      const before = rulesOfAll()
+      await agent.heal()
+      await agent.order(
+        ...[...cases].flatMap(({ steps }) =>
+          steps.flatMap(({ orders }) => places.flatMap((at) => orders?.(at) ?? [])),
+        ),
+      )
+      assert.notEqual(rulesOfAll(), before)
+      await firewall.clear()
+      assert.equal(rulesOfAll(), before)
+      await firewall.clear()
+      await stopsOnly([])
+      unloadTables(backEnd)
+    })
+  })
+
+async function stopsOnly(stopped: readonly Path[]): Promise<void> {
+  const found = await Promise.all(
+    places.map(async (place) => [
+      place.family,
+      await Promise.all(paths.map(async (path) => [path, await arrives(place, path)])),
+    ]),
+  )
+  const wanted = places.map(({ family }) => [
+    family,
+    paths.map((path) => [path, !stopped.includes(path)]),
+  ])
+  assert.deepEqual(found, wanted)
+}
+
+async function passing(place: Place, path: Path, packets: number): Promise<number> {
+  let count = 0
+  for (let packet = 0; packet < packets; packet++) if (await arrives(place, path)) count++
+  return count
+}
+
+function arrives(place: Place, path: Path, him = place.him): Promise<boolean> {
+  const { node: here, neighbour, behind } = place
+  switch (path) {
+    case 'comes':
+      return delivers(theAttacker(), him, node, here)
+    case 'goes':
+      return delivers(node, here, theAttacker(), him)
+    case 'passesFrom':
+      return delivers(theAttacker(), him, theInner(), behind)
+    case 'passesTo':
+      return delivers(theInner(), behind, theAttacker(), him)
+    case 'neighbour':
+      return delivers(theAttacker(), neighbour, node, here)
+  }
+}
+
+function connecting({ him, node: here }: Place): Promise<string> {
+  return theAttacker()
+    .open(him, here)
+    .then(
+      () => 'open',
+      (error: unknown) => String(error),
+    )
+}
+
+function theAttacker(): Host {
+  return attacker ?? assert.fail('there is no attacker')
+}
+
+function theInner(): Host {
+  return inner ?? assert.fail('there is no machine behind')
+}
+
+function same(one: readonly unknown[], other: readonly unknown[]): boolean {
+  return one.every((value, index) => value === other[index])
+}
+
+function shell(command: string): string {
+  return execFileSync('sh', ['-c', command], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+}
+
+/** Somebody else's rules, in every chain that Cordon may use. */
+function loadTables({ name }: BackEnd): void {
+  for (const program of programsOf(name))
+    for (const [table, chains] of Object.entries(usedChains))
+      for (const chain of chains) shell(`${program} -w -t ${table} -A ${chain} -p 254 -j DROP`)
+}
+
+const usedChains = {
+  raw: ['PREROUTING', 'OUTPUT'],
+  mangle: ['FORWARD'],
+  filter: ['INPUT', 'FORWARD', 'OUTPUT'],
+}
+
+function unloadTables({ name }: BackEnd): void {
+  for (const program of programsOf(name))
+    for (const table of Object.keys(usedChains)) shell(`${program} -w -t ${table} -F`)
+}
+
+function programsOf(name: BackEnd['name']): string[] {
+  const variant = /iptables(-\w+)/.exec(name)?.[1]
+  return variant === undefined ? [] : [`iptables${variant}`, `ip6tables${variant}`]
+}
+
+/** All that filters, but for what counts. */
+function rulesOfAll(): string {
+  const saves = ['iptables', 'ip6tables'].flatMap((program) =>
+    ['-legacy', '-nft'].map((variant) => `${program}${variant}-save`),
+  )
+  const rules = ['nft list ruleset', ...saves, 'ipset save'].map((command) => {
+    const [program = ''] = command.split(' ')
+    return shell(`command -v ${program} >/dev/null && ${command} 2>&1 || true`)
+  })
+  return rules
+    .join('\n')
+    .replaceAll(/^#.*$/gm, '')
+    .replaceAll(/\[\d+:\d+\]/g, '')
+    .replaceAll(/packets \d+ bytes \d+/g, '')
+}
