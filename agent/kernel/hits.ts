@@ -11,12 +11,17 @@ export async function readHits(nft: Nft): Promise<Hit[]> {
   return listings.flatMap((listing) => (listing === undefined ? [] : hitsIn(listing)))
 }
 
-/** Elements such as `203.0.113.7 counter packets 2 bytes 89 expires 59m59s988ms`; each packet begins the hour anew. */
+/** Of elements such as `203.0.113.7 counter packets 2 bytes 89 expires 59m59s988ms`; versions differ in the order. */
 export function hitsIn(listing: string): Hit[] {
-  const element = /([0-9a-f.:]+) counter packets (\d+) bytes \d+ (?:timeout \w+ )?expires (\w+)/g
-  return [...listing.matchAll(element)].map(([, address = '', packets, left = '']) => ({
-    address,
-    packets: Number(packets),
-    agoMs: Math.max(0, hitsMs - readDuration(left)),
-  }))
+  const begin = listing.indexOf('elements = {')
+  if (begin < 0) return []
+  const elements = listing.slice(listing.indexOf('{', begin) + 1, listing.indexOf('}', begin))
+  return elements.split(',').flatMap((text) => {
+    const address = /^\s*([0-9a-f.:]+)\s/.exec(text)?.[1]
+    const packets = Number(/ packets (\d+)/.exec(text)?.[1])
+    const left = / expires (\w+)/.exec(text)?.[1]
+    if (address === undefined || left === undefined || !(packets > 0)) return []
+    // Each packet begins the hour anew.
+    return [{ address, packets, agoMs: Math.max(0, hitsMs - readDuration(left)) }]
+  })
 }
