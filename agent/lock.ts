@@ -40,11 +40,15 @@ export function lockFolder(folder: string): () => void {
 const own =
   /^(node\.key|service\.json|memory\.jsonl|dead-man\.json|agent\.lock|status\.sock|ssh\.sock|feeds|posture)(\..*)?$|^lost\+found$/
 
+export function isOwnFile(name: string): boolean {
+  return own.test(name)
+}
+
 /** A folder with other things in it (somebody named /tmp, or /var/lib) is not ours to close. */
 function closeToOthers(folder: string): void {
   const { mode } = statSync(folder)
   if ((mode & 0o077) === 0) return
-  const stranger = readdirSync(folder).find((name) => !own.test(name))
+  const stranger = readdirSync(folder).find((name) => !isOwnFile(name))
   if (stranger !== undefined)
     throw open(folder, mode, `and holds ${stranger.slice(0, 60)}, which is not the agent's`)
   try {

@@ -1,4 +1,4 @@
-/** The agent's commands, as the root command calls them: enrol, run, check, status. */
+/** The agent's commands, as the root command calls them: enrol, run, check, status, clear. */
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
@@ -12,6 +12,7 @@ import type { Environment } from '#contract/settings.ts'
 import { printTime } from '#contract/time.ts'
 import { type AgentOn, runAgent } from './agent.ts'
 import { check } from './check.ts'
+import { type Cleared, clear } from './clear.ts'
 import type { LocalClock } from './clock.ts'
 import { connect } from './connect.ts'
 import { enrol } from './enrol.ts'
@@ -19,9 +20,10 @@ import { chooseFirewall } from './kernel/choose.ts'
 import { freeingSockets } from './kernel/free-sockets.ts'
 import { choosePostureTable } from './kernel/posture-table.ts'
 import { chooseSensorTable } from './kernel/sensor-table.ts'
+import { tracesOf } from './kernel/traces.ts'
 import { type AgentSettings, readAgentSettings } from './settings.ts'
 import { readAgentSection } from './settings-file.ts'
-import { throughSsh } from './ssh-host.ts'
+import { programsOf, throughSsh } from './ssh-host.ts'
 import { type AgentStatus, askStatus } from './status.ts'
 import { linuxPlaces } from './surroundings.ts'
 
@@ -29,14 +31,23 @@ export type Io = {
   out(text: string): void
   err(text: string): void
   environment: Environment
+  /** Where a person can be asked. */
+  screen?: { err: boolean }
+  stdin?(): AsyncIterable<Uint8Array>
 }
 
 /** 0 done, 1 failed, 2 asked wrongly, 3 the answer is no. */
 export type Command = (args: string[], io: Io) => Promise<number>
 
-type Asked = { settings: AgentSettings; json: boolean; words: string[]; name: string | undefined }
+type Asked = {
+  settings: AgentSettings
+  json: boolean
+  words: string[]
+  name: string | undefined
+  flags: { dryRun: boolean; forget: boolean; yes: boolean }
+}
 
-export const commands: Record<'enrol' | 'run' | 'check' | 'status', Command> = {
+export const commands: Record<'enrol' | 'run' | 'check' | 'status' | 'clear', Command> = {
   enrol: command(async ({ settings, json, words, name }, io) => {
     const [token] = words
     if (token === undefined) throw usage('cordon agent enrol <token> [--name <node>]')
@@ -68,6 +79,47 @@ export const commands: Record<'enrol' | 'run' | 'check' | 'status', Command> = {
     io.out(json ? `${JSON.stringify(status)}\n` : printStatus(status))
     return status.enforcing && status.connected && status.problems.length === 0 ? 0 : 3
   }),
+
+  clear: command(clearing),
+}
+
+async function clearing({ settings, json, flags }: Asked, io: Io): Promise<number> {
+  const { dryRun, forget, yes } = flags
+  const { programs, close } = programsOf(settings, () => performance.now())
+  try {
+    const cleared = await clear({
+      ...{ folder: settings.state_dir, dryRun, forget },
+      traces: () => tracesOf(programs),
+      agrees: async (question) => yes || agrees(question, io),
+    })
+    io.out(json ? `${JSON.stringify(cleared)}\n` : printCleared(cleared, dryRun))
+    if (cleared.declined)
+      io.err('hint: the state folder was kept; add --yes to remove what it holds\n')
+    return cleared.declined ? 3 : 0
+  } finally {
+    close()
+  }
+}
+
+function printCleared({ removed, forgotten }: Cleared, dryRun: boolean): string {
+  const [out, file] = dryRun ? ['would take out', 'would remove'] : ['taken out', 'removed']
+  if (removed.length + forgotten.length === 0) return 'there is nothing of Cordon here\n'
+  return [
+    ...removed.map((what) => `${out}: ${printable(what, 2_000)}\n`),
+    ...forgotten.map((name) => `${file}: ${printable(name)}\n`),
+  ].join('')
+}
+
+/** Only who sees the question can answer it. */
+async function agrees(question: string, io: Io): Promise<boolean> {
+  if (!io.screen?.err || !io.stdin) return false
+  io.err(`${printable(question, 1_000)} [y/N] `)
+  let said = ''
+  for await (const piece of io.stdin()) {
+    said += Buffer.from(piece).toString()
+    if (said.includes('\n')) break
+  }
+  return /^\s*(y|yes)\s*$/i.test(said.split('\n')[0] ?? '')
 }
 
 function command(act: (asked: Asked, io: Io) => Promise<number>): Command {
@@ -87,11 +139,18 @@ function command(act: (asked: Asked, io: Io) => Promise<number>): Command {
 async function readAsked(args: string[], environment: Environment): Promise<Asked> {
   const settings = readAgentSettings(environment, await readAgentSection(environment))
   try {
-    const options = { json: { type: 'boolean' }, name: { type: 'string' } } as const
+    const options = {
+      json: { type: 'boolean' },
+      name: { type: 'string' },
+      'dry-run': { type: 'boolean' },
+      forget: { type: 'boolean' },
+      yes: { type: 'boolean' },
+    } as const
     const { values, positionals } = parseArgs({ args, options, allowPositionals: true })
-    return { settings, json: values.json ?? false, words: positionals, name: values.name }
+    const { json = false, name, 'dry-run': dryRun = false, forget = false, yes = false } = values
+    return { settings, json, words: positionals, name, flags: { dryRun, forget, yes } }
   } catch (error) {
-    throw usage('cordon agent enrol|run|check|status [--json]', error)
+    throw usage('cordon agent enrol|run|check|status|clear [--json]', error)
   }
 }
 

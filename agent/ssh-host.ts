@@ -7,6 +7,7 @@ import { listingDump } from './kernel/sensor-listing.ts'
 import { nftSensorTable, printedSensorTable } from './kernel/sensor-table.ts'
 import { remoteNft, sshFirewall } from './kernel/ssh-firewall.ts'
 import { type SshTo, sshLine } from './kernel/ssh-line.ts'
+import { programsHere } from './kernel/traces.ts'
 import type { AgentSettings } from './settings.ts'
 import { remoteHost } from './ssh-surroundings.ts'
 
@@ -54,6 +55,14 @@ export function throughSsh(
     sensor: () =>
       enforcing ? nftSensorTable(nft, async () => listingDump(nft)) : printedSensorTable(print),
   }
+}
+
+/** Where traces are to be looked for: on that host, or on this machine when none is named. Throws `setting_invalid`. */
+export function programsOf(settings: AgentSettings, monotonic: () => number) {
+  const to = sshOf(settings)
+  if (!to) return { programs: programsHere(), close: () => {} }
+  const line = sshLine(to)
+  return { programs: { nft: remoteNft(line, monotonic) }, close: () => line.close() }
 }
 
 function sshOf({ ssh, ssh_key, ssh_known_hosts, backend, state_dir }: AgentSettings) {

@@ -43,7 +43,7 @@ export type Parts = {
   start(): Promise<Handler>
   agent(verb: AgentVerb): Promise<Handler>
 }
-export type AgentVerb = 'enrol' | 'run' | 'check' | 'status'
+export type AgentVerb = 'enrol' | 'run' | 'check' | 'status' | 'clear'
 
 /** The words and options of one call, checked against the table. */
 export type Asked = {

@@ -37,4 +37,17 @@ export const agent: readonly Command[] = [
     more: 'Exit code 3 when it is not well.',
     load: (parts) => parts.agent('status'),
   },
+  {
+    words: ['agent', 'clear'],
+    summary: "Take everything of Cordon out of this host's firewall",
+    arguments: [],
+    options: [
+      { name: 'dry-run', description: 'only say what would be taken out' },
+      { name: 'forget', description: 'also remove what the state folder holds, after asking' },
+      { name: 'yes', description: 'do not ask' },
+    ],
+    example: 'agent clear --dry-run',
+    more: 'Stop the agent first. Exit code 3 when the state folder was to be removed and was kept.',
+    load: (parts) => parts.agent('clear'),
+  },
 ]

@@ -1,0 +1,66 @@
+/** What Cordon left in the packet filter of a host, whatever back end put it there, and how to take it out. */
+import { toProblem } from '#contract/problem.ts'
+import { type Ipset, ipsetProgram } from './ipset-program.ts'
+import { isOurs } from './ipset-sets.ts'
+import { IptablesRules } from './iptables.ts'
+import { type Iptables, iptablesProgram } from './iptables-program.ts'
+import { isOwnChain, readSaved } from './iptables-script.ts'
+import { type Nft, nftProgram } from './nft.ts'
+
+export type Trace = {
+  /** For a person: `table inet cordon`. */
+  what: string
+  /** Throws `no_privilege`, `kernel_refused`. */
+  remove(): Promise<void>
+}
+
+export type Programs = { nft: Nft; ipset?: Ipset; iptables?: Iptables }
+
+export function programsHere(): Programs {
+  return { nft: nftProgram(), ipset: ipsetProgram(), iptables: iptablesProgram() }
+}
+
+/** In the order in which it can be taken out. Programs that are not there left nothing. Throws `no_privilege`. */
+export async function tracesOf({ nft, ipset, iptables }: Programs): Promise<Trace[]> {
+  const tables = await here(async () => tablesIn((await nft.list('list', 'tables')) ?? ''))
+  const chains = iptables ? await here(() => chainsIn(iptables)) : []
+  const sets = ipset
+    ? await here(async () => [...(await ipset.headers()).keys()].filter(isOurs))
+    : []
+  return [
+    ...tables.map((table) => ({
+      what: `table ${table}`,
+      remove: () => nft.run(`delete table ${table}\n`),
+    })),
+    ...(iptables && chains.length > 0
+      ? [{ what: chains.join(', '), remove: () => new IptablesRules(iptables).remove() }]
+      : []),
+    ...sets.map((set) => ({
+      what: `ipset ${set}`,
+      remove: async () => ipset?.run([`destroy ${set}`]),
+    })),
+  ]
+}
+
+function tablesIn(listing: string): string[] {
+  const ours = /^table (inet cordon(?:_posture|_sensor|_selftest_\d+)?)$/gm
+  return [...listing.matchAll(ours)].map(([, table = '']) => table)
+}
+
+async function chainsIn(iptables: Iptables): Promise<string[]> {
+  const found: string[] = []
+  for (const family of iptables.families)
+    for (const [table, { chains }] of readSaved(await iptables.save(family)))
+      for (const chain of chains.filter(isOwnChain))
+        found.push(`${family === 4 ? 'iptables' : 'ip6tables'} ${table} ${chain}`)
+  return found
+}
+
+async function here(look: () => Promise<string[]>): Promise<string[]> {
+  try {
+    return await look()
+  } catch (error) {
+    if (toProblem(error).code === 'firewall_missing') return []
+    throw error
+  }
+}
