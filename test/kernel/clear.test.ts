@@ -117,8 +117,8 @@ async function everything(): Promise<string> {
     run('ip6tables-save', []),
     run('ipset', ['list']),
   ])
-  // The comments hold the time.
-  return listings.map(({ stdout }) => stdout.replaceAll(/^# .*$/gm, '')).join('\n')
+  // The comments hold the time, and elements that of their end.
+  return listings.map(({ stdout }) => stdout.replaceAll(/^# .*$| expires \w+/gm, '')).join('\n')
 }
 
 async function call(args: string[], said = '', state = folder) {
