@@ -1,0 +1,97 @@
+/** What nft is told of scoped orders, and in which order. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { ScopedElement } from '../../agent/kernel/firewall.ts'
+import { scopedState } from '../../agent/kernel/scoped.ts'
+import { changeScoped, freshStanding, type Standing } from '../../agent/kernel/scoped-script.ts'
+import { element } from './scoped.ts'
+
+const port = { port: 22, protocol: 'tcp' } as const
+
+function change(standing: Standing, ...elements: readonly ScopedElement[]) {
+  return changeScoped('cordon', standing, scopedState(elements, 0), 0)
+}
+
+test('what is as it was is told nobody, and what has ended is left out', () => {
+  const one = element('drop', 'in', '203.0.113.7', port)
+  const { standing } = change(freshStanding, one)
+  assert.deepEqual(
+    change(standing, one, element('drop', 'in', '203.0.113.8', { end: 0 })).scripts,
+    [],
+  )
+  assert.deepEqual(change(freshStanding).scripts, [])
+})
+
+test('one more of a kind is added to what is there, and no rule is touched', () => {
+  const one = element('drop', 'in', '203.0.113.7', port)
+  const { standing } = change(freshStanding, one)
+  const { scripts } = change(standing, one, element('drop', 'in', '203.0.113.8', port))
+  assert.deepEqual(scripts, [
+    'add element inet cordon drop_in4_to_port_0_a { 203.0.113.8 . 6 . 22 timeout 0d60s0ms }\n',
+  ])
+})
+
+test('rules turn to a set that takes the place of another only when it is full, and then the other goes', () => {
+  const one = element('drop', 'in', '203.0.113.7', port)
+  const other = element('drop', 'in', '203.0.113.8', port)
+  const { standing } = change(freshStanding, one, other)
+  const { scripts, standing: next } = change(standing, one)
+  const [filling = '', turning = ''] = scripts
+  assert.equal(scripts.length, 2)
+  assert.match(
+    filling,
+    /add set inet cordon drop_in4_to_port_0_b .*\nadd element inet cordon drop_in4_to_port_0_b /,
+  )
+  assert.doesNotMatch(filling, /rule|flush|delete/)
+  assert.match(turning, /delete set inet cordon drop_in4_to_port_0_a\n/)
+  assert.match(turning, /@drop_in4_to_port_0_b goto drop_in4/)
+  assert.match(change(next).scripts.join(), /delete set inet cordon drop_in4_to_port_0_b/)
+})
+
+test('what was found of an earlier time goes when the new is full, and a rate that stays is not taken away', () => {
+  const limit = element('limit', 'in', '203.0.113.7', port)
+  const { scripts } = change(freshStanding, limit)
+  const rate = /add limit inet cordon (rate_\w+)/.exec(scripts.join())?.[1] ?? ''
+  const found = [
+    { kind: 'map', name: 'limit_in4_to_port_0_a' },
+    { kind: 'limit', name: rate },
+    { kind: 'limit', name: 'rate_0123456789abcdef' },
+  ] as const
+  const again = change({ ...freshStanding, found, known: false }, limit).scripts
+  assert.match(again[0] ?? '', /limit_in4_to_port_0_b/)
+  assert.match(again[1] ?? '', /delete map inet cordon limit_in4_to_port_0_a/)
+  const deleted = [...again.join('').matchAll(/delete limit inet cordon (\w+)/g)].map(
+    ([, name]) => name,
+  )
+  assert.deepEqual(deleted, ['rate_0123456789abcdef'])
+})
+
+test('nothing is dropped or rejected but behind the question whether it must never be blocked', () => {
+  const all = (['drop', 'reject', 'allow', 'limit'] as const).flatMap((verdict) =>
+    (['in', 'out', 'forward'] as const).flatMap((way) =>
+      ['203.0.113.7', '2001:db8::7'].flatMap((text) => [
+        element(verdict, way, text),
+        element(verdict, way, text, port),
+      ]),
+    ),
+  )
+  const { scripts } = change({ ...freshStanding, known: false }, ...all)
+  const chains = new Map<string, string[]>()
+  for (const [, chain = '', rule = ''] of scripts
+    .join('')
+    .matchAll(/^add rule inet cordon (\w+) (.*)$/gm))
+    chains.set(chain, [...(chains.get(chain) ?? []), rule])
+  let ends = 0
+  for (const [chain, rules] of chains)
+    for (const [index, rule] of rules.entries()) {
+      if (!/(^| )(drop|reject.*)$/.test(rule) || / goto /.test(rule)) continue
+      ends++
+      assert.ok(
+        rules.slice(0, index).some((one) => /^ip6? [sd]addr @never[46] return$/.test(one)),
+        chain,
+      )
+    }
+  assert.equal(ends, 8 + 16)
+  for (const goal of scripts.join('').matchAll(/goto (\w+)/g))
+    assert.ok(chains.has(goal[1] ?? ''), goal[0])
+})
