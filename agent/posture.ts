@@ -63,7 +63,7 @@ export class Postures {
   #working: Promise<void> | undefined
   #watching: Promise<void> | undefined
   #retryMs = retryMs.first
-  /** Ends the pause of what waits, when there is something newer. */
+  /** Ends the pauses of a trial. */
   #nudge = new AbortController()
   /** Ends the pause of who waits for a time of the week, when other rules hold. */
   #moved = new AbortController()
@@ -106,8 +106,8 @@ export class Postures {
     const { memory } = this.#on
     this.#wanted.delete(audience)
     if (!memory.confirmed.has(audience) && memory.trial?.audience !== audience) return
+    if (memory.trial?.audience === audience) this.#hurry()
     this.#forget(audience)
-    this.#hurry()
     this.#keep()
     void this.#enforceOrSay()
   }
@@ -197,11 +197,11 @@ export class Postures {
   #want(claims: PostureClaims): void {
     this.#wanted.set(claims.aud, claims)
     this.#retryMs = retryMs.first
-    this.#hurry()
+    if (this.#on.memory.trial?.audience === claims.aud) this.#hurry()
     this.#work()
   }
 
-  /** Whatever waits looks anew. */
+  /** What is on trial is not wanted any more. */
   #hurry(): void {
     this.#nudge.abort()
     this.#nudge = new AbortController()

@@ -102,7 +102,7 @@ function serviceRule(
   return {
     rule: 'service',
     ...common,
-    ...(from !== 'any' && { from: sourcesOf(from) }),
+    ...(from && { from: sourcesOf(from) }),
     ...(rate && { rate }),
     verdict,
   }

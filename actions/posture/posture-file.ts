@@ -1,7 +1,7 @@
 /** The file of standing rules: who may begin what with the nodes of a group, as a person writes it. */
 import { z } from 'zod'
 import { InterfaceName, mostPorts, PortRange, Protocol, Rate } from '#contract/action.ts'
-import { AddressText } from '#contract/address.ts'
+import { maybeAddress } from '#contract/address.ts'
 import { Audience } from '#contract/audience.ts'
 import { Duration } from '#contract/duration.ts'
 import {
@@ -29,13 +29,19 @@ const Countries = z.preprocess(
   z.array(Country).min(1).max(mostCountries),
 )
 
-/** Hosts, networks and countries together. */
-const Source = z.union([Country, AddressText], {
-  error: 'expected a host, a network, or a country such as DE',
+/** A host, a network or a country. */
+const Source = z.string().transform((text, context) => {
+  const country = Country.safeParse(text)
+  const found = country.success ? country.data : maybeAddress(text)?.text
+  if (found !== undefined) return found
+  const message = `"${text.slice(0, 60)}" is no host, network or country such as DE`
+  context.addIssue({ code: 'custom', message })
+  return z.NEVER
 })
-const From = z.union([z.literal('any'), z.array(Source).min(1).max(mostNetworks)], {
-  error: 'expected any, or a list of hosts, networks and countries',
-})
+const From = z.preprocess(
+  (value) => (value === 'any' ? undefined : [value].flat()),
+  z.array(Source).min(1).max(mostNetworks).optional(),
+)
 
 /** Without a burst as many at once as in the whole time. */
 const FileRate = z
@@ -68,7 +74,8 @@ const narrowing = {
 
 const Service = z.strictObject({
   ...narrowing,
-  from: From.default('any'),
+  /** Without it, or `any`: from everywhere. */
+  from: From.optional(),
   rate: FileRate.optional(),
   verdict: z.enum(['accept', 'drop', 'reject']).default('accept'),
 })

@@ -1,0 +1,326 @@
+/** Standing rules on a node: tried before they are kept, enforced at the start, given up when the node leaves. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, beforeEach, describe, test } from 'node:test'
+import { readAddress } from '#contract/address.ts'
+import type { PostureRule } from '#contract/posture.ts'
+import { printPosture } from '../../agent/posture-script.ts'
+import { memoryTable, posture, postureNode } from './posture-node.ts'
+import { makeKey, today } from './signer.ts'
+
+const root = mkdtempSync(join(tmpdir(), 'cordon-posture-'))
+after(() => rmSync(root, { recursive: true }))
+let count = 0
+
+const ssh: PostureRule = {
+  rule: 'service',
+  name: 'ssh',
+  way: 'node',
+  protocol: 'tcp',
+  ports: ['22'],
+  verdict: 'drop',
+}
+const web: PostureRule = { ...ssh, name: 'web', ports: ['443'] }
+
+describe('a new version', () => {
+  let folder: string
+  let held: ReturnType<typeof memoryTable>
+  let node: ReturnType<typeof postureNode>
+  beforeEach(async () => {
+    folder = join(root, String(count++))
+    held = memoryTable()
+    node = postureNode({ folder, table: held.table })
+    await node.postures.begin()
+  })
+  const again = async (audiences?: string[]) => {
+    await node.postures.stop()
+    held = memoryTable()
+    node = postureNode({ folder, table: held.table, ...(audiences && { audiences }) })
+    await node.postures.begin()
+  }
+  const enforced = () => /comment "(ssh|web)"/.exec(held.runs.at(-1) ?? '')?.[1]
+
+  test('is kept once the service has answered under it, over a way of its own', async () => {
+    await node.give(1, posture([ssh]))
+    await node.postures.settled()
+    assert.deepEqual(node.told(), [['all', 1, 'applied', 1]])
+    assert.deepEqual(
+      node.service.told.map(({ status, in_force }) => [status, in_force - today]),
+      [['trying', 1]],
+    )
+    assert.equal(enforced(), 'ssh')
+    assert.equal(node.state.problem, undefined)
+  })
+
+  test('goes when the service stays silent, comes no second time, and a newer one is tried', async () => {
+    await node.give(1, posture([ssh]))
+    await node.postures.settled()
+    node.service.answers = false
+    await node.give(2, posture([web]), { confirm: 10 })
+    await node.time.pass(9_000)
+    assert.deepEqual(node.told(), [['all', 2, 'trying', 2]])
+    await node.time.pass(2_000)
+    await node.postures.settled()
+    assert.deepEqual(node.told(), [['all', 2, 'reverted', 1]])
+    assert.equal(enforced(), 'ssh')
+    assert.match(node.state.problem?.message ?? '', /could not be reached within 10 s/)
+    const runs = held.runs.length
+    node.service.answers = true
+    await node.give(2, posture([web]))
+    await node.postures.settled()
+    assert.equal(held.runs.length, runs, 'the same version is not tried again')
+    await node.give(3, posture([web]))
+    await node.postures.settled()
+    assert.deepEqual(node.told(), [['all', 3, 'applied', 3]])
+    assert.equal(node.state.problem, undefined)
+  })
+
+  test('goes at the start when the agent died before the service answered', async () => {
+    await node.give(1, posture([ssh]))
+    await node.postures.settled()
+    node.service.answers = false
+    await node.give(2, posture([web]))
+    await node.time.pass(1_000)
+    assert.equal(enforced(), 'web')
+    await again()
+    assert.equal(enforced(), 'ssh')
+    assert.deepEqual(node.told(), [['all', 2, 'reverted', 1]])
+    await again()
+    assert.deepEqual(node.told(), [['all', 2, 'reverted', 1]], 'it is not forgotten')
+  })
+
+  test('that is the first one leaves nothing behind when it goes', async () => {
+    node.service.answers = false
+    await node.give(1, posture([ssh]), { confirm: 10 })
+    await node.time.pass(12_000)
+    await node.postures.settled()
+    assert.equal(held.runs.at(-1), 'removed')
+    assert.deepEqual(node.told(), [['all', 1, 'reverted', 0]])
+  })
+
+  test('waits for the one of another audience, so that it is known which one failed', async () => {
+    node.service.answers = false
+    await node.give(1, posture([ssh]), { confirm: 10 })
+    await node.give(2, posture([web]), { aud: 'group/web', confirm: 10 })
+    await node.time.pass(5_000)
+    assert.deepEqual(node.told(), [['all', 1, 'trying', 1]])
+    await node.time.pass(7_000)
+    node.service.answers = true
+    await node.time.pass(2_000)
+    await node.postures.settled()
+    assert.deepEqual(node.told(), [
+      ['all', 1, 'reverted', 0],
+      ['group/web', 2, 'applied', 2],
+    ])
+  })
+
+  test('replaces one that is still being tried', async () => {
+    node.service.answers = false
+    await node.give(1, posture([ssh]))
+    await node.time.pass(1_000)
+    await node.give(2, posture([web]))
+    node.service.answers = true
+    await node.time.pass(2_000)
+    await node.postures.settled()
+    assert.deepEqual(node.told(), [['all', 2, 'applied', 2]])
+    assert.equal(enforced(), 'web')
+  })
+
+  test('is not tried anew because the stream began anew meanwhile', async () => {
+    node.service.answers = false
+    await node.give(1, posture([ssh]), { confirm: 10 })
+    for (let times = 0; times < 6; times++) {
+      await node.time.pass(2_000)
+      await node.give(1, posture([ssh]), { confirm: 10 })
+    }
+    await node.postures.settled()
+    assert.deepEqual(node.told(), [['all', 1, 'reverted', 0]])
+  })
+
+  test('older than the newest is refused, also after a restart', async () => {
+    await node.give(5, posture([ssh]))
+    await node.postures.settled()
+    await again()
+    await node.give(4, posture([web]))
+    await node.postures.settled()
+    assert.deepEqual(node.told(), [['all', 5, 'applied', 5]])
+    assert.equal(enforced(), 'ssh')
+  })
+
+  test('of another signer, another audience or another time changes nothing', async () => {
+    await node.give(1, posture([ssh]), { key: makeKey() })
+    assert.equal(node.state.problem?.code, 'envelope_key_unknown')
+    await node.give(1, posture([ssh]), { aud: 'group/db' })
+    assert.equal(node.state.problem?.code, 'envelope_audience')
+    await node.give(1, posture([ssh]), { exp: today / 1_000 - 1 })
+    assert.equal(node.state.problem?.code, 'envelope_expired')
+    await node.give(8_000_000, posture([ssh]))
+    assert.equal(node.state.problem?.code, 'envelope_malformed', 'a version far ahead')
+    await node.postures.settled()
+    assert.deepEqual([held.runs, node.told()], [[], []])
+  })
+
+  test('with a rule that this agent does not know is refused as a whole, and the one before stays', async () => {
+    await node.give(1, posture([ssh]))
+    await node.postures.settled()
+    const strange = { ...posture([web]).posture, rules: [{ rule: 'tarpit', name: 'slow' }] }
+    const { postureStatement } = await import('./posture-node.ts')
+    const { sign, serviceKey } = await import('./signer.ts')
+    const jws = postureStatement(today + 2, null)
+    const claims = JSON.parse(Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString())
+    await node.postures.take(
+      sign({ ...claims, posture: strange }, 'cordon-posture+jwt', serviceKey),
+    )
+    await node.postures.settled()
+    assert.deepEqual(node.told(), [['all', 2, 'refused', 1]])
+    assert.equal(node.postures.receipts[0]?.code, 'unsupported')
+  })
+
+  test('that the kernel refuses is tried again, and what was there before stays', async () => {
+    await node.give(1, posture([ssh]))
+    await node.postures.settled()
+    held.state.refusing = true
+    await node.give(2, posture([web]))
+    await node.postures.settled()
+    assert.deepEqual(node.told(), [['all', 2, 'failed', 1]])
+    held.state.refusing = false
+    await node.time.pass(2_500)
+    await node.postures.settled()
+    assert.deepEqual(node.told(), [['all', 2, 'applied', 2]])
+  })
+
+  test('with more networks of countries than this node takes is refused', async () => {
+    const deny: PostureRule = {
+      rule: 'country',
+      name: 'none',
+      way: 'node',
+      mode: 'deny',
+      countries: ['XA'],
+    }
+    const networks = Array.from({ length: 1_001 }, (_, n) => `10.${n >> 8}.${n & 255}.0/24`)
+    await node.give(1, posture([deny], { countries: { XA: networks } }))
+    await node.postures.settled()
+    assert.equal(node.postures.receipts[0]?.code, 'ceiling_reached')
+  })
+
+  test('whose networks do not come is failed, and tried again', async () => {
+    const deny: PostureRule = {
+      rule: 'country',
+      name: 'none',
+      way: 'node',
+      mode: 'deny',
+      countries: ['XA'],
+    }
+    const made = posture([deny], { countries: { XA: ['203.0.113.0/24'] } })
+    await node.give(1, { ...made, chunks: new Map() })
+    await node.postures.settled()
+    assert.deepEqual(node.told(), [['all', 1, 'failed', 0]])
+    for (const [digest, text] of made.chunks) node.chunks.set(digest, text)
+    await node.time.pass(2_500)
+    await node.postures.settled()
+    assert.deepEqual(node.told(), [['all', 1, 'applied', 1]])
+    assert.match(held.runs.at(-1) ?? '', /country_0_XA_4 \{ 203\.0\.113\.0\/24 \}/)
+  })
+
+  test('goes from the kernel when it is withdrawn, and when the node leaves the group', async () => {
+    await node.give(1, posture([ssh]))
+    await node.give(2, posture([web]), { aud: 'group/web' })
+    await node.postures.settled()
+    node.postures.leave('group/web')
+    await node.postures.settled()
+    assert.doesNotMatch(held.runs.at(-1) ?? '', /"web"/)
+    await node.give(3, null)
+    await node.postures.settled()
+    assert.equal(held.runs.at(-1), 'removed')
+    assert.deepEqual(node.told(), [['all', 3, 'applied', 0]])
+  })
+
+  test('goes at the start when the node is in the group no longer', async () => {
+    await node.give(1, posture([web]), { aud: 'group/web' })
+    await node.postures.settled()
+    await again(['all', 'node/web-01'])
+    assert.deepEqual([held.runs, node.told()], [['removed'], []])
+  })
+
+  test('whose networks are damaged on the disk is fetched again when the service tells it', async () => {
+    const deny: PostureRule = {
+      rule: 'country',
+      name: 'none',
+      way: 'node',
+      mode: 'deny',
+      countries: ['XA'],
+    }
+    const made = posture([deny], { countries: { XA: ['203.0.113.0/24'] } })
+    await node.give(1, made)
+    await node.postures.settled()
+    const chunk = readdirSync(join(folder, 'posture')).find((name) => name.length === 64) ?? ''
+    writeFileSync(join(folder, 'posture', chunk), '["203.0.113.0/25"]')
+    await again()
+    assert.deepEqual(node.told(), [['all', 1, 'failed', 0]])
+    await node.give(1, made)
+    await node.postures.settled()
+    assert.deepEqual(node.told(), [['all', 1, 'applied', 1]])
+  })
+
+  test('is refused by a back end that cannot hold it, and only planned in a dry run', async () => {
+    const bare = postureNode({ folder: join(root, 'bare'), table: undefined })
+    await bare.postures.begin()
+    await bare.give(1, posture([ssh]))
+    await bare.postures.settled()
+    assert.equal(bare.postures.receipts[0]?.code, 'unsupported')
+    const dry = memoryTable()
+    const planning = postureNode({
+      folder: join(root, 'dry'),
+      table: { ...dry.table, enforcing: false },
+    })
+    await planning.postures.begin()
+    await planning.give(1, posture([ssh]))
+    await planning.postures.settled()
+    assert.deepEqual(planning.told(), [['all', 1, 'planned', 1]])
+    assert.deepEqual(planning.service.told, [])
+  })
+})
+
+describe('the text for the kernel', () => {
+  const script = (rules: readonly PostureRule[], more: Parameters<typeof posture>[1] = {}) =>
+    printPosture({
+      postures: [{ audience: 'all', version: 1, posture: posture(rules, more).posture }],
+      networks: () => [readAddress('203.0.113.0/24'), readAddress('2001:db8::/32')],
+      here: [{ address: readAddress('192.0.2.1'), why: 'gateway' }],
+      now: today,
+    })
+
+  test('replaces the table as a whole, and lets what must pass first', () => {
+    const lines = script([ssh]).split('\n')
+    assert.deepEqual(lines.slice(0, 3), [
+      'add table inet cordon_posture',
+      'delete table inet cordon_posture',
+      'add table inet cordon_posture { comment "cordon: standing rules"; }',
+    ])
+    const at = (part: string) => lines.findIndex((line) => line.includes(part))
+    assert.ok(at('passes ct state { established, related, untracked } accept') > 0)
+    assert.ok(at('add rule inet cordon_posture input iif lo accept') < at('input jump passes'))
+    assert.ok(at('input jump passes') < at('input jump node'))
+    assert.ok(lines.includes('add element inet cordon_posture protected4 { 192.0.2.1 }'))
+  })
+
+  test('counts before it accepts, so that the rate is no hole and the accept no wall', () => {
+    const rate = { packets: 20, per: 'minute', burst: 40 } as const
+    const lines = script([{ ...ssh, verdict: 'accept', rate }]).split('\n')
+    const own = lines.filter((line) => line.includes('rule inet cordon_posture node_0'))
+    assert.deepEqual(own, [
+      'add rule inet cordon_posture node_0 meta l4proto 6 ct original proto-dst 22 update @rate_0_0_4 { ip saddr limit rate over 20/minute burst 40 packets } counter drop comment "ssh"',
+      'add rule inet cordon_posture node_0 meta l4proto 6 ct original proto-dst 22 update @rate_0_0_6 { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate over 20/minute burst 40 packets } counter drop comment "ssh"',
+      'add rule inet cordon_posture node_0 meta l4proto 6 ct original proto-dst 22 return comment "ssh"',
+    ])
+    // 40 at 20 a minute take two minutes to come back, and one more for the last of them.
+    assert.ok(lines.some((line) => /rate_0_0_4 .*timeout 180s/.test(line)))
+  })
+
+  test('knows only the rules that hold now', () => {
+    const during = { times: 'mon 08:00-09:00', zone: 'UTC' }
+    assert.doesNotMatch(script([{ ...ssh, during }]), /"ssh"/)
+  })
+})
