@@ -1,7 +1,7 @@
 /** Active responses: what another product's own rules order to be blocked or let go of. */
 import { z } from '@hono/zod-openapi'
 import { Direction } from '#contract/action.ts'
-import { maybeAddress } from '#contract/address.ts'
+import { type Address, maybeAddress } from '#contract/address.ts'
 import { Audience } from '#contract/audience.ts'
 import { printable } from '#contract/printable.ts'
 import { Problem, toProblem } from '#contract/problem.ts'
@@ -98,7 +98,7 @@ export function mountActiveResponses(app: App, flow: Flow): void {
           audience: body.audience,
           direction: body.direction,
           lengthsMs: body.timeouts_s.map((seconds) => seconds * 1_000),
-          spared: body.white_list.flatMap((text) => maybeAddress(text) ?? []),
+          spared: body.white_list.flatMap(readSpared),
           orders: body.orders.map((given) => readGiven(running, given, flow.now())),
         },
         caller.actor,
@@ -107,6 +107,16 @@ export function mountActiveResponses(app: App, flow: Flow): void {
       return context.text(results.map(({ did, said }) => `${did}: ${printable(said)}\n`).join(''))
     },
   })
+}
+
+/** Wazuh takes a network with its mask too: what it spares is spared here. */
+function readSpared(text: string): Address[] {
+  const [, network, mask = ''] = /^(.+)\/(\d+\.\d+\.\d+\.\d+)$/.exec(text) ?? []
+  const bits = maybeAddress(mask)
+    ?.bytes.reduce((all, byte) => all + byte.toString(2).padStart(8, '0'), '')
+    .match(/^(1*)0*$/)?.[1]
+  const address = maybeAddress(bits === undefined ? text : `${network}/${bits.length}`)
+  return address ? [address] : []
 }
 
 function readGiven(

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
+import { outcomeOf } from '../../actions/export/meaning.ts'
 import { readManifest } from '../../actions/manifest/read-manifests.ts'
 import { connector } from '../../connectors/wazuh/connector.ts'
 import { folder } from './wazuh-host.ts'
@@ -51,6 +52,27 @@ describe('the rules', () => {
     for (const { id, body } of rules) {
       const parent = /<if_sid>(\d+)<\/if_sid>/.exec(body)?.[1]
       assert.ok(parent === undefined ? body.includes('<decoded_as>') : ids.includes(parent), id)
+    }
+  })
+
+  test('say blocked of blocks only: of a limit and of what may pass they say that', () => {
+    const said = rules.filter(({ body }) =>
+      /<description>.*\bblock(s|ed)\b.*<\/description>/.test(body),
+    )
+    const told = said.filter(({ id, level }) => Number(id) < 110_840 && level === 3)
+    assert.ok(told.length > 2)
+    for (const { id } of told) {
+      const child = rules.find(({ body }) => body.includes(`<if_sid>${id}</if_sid>`))
+      assert.match(child?.body ?? '', /cordon\.decision\.action">\^limit\$\|\^allow\$/, id)
+    }
+  })
+
+  test('know every trouble of a node that the service tells of', () => {
+    const trouble = rules.find(({ id }) => id === '110820')?.body ?? ''
+    const events = ['node.silent', 'node.degraded', 'node.head_withheld', 'node.cut_off']
+    for (const action of events) {
+      assert.equal(outcomeOf(action), 'failure')
+      assert.ok(trouble.includes(`^${action}$`), action)
     }
   })
 

@@ -158,6 +158,11 @@ describe('what must not be blocked', () => {
       /refused: 192\.0\.2\.77 overlaps 192\.0\.2\.0\/24 of the white list/,
     ],
     [
+      'what white_list of ossec.conf names with a mask',
+      '203.0.113.250',
+      /refused: 203\.0\.113\.250 overlaps 203\.0\.113\.192\/26 of the white list/,
+    ],
+    [
       'what white_list of cordon.conf names',
       '2001:db8::5',
       /refused: 2001:db8::5 overlaps 2001:db8::5 of the white list/,
@@ -167,7 +172,7 @@ describe('what must not be blocked', () => {
     test(what, async (t) => {
       const { host, states } = await world(t)
       const list =
-        '<global>\n  <white_list>^localhost.localdomain$</white_list>\n  <white_list>192.0.2.0/24</white_list>\n</global>\n'
+        '<global>\n  <white_list>^localhost.localdomain$</white_list>\n  <white_list>192.0.2.0/24</white_list>\n  <white_list>203.0.113.192/255.255.255.192</white_list>\n</global>\n'
       writeFileSync(join(host.home, 'etc/ossec.conf'), list)
       host.configure({ white_list: '198.51.100.1, 2001:db8::5' })
       assert.equal((await host.add(orderLine('add', address))).code, 0)
