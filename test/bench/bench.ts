@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { ownNamespace } from '../namespace.ts'
-import { type Figure, markdownRow, meets, printValue } from './figure.ts'
+import { type Figure, markdownRow, meets, printValue, unmeasured } from './figure.ts'
 import { measurements } from './measure.ts'
 
 const { values } = parseArgs({
@@ -36,14 +36,26 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => 
 
 console.error(`Node ${process.version}, ${availableParallelism()} cores`)
 const figures: Figure[] = []
+let failed = false
 for (const name of wanted) {
   console.error(`measuring ${name} …`)
-  const taken = (await measurements[name]?.()) ?? []
+  const taken = await take(name)
   for (const figure of taken) console.log(values.markdown ? markdownRow(figure) : line(figure))
   figures.push(...taken)
   if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(figures, null, 2)}\n`)
 }
-process.exit(0)
+process.exit(failed ? 1 : 0)
+
+/** One that fails does not keep the others from being measured. */
+async function take(name: string): Promise<Figure[]> {
+  try {
+    return (await measurements[name]?.()) ?? []
+  } catch (error) {
+    failed = true
+    console.error(error)
+    return [unmeasured(name, error instanceof Error ? error.message : String(error))]
+  }
+}
 
 function line(figure: Figure): string {
   const met = meets(figure)
