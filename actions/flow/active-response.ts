@@ -21,6 +21,7 @@ import type { Writer } from '../store/store.ts'
 import { manualDecision } from './manual-decision.ts'
 import { type Change, change, isInForce, type Who } from './order-line.ts'
 import { apply, type CommitParts, commit } from './revise.ts'
+import { onFew } from './stage.ts'
 
 /** The same for all orders of one request. */
 export type Asked = {
@@ -141,7 +142,8 @@ async function block(
     audience: audience && [...audience],
     direction,
   }
-  const decision = manualDecision(parts.newId(), order, policy, one.who, now)
+  const made = manualDecision(parts.newId(), order, policy, one.who, now)
+  const decision = { ...made, ...(await onFew(tx, policy, made, made, now)) }
   await insertDecisions(tx, [decision])
   const changed = change(one.who, now, 'decision.issue', undefined, decision)
   return did('blocked', decision, `${text} is blocked ${untilText(decision)}`, [changed])
@@ -195,7 +197,7 @@ async function findOurs(
       isInForce(decision) &&
       decision.actor === who.actor &&
       decision.note?.startsWith(mark(asked)) &&
-      JSON.stringify(decision.audience) === audience,
+      JSON.stringify(decision.rollout?.audience ?? decision.audience) === audience,
   )
 }
 

@@ -15,7 +15,7 @@ import { change, stops, type Who } from './order-line.ts'
 import { agree, asksTwo, keepFirst, type Wished } from './review-second.ts'
 import { apply, type CommitParts, commit, type Fields, type Ordered, revise } from './revise.ts'
 import type { Said } from './said.ts'
-import { isStaged, stage } from './stage.ts'
+import { onFew } from './stage.ts'
 
 export type OrderParts = CommitParts & {
   policy(): Policy
@@ -55,7 +55,9 @@ export function openOrders(parts: OrderParts): Orders {
         if ('held' in agreed) return agreed
         const fields = issued(checkLength(agreed.lengthMs), agreed.audience, now)
         const atOnce = wished.atOnce === true || wasHalted(before)
-        return atOnce ? fields : { ...fields, ...(await onFew(tx, parts, before, fields, now)) }
+        return atOnce
+          ? fields
+          : { ...fields, ...(await onFew(tx, parts.policy(), before, fields, now)) }
       }),
     decline: (id, who) =>
       revise(parts, id, who, 'decision.decline', ['waiting'], (_, now) => declined(now)),
@@ -94,7 +96,7 @@ function order(parts: OrderParts, wished: ManualOrder, who: Who): Promise<Ordere
   const decision = manualDecision(parts.newId(), { ...wished, target }, policy, who, now)
   return commit<Ordered>(parts, async (tx) => {
     if (!asksTwo(decision, policy)) {
-      const few = wished.atOnce ? {} : await onFew(tx, parts, decision, decision, now)
+      const few = wished.atOnce ? {} : await onFew(tx, policy, decision, decision, now)
       const ordered = { ...decision, ...few }
       await insertDecisions(tx, [ordered])
       const more = wished.atOnce ? { at_once: true } : {}
@@ -107,21 +109,6 @@ function order(parts: OrderParts, wished: ManualOrder, who: Who): Promise<Ordere
     const changes = [change(who, now, 'decision.wait', undefined, question), held]
     return { result: { ...question, pending: true }, changes }
   })
-}
-
-/** What a wide block is while it is tried on a few nodes; nothing for any other. Throws `conflict` when none is well. */
-export async function onFew(
-  tx: Writer,
-  { policy }: Pick<OrderParts, 'policy'>,
-  decision: Decision,
-  { audience = decision.audience }: Fields,
-  now: number,
-): Promise<Pick<Fields, 'audience' | 'rollout'>> {
-  const whole = { ...decision, audience }
-  if (!isStaged(whole, policy())) return {}
-  const staged = stage(whole, policy(), await listNodes(tx), now)
-  if (staged instanceof Problem) throw staged
-  return { audience: staged.audience, rollout: staged.rollout }
 }
 
 /** It was tried already: who approves it now wants it everywhere. */

@@ -10,11 +10,12 @@ import { alertsOf } from '../store/alerts.ts'
 import type { Decision } from '../store/decisions.ts'
 import { causeOf, listQuestions } from '../store/review.ts'
 import type { Writer } from '../store/store.ts'
-import { checkStill, declined, issued, onFew, shields } from './order.ts'
+import { checkStill, declined, issued, shields } from './order.ts'
 import type { Change, Who } from './order-line.ts'
 import type { ReviewParts } from './review.ts'
 import { needsTwo } from './review-second.ts'
 import { apply, commit, type Fields, mustFind } from './revise.ts'
+import { onFew } from './stage.ts'
 
 /** Questions in one transaction, so that alerts are never stuck behind many. */
 const atOnce = 25
@@ -83,7 +84,7 @@ async function answerOf(
   if (limits.length > 0) return 'later'
   const who = { actor: 'clock', reason }
   const fields = issued(decision.lengthMs ?? 0, decision.audience, now)
-  const few = await fewOf(tx, parts, decision, fields, now)
+  const few = await fewOf(tx, parts.policy(), decision, fields, now)
   if (few instanceof Problem) return decline(few.message)
   return [{ ...fields, ...few }, who, 'decision.timeout_block']
 }

@@ -3,7 +3,8 @@ import { maybeAddress } from '#contract/address.ts'
 import { Problem } from '#contract/problem.ts'
 import type { Policy } from '../decide/policy.ts'
 import type { Decision, Rollout } from '../store/decisions.ts'
-import type { Node } from '../store/nodes.ts'
+import { listNodes, type Node } from '../store/nodes.ts'
+import type { Writer } from '../store/store.ts'
 import { audienceNodes } from './audience-nodes.ts'
 import { nodeState } from './node-state.ts'
 
@@ -48,16 +49,26 @@ export function stage(
   }
 }
 
+/** What a wide block is while it is tried on a few nodes; nothing for any other. Throws `conflict` when none is well. */
+export async function onFew(
+  tx: Writer,
+  policy: Policy,
+  decision: Decision,
+  { audience = decision.audience }: { audience?: string[] },
+  now: number,
+): Promise<Partial<Pick<Decision, 'audience' | 'rollout'>>> {
+  const whole = { ...decision, audience }
+  if (!isStaged(whole, policy)) return {}
+  const staged = stage(whole, policy, await listNodes(tx), now)
+  if (staged instanceof Problem) throw staged
+  return { audience: staged.audience, rollout: staged.rollout }
+}
+
 /** A node in dry run shows nothing. */
 function isWell(node: Node, now: number): boolean {
   const { heartbeat } = node
-  return (
-    nodeState(node, now) === 'active' && heartbeat?.problem === undefined && isEnforcing(heartbeat)
-  )
-}
-
-function isEnforcing(heartbeat: Node['heartbeat']): boolean {
-  return heartbeat?.enforcing === true
+  const enforces = heartbeat?.enforcing === true && heartbeat.problem === undefined
+  return enforces && nodeState(node, now) === 'active'
 }
 
 function nobody({ target }: Wide, canary: readonly string[]): Problem {
