@@ -5,6 +5,7 @@ import { enrol } from '../../agent/enrol.ts'
 import type { Firewall } from '../../agent/kernel/firewall.ts'
 import { machine } from '../../agent/main.ts'
 import { AgentSettings } from '../../agent/settings.ts'
+import type { Places } from '../../agent/surroundings.ts'
 import { answerOrders, die } from './orders.ts'
 
 export type NodeStart = {
@@ -12,6 +13,9 @@ export type NodeStart = {
   /** Another boot of the machine than the last, by a wall clock that is so far ahead. */
   reboot?: { name: string; aheadMs: number }
   dieAt?: Death
+  /** Other files of the machine than its own, and what else the name of the service leads to. */
+  places?: Partial<Places>
+  named?: string[]
 }
 /** `apply`: remembered, not in the kernel. `applied`: in the kernel, not reported. `receipt`: as it is reported. */
 export type Death = 'apply' | 'applied' | 'receipt'
@@ -43,7 +47,7 @@ answerOrders<NodeOrder>(async (order) => {
   return null
 })
 
-async function start({ settings, reboot, dieAt }: NodeStart): Promise<null> {
+async function start({ settings, reboot, dieAt, places, named }: NodeStart): Promise<null> {
   death = dieAt
   const read = AgentSettings.parse(settings)
   const on = machine(read, {
@@ -55,6 +59,8 @@ async function start({ settings, reboot, dieAt }: NodeStart): Promise<null> {
     ...on,
     firewall: async () => mortal(await on.firewall()),
     connect: (to) => reporting(on.connect(to)),
+    places: { ...on.places, ...places },
+    ...(named && { resolve: async () => named }),
     ...(reboot && { local: rebooted(on, reboot) }),
   })
   return null
