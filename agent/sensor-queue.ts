@@ -1,5 +1,5 @@
 /** Reports of scans on their way to the service: in order, kept while it is away, one request at a time. */
-import { type Problem, toProblem } from '#contract/problem.ts'
+import { Problem, toProblem } from '#contract/problem.ts'
 import { mostReports, type ScanReport } from '#contract/scan.ts'
 import type { Service } from './connect.ts'
 
@@ -14,7 +14,7 @@ export const mostWaiting = 1_000
 const retryMs = { first: 500, longest: 30_000 }
 /** What is not understood will never be. */
 const forWhatItIs: ReadonlySet<number> = new Set([400, 413, 422])
-export const reportPath = '/v1/node/alerts'
+const reportPath = '/v1/node/alerts'
 
 export class ScanQueue {
   readonly #on: QueueOn
@@ -39,6 +39,7 @@ export class ScanQueue {
     if (surplus > 0) {
       this.#waiting.splice(0, surplus)
       this.#givenUp += surplus
+      this.#on.health(givenUp(this.#givenUp))
     }
     this.#send()
   }
@@ -101,4 +102,10 @@ export class ScanQueue {
     this.#wait = retryMs.first
     return before - this.#waiting.length
   }
+}
+
+function givenUp(count: number): Problem {
+  return new Problem('overloaded', `${count} reports of port scans were given up`, {
+    remedy: 'the service was away for long, or does not take them: look at its log',
+  })
 }

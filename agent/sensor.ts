@@ -64,10 +64,6 @@ export class Sensor {
     })
   }
 
-  get backlog() {
-    return this.#queue.backlog
-  }
-
   /** What is wrong is told as a trouble and tried again. */
   begin(): Promise<void> {
     this.#under = this.#begin()

@@ -4,7 +4,7 @@ import { removeTable } from './ruleset.ts'
 
 export const sensorTable = 'cordon_sensor'
 
-/** Attempts that are remembered for each family; in the kernel about 100 bytes each. */
+/** Attempts that are remembered for each family; 100 to 150 bytes of the kernel's memory each. */
 export const mostAttempts = 65_536
 
 export type SensorScript = {
@@ -35,7 +35,7 @@ export function makeSensor(script: SensorScript): string {
     set('missed', 'nf_proto', script.windowMs, 4),
     ...([4, 6] as const).flatMap(noting),
     chain('note', ['meta nfproto ipv4 goto note4', 'meta nfproto ipv6 goto note6']),
-    // By the rules of those who know what goes through a bridge or to many at once, that is nobody's attempt.
+    // What goes to many at once, or past this node on a bridge, is nobody's attempt.
     chain('watched', [
       'meta pkttype != host accept',
       ...(interfaces.length === 0

@@ -5,7 +5,11 @@ import { readAddress } from '#contract/address.ts'
 import { Problem } from '#contract/problem.ts'
 import type { ScanReport } from '#contract/scan.ts'
 import type { Protected } from '../../agent/guard.ts'
-import type { Attempt, SensorTable } from '../../agent/kernel/sensor-table.ts'
+import {
+  type Attempt,
+  printedSensorTable,
+  type SensorTable,
+} from '../../agent/kernel/sensor-table.ts'
 import { Sensor } from '../../agent/sensor.ts'
 import { bytesOf } from '../../agent/sensor-count.ts'
 import { mostWaiting, ScanQueue } from '../../agent/sensor-queue.ts'
@@ -43,10 +47,11 @@ describe('reports of scans', () => {
   })
 
   test('are given up from the oldest on when a thousand wait', async () => {
-    const { queue, service } = line()
+    const { queue, service, health } = line()
     service.problem = away()
     queue.add(Array.from({ length: mostWaiting + 5 }, (_, i) => report(i)))
     assert.deepEqual(queue.backlog, { waiting: mostWaiting, givenUp: 5 })
+    assert.deepEqual(health, ['overloaded'])
     await queue.settled()
     service.problem = undefined
     queue.reachable()
@@ -139,6 +144,15 @@ describe('the sensor', () => {
     assert.deepEqual(kernel.done, ['remove'])
   })
 
+  test('in a dry run prints its table and looks at nothing', async () => {
+    const printed: string[] = []
+    const { sensor } = node({ table: printedSensorTable((script) => printed.push(script)) })
+    await sensor.begin()
+    await sensor.stop()
+    assert.equal(printed.length, 1)
+    assert.match(printed[0] ?? '', /table inet cordon_sensor/)
+  })
+
   test('is a trouble where there is no nftables', async () => {
     const { sensor, health } = node({ table: false })
     await sensor.begin()
@@ -173,7 +187,7 @@ function report(n: number): ScanReport {
   return { kind: 'scan', source: '203.0.113.7', ports: ['tcp/22'], count: 15, ...place }
 }
 
-function node(more: { here?: string[]; scan_sensor?: boolean; table?: false } = {}) {
+function node(more: { here?: string[]; scan_sensor?: boolean; table?: SensorTable | false } = {}) {
   const kernel = memoryTable()
   const service = new Listener()
   const health: (string | undefined)[] = []
@@ -183,7 +197,7 @@ function node(more: { here?: string[]; scan_sensor?: boolean; table?: false } = 
       scan_sensor: more.scan_sensor ?? true,
       scan_trusted: ['192.0.2.200/29'],
     }),
-    table: more.table === false ? undefined : kernel.table,
+    table: more.table === false ? undefined : (more.table ?? kernel.table),
     service,
     now: () => 30_000,
     monotonic: () => 0,
