@@ -4,7 +4,7 @@ import { findInOrder } from './find.ts'
 import { readHookUrl } from './post.ts'
 import { placeOf, reach } from './reach.ts'
 
-export type HookAddress = { url?: string | undefined; timeout: number; ca?: string | undefined }
+type HookAddress = { url?: string | undefined; timeout: number; ca?: string | undefined }
 
 /** Only the host is named: the rest of such an address is often a secret. */
 export function testHook(

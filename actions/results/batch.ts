@@ -24,7 +24,7 @@ export type Batch = { results: readonly Result[]; place: Place }
 const pageLines = 1_000
 const mostAlerts = 100
 
-export type BatchParts = { db: Reader; issuer: string; connector: string; sink: Sink }
+type BatchParts = { db: Reader; issuer: string; connector: string; sink: Sink }
 
 type Item =
   | { at: number; place: Partial<Place>; line: JournalLine }

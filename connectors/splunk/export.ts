@@ -17,8 +17,8 @@ const longestLine = 4_194_304
 const mostRead = 10_000
 
 /** Epoch milliseconds; `latest` itself is not searched. */
-export type Run = { spl: string; earliest: number; latest: number }
-export type RunSearch = (run: Run, stop: AbortSignal) => AsyncIterable<JsonObject>
+type Run = { spl: string; earliest: number; latest: number }
+type RunSearch = (run: Run, stop: AbortSignal) => AsyncIterable<JsonObject>
 
 /** Throws `setting_invalid`; what it returns throws a Problem when a search fails or breaks off, also after some rows. */
 export function openSplunk(settings: Settings, clock: Clock): RunSearch {

@@ -8,7 +8,6 @@ import {
   addressId,
   autonomousSystemId,
   identityId,
-  indicatorId,
   locationId,
   noteId,
   relationshipId,
@@ -49,11 +48,7 @@ describe('the id of', () => {
     assert.equal(addressId('2001:DB8::1'), 'ipv6-addr--3178e165-3520-5f1a-a9f9-35481ed6f786')
   })
 
-  test('an indicator, an identity, a country and a note', () => {
-    assert.equal(
-      indicatorId(" [ipv4-addr:value = '192.0.2.10'] "),
-      'indicator--be4dcaed-9f81-52bb-a48a-5e403589a739',
-    )
+  test('an identity, a country and a note', () => {
     assert.equal(
       identityId('  ACME soc ', 'organization'),
       'identity--fe142a59-b612-562e-91d9-cd8e3bae8e50',

@@ -61,7 +61,7 @@ async function commentsSince(
   }
 }
 
-export type NewCase = {
+type NewCase = {
   /** A tag that no other case has: by it the case is found again. */
   tag: string
   title: string

@@ -11,7 +11,7 @@ export type Kibana = {
   /** Throws a Problem: `invalid_input` for what Kibana refuses as wrong, `not_found`, or what is worth another try. */
   ask(call: Call, signal: AbortSignal): Promise<unknown>
 }
-export type Call = {
+type Call = {
   space: string
   method: 'GET' | 'POST'
   /** From `/api/` on. */

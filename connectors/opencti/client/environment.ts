@@ -4,7 +4,7 @@ import type { OtherNames } from '#contract/connector.ts'
 import { Problem } from '#contract/problem.ts'
 import { type Environment, Switch } from '#contract/settings.ts'
 
-export type ConnectorType = 'INTERNAL_ENRICHMENT' | 'STREAM'
+type ConnectorType = 'INTERNAL_ENRICHMENT' | 'STREAM'
 
 /** What one variable says: `name` is its own name, for warnings. */
 export type Said = { name: string; value: string; environment: Environment }

@@ -50,7 +50,7 @@ export const platformShape = {
   }),
   timeout: Duration.prefault('30s').meta({ description: 'how long one answer is waited for' }),
 }
-export type PlatformSettings = z.output<z.ZodObject<typeof platformShape>>
+type PlatformSettings = z.output<z.ZodObject<typeof platformShape>>
 
 export type Platform = {
   /** Without a slash at the end. */

@@ -24,7 +24,7 @@ export async function register(
   return registerConnector
 }
 
-export type Alive = {
+type Alive = {
   id: string
   everyMs: number
   /** What the platform keeps of its state, as text; `null` for none. */

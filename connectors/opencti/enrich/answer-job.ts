@@ -12,7 +12,7 @@ import { type Job, type Playbook, readJob } from './job.ts'
 import { newlySeen } from './newly-seen.ts'
 import { unlessPassing } from './passing.ts'
 
-export type AnswerParts = {
+type AnswerParts = {
   client: Client
   cordon: Cordon
   /** The connector's own user on the platform. */

@@ -26,10 +26,6 @@ export function autonomousSystemId(number: number): string {
   return stixId('autonomous-system', { number })
 }
 
-export function indicatorId(pattern: string): string {
-  return stixId('indicator', { pattern: pattern.trim() })
-}
-
 export function identityId(name: string, identityClass: string): string {
   return stixId('identity', {
     name: name.trim().toLowerCase(),
