@@ -1,6 +1,7 @@
 /** The nft text of the table: its sets, its chains, and how one version is told from another. */
 import type { SetKind } from './firewall.ts'
-import { type Found, firstRules, foundScoped, scopedChains } from './scoped-script.ts'
+import { scopedChains } from './scoped-rules.ts'
+import { type Found, firstRules, foundScoped } from './scoped-script.ts'
 import { allSets, feedSets, type SetSpec } from './sets.ts'
 
 export const tableName = 'cordon'

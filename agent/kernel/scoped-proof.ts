@@ -3,7 +3,8 @@ import { readAddress } from '#contract/address.ts'
 import type { Expresses, ScopedElement } from './firewall.ts'
 import type { Nft } from './nft.ts'
 import { scopedState } from './scoped.ts'
-import { changeScoped, freshStanding, scopedChains } from './scoped-script.ts'
+import { scopedChains } from './scoped-rules.ts'
+import { changeScoped, freshStanding } from './scoped-script.ts'
 
 const ports = { low: 22, high: 23, side: 'destination' } as const
 const some = { interface: 'eth*', protocol: 'tcp', ports, layer: 0, end: 60_000 } as const
