@@ -24,6 +24,8 @@ export type FleetReady = { connected: number }
 const setNamespace: (fd: number, kind: number) => number = koffi
   .load(null)
   .func('int setns(int, int)')
+/** With a million blocks to load first, on a busy machine. */
+const connectMs = 180_000
 const CLONE_NEWNET = 0x40000000
 
 const agents: Agent[] = []
@@ -39,8 +41,11 @@ process.once('message', async ({ dir, invitations, namespaces }: FleetOrder) => 
     agents.push(await startAgent(state_dir))
     enter(home)
   }
-  while (agents.some((agent) => !agent.status().connected))
+  const deadline = performance.now() + connectMs
+  while (agents.some((agent) => !agent.status().connected)) {
+    if (performance.now() > deadline) throw new Error('an agent does not follow the service')
     await new Promise((resolve) => setTimeout(resolve, 20))
+  }
   process.send?.({ connected: agents.length } satisfies FleetReady)
   process.once('SIGTERM', async () => {
     await Promise.all(agents.map((agent) => agent.stop()))
