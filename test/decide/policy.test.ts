@@ -35,7 +35,10 @@ const refusals: Record<string, Refusal> = {
     remedy: /defaults\.for/,
   },
   'a length for watching': { text: blockAll().replace('block', 'watch'), says: /blocks nothing/ },
-  'an unknown verdict': { text: blockAll().replace('block', 'drop'), says: /"block"\|"limit"\|"review"/ },
+  'an unknown verdict': {
+    text: blockAll().replace('block', 'drop'),
+    says: /"block"\|"limit"\|"review"/,
+  },
   'an audience of no kind': { text: blockAll({ rule: 'audience: [web]' }), says: /group\/<name>/ },
   'a ceiling below the length': {
     text: blockAll({ rule: 'escalate: { factor: 2, ceiling: 30m }' }),
