@@ -2,17 +2,22 @@
 
 /** Ends are counted together in steps of this. */
 const stepMs = 10_000
+/** Steps after its own in which an end is still allowed for: the kernel ends at whole seconds, and looks come late. */
+const graceSteps = 2
 
 type Count = {
   /** When it was last looked at; what was done since then adds to it or takes from it. */
   entries: number
   added: number
   removed: number
-  /** What was about to end when it was last looked at. */
-  ending: number
+  /** By step. */
   readonly ends: Map<number, number>
 }
 
+/**
+ * What is put again may add to a set or not, and what is about to end may have ended or not. So the number is known
+ * within bounds only: what others take out while as much is about to end goes unseen until all is filled anew.
+ */
 export class Tally {
   readonly #counts = new Map<string, Count>()
   readonly #now: () => number
@@ -24,15 +29,14 @@ export class Tally {
 
   /** The set was emptied by us. */
   empty(set: string): void {
-    this.#counts.set(set, { entries: 0, added: 0, removed: 0, ending: 0, ends: new Map() })
+    this.#counts.set(set, { entries: 0, added: 0, removed: 0, ends: new Map() })
   }
 
-  /** Whether it is there already is not known: it may add to the number or not. */
   put(set: string, timeoutMs: number): void {
     const count = this.#counts.get(set)
     if (!count) return
     count.added++
-    const step = Math.ceil((this.#now() + timeoutMs) / stepMs)
+    const step = Math.floor((this.#now() + timeoutMs) / stepMs)
     count.ends.set(step, (count.ends.get(step) ?? 0) + 1)
   }
 
@@ -50,32 +54,24 @@ export class Tally {
   see(set: string, entries: number): string | undefined {
     const count = this.#counts.get(set)
     if (!count) {
-      this.empty(set)
-      this.#settle(set, entries, 0)
+      this.#counts.set(set, { entries, added: 0, removed: 0, ends: new Map() })
       return undefined
     }
-    const ends = this.#takeEnds(count)
-    const least = count.entries - count.removed - count.ending - ends
+    const least = count.entries - count.removed - this.#mayHaveEnded(count)
     const most = count.entries + count.added
-    this.#settle(set, entries, ends)
+    Object.assign(count, { entries, added: 0, removed: 0 })
     if (entries < least) return `elements were removed: at least ${least - entries} of ${set}`
     if (entries > most) return `elements were added: at least ${entries - most} to ${set}`
     return undefined
   }
 
-  #settle(set: string, entries: number, ending: number): void {
-    const count = this.#counts.get(set)
-    if (count) Object.assign(count, { entries, added: 0, removed: 0, ending })
-  }
-
-  /** How many ends lie in the steps until the one after this. */
-  #takeEnds(count: Count): number {
-    const until = this.#now() / stepMs + 1
+  #mayHaveEnded({ ends }: Count): number {
+    const here = Math.floor(this.#now() / stepMs)
     let sum = 0
-    for (const [step, ends] of count.ends) {
-      if (step > until) continue
-      sum += ends
-      count.ends.delete(step)
+    for (const [step, count] of ends) {
+      if (step > here) continue
+      sum += count
+      if (step + graceSteps < here) ends.delete(step)
     }
     return sum
   }

@@ -14,7 +14,7 @@ export type WatchOn = {
   tally: Tally
   turn: Turns
   changed(what: string): void
-  everyMs?: number
+  everyMs?: number | undefined
 }
 
 /** It shows that something was changed, not who it was. Returns the way to stop. */

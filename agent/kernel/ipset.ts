@@ -48,7 +48,7 @@ const batchSize = 5_000
 export function ipsetFirewall(
   ipset: Ipset,
   iptables: Iptables,
-  { can = everything, fallback, monotonic = () => performance.now() }: IpsetOn = {},
+  { can = everything, fallback, monotonic = () => performance.now(), everyMs }: IpsetOn = {},
 ): Firewall {
   const turn = oneAtATime()
   const tally = new Tally(monotonic)
@@ -197,7 +197,7 @@ export function ipsetFirewall(
 
     watch(changed) {
       stop()
-      stop = watchIpsets({ ipset, rules, tally, turn, changed })
+      stop = watchIpsets({ ipset, rules, tally, turn, changed, everyMs })
       return stop
     },
 
@@ -213,6 +213,8 @@ export type IpsetOn = {
   can?: Pick<Expresses, 'scopes' | 'reject'>
   fallback?: string | undefined
   monotonic?: () => number
+  /** How often it is looked for what others changed. */
+  everyMs?: number
 }
 
 const everything = { scopes: true, reject: true }
