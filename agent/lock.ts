@@ -38,7 +38,7 @@ export function lockFolder(folder: string): () => void {
 
 /** What an agent, or the file system below it, puts into a state folder. */
 const own =
-  /^(node\.key|service\.json|memory\.jsonl|dead-man\.json|agent\.lock|status\.sock|ssh\.sock|feeds|posture)(\..*)?$|^lost\+found$/
+  /^(node\.key|service\.json|memory\.jsonl|dead-man\.json|agent\.lock|status\.sock|ssh\.sock|feeds|posture|compiled)(\..*)?$|^lost\+found$/
 
 export function isOwnFile(name: string): boolean {
   return own.test(name)

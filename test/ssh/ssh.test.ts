@@ -1,5 +1,7 @@
 /** An agent that acts for a host without one, over a real sshd: what it orders there stops real packets. */
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -154,6 +156,23 @@ describe('an agent that acts for a host by SSH', { skip }, () => {
     assert.ok(lines.some((line) => line.includes(`never blocked: ${remote.address4} `)))
     const wrong = settingsWith({ CORDON_AGENT_SSH_KNOWN_HOSTS: daemon.wrongKnownHosts })
     assert.equal((await check(wrong, onHere(wrong))).good, false)
+  })
+
+  test('is seen on that host as logged in, while whoever only connects to its sshd is not', async () => {
+    agent = await run()
+    const words = [
+      '-c',
+      `exec 3<>/dev/tcp/${remote.address4}/22 && read -u 3 said && echo $said && exec sleep 30`,
+    ]
+    await attacker.run('ip', 'addr', 'add', '203.0.113.66/32', 'dev', 'eth0')
+    const stranger = spawn('ip', ['netns', 'exec', 'attacker', 'bash', ...words])
+    const [banner] = await once(stranger.stdout, 'data')
+    assert.match(String(banner), /^SSH-2\.0/)
+    const file = new URL('../../agent/ssh-peers.ts', import.meta.url).href
+    const ask = `import('${file}').then((read) => console.log(read.sshPeers('/proc').join()))`
+    const peers = (await remote.run(process.execPath, '-e', ask)).trim()
+    stranger.kill()
+    assert.deepEqual([...new Set(peers.split(','))], ['198.51.100.1'])
   })
 
   const reaches = (from: string) => delivers(attacker, from, remote, remote.address4)
