@@ -32,6 +32,11 @@ export type Connector<Settings = unknown> = {
    */
   read?(record: unknown, context: ReadContext<Settings>): Alert[]
   /**
+   * The records of one pushed body, for senders that put several into one object: each is then read by itself, so that one
+   * that cannot be understood harms no other. Pure; throws as `read` does. Without it an array is taken as its records.
+   */
+  split?(body: unknown): unknown[]
+  /**
    * What the same record takes back of what its source said by earlier alerts, which carry a `statement`. Pure; throws as
    * `read` does. Alerts and withdrawals of one statement take effect in the order of their records, those of one record
    * in this order: alerts first.

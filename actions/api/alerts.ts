@@ -5,7 +5,7 @@ import { Alert } from '#contract/alert.ts'
 import { Problem } from '#contract/problem.ts'
 import { readTime } from '#contract/time.ts'
 import type { Flow } from '../flow/flow.ts'
-import { maxRecords, receive } from '../flow/receive.ts'
+import { maxRecords, type RunningConnector, receive } from '../flow/receive.ts'
 import { findAlert, listAlerts } from '../store/alerts.ts'
 import { decisionStates } from '../store/decisions.ts'
 import { type App, mount, ProblemSchema } from './route.ts'
@@ -86,7 +86,7 @@ export function mountAlerts(app: App, flow: Flow): void {
         throw new Problem('not_found', `no connector ${params.connector} takes alerts here`, {
           remedy: `running are ${readers(flow).join(', ')}; CORDON_CONNECTORS names them`,
         })
-      const records: unknown[] = Array.isArray(body) ? body : [body]
+      const records = recordsOf(running, body)
       if (records.length > maxRecords)
         throw new Problem('too_large', `${records.length} records, more than ${maxRecords}`, {
           remedy: 'send them in several requests',
@@ -166,6 +166,20 @@ export function mountAlerts(app: App, flow: Flow): void {
         })
       return found
     },
+  })
+}
+
+function recordsOf({ connector }: RunningConnector, body: unknown): unknown[] {
+  const given: unknown[] = Array.isArray(body) ? body : [body]
+  const { split } = connector
+  if (!split) return given
+  return given.flatMap((one) => {
+    try {
+      return split(one)
+    } catch {
+      // Reading it says what is wrong with it, and of it alone.
+      return [one]
+    }
   })
 }
 

@@ -12,12 +12,13 @@ import { resultsSink } from './results/sink.ts'
 import { Settings } from './settings.ts'
 import { tryCluster } from './try-cluster.ts'
 import { tryKibana } from './try-kibana.ts'
-import { unpack } from './unpack.ts'
+import { split, unpack } from './unpack.ts'
 
 export const connector: Connector<Settings> = {
   name: 'elastic',
   title: 'Elastic Security',
   settings: Settings,
+  split,
   read(record, { settings, now }) {
     if (isBlank(record)) return []
     return unpack(record).flatMap((document) => readDocument(document, settings, now))

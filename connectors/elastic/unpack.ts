@@ -14,15 +14,23 @@ export type Document = {
   original: unknown
 }
 
-/** Throws `malformed_json` and `invalid_input`: a body with one alert that is none is refused as a whole. */
-export function unpack(record: unknown): Document[] {
-  if (record instanceof Problem) throw record
+/** The alerts of a body of Kibana's, none of them looked into. Throws `malformed_json`, and `invalid_input` for too many. */
+export function split(record: unknown): unknown[] {
   const body = typeof record === 'string' ? parseText(record, expected) : record
   const inner = alertsIn(body)
-  if (inner === undefined) return [unpackOne(body, record)]
+  if (inner === undefined) return [record]
   if (inner.length > mostAlerts)
     throw notUnderstood(`the body holds ${inner.length} alerts, more than ${mostAlerts}`, expected)
-  return inner.map((alert) => unpackOne(alert, alert))
+  return inner
+}
+
+/** Throws `malformed_json` and `invalid_input`: a record with one alert that is none is refused as a whole. */
+export function unpack(record: unknown): Document[] {
+  if (record instanceof Problem) throw record
+  return split(record).map((alert) => {
+    const value = typeof alert === 'string' ? parseText(alert, expected) : alert
+    return unpackOne(value, alert)
+  })
 }
 
 function alertsIn(body: unknown): unknown[] | undefined {

@@ -1,6 +1,7 @@
 /** What is read in an alert of Elastic, beyond the samples: odd bodies, and who is never named. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { openTestService } from '../service.ts'
 import { elasticAlert, start } from './elastic-world.ts'
 import { load, now } from './samples.ts'
 
@@ -35,11 +36,18 @@ describe('bodies of Kibana', () => {
     assert.throws(() => read('{"alerts":[{},]}'), { code: 'malformed_json' })
   })
 
-  test('with one alert that names no rule are refused as a whole', () => {
-    assert.throws(() => read({ alerts: [one, { source: { ip: '203.0.113.7' } }] }), {
-      code: 'invalid_input',
-      message: 'the alert names no rule',
-    })
+  test('with one alert that names no rule lose none of the others', async (t) => {
+    const service = await openTestService({ connectors: ['elastic'] })
+    t.after(() => service.close())
+    const body = { alerts: [{ source: { ip: '203.0.113.7' } }, 'junk', one] }
+    const answer = await service.ask('POST', '/v1/alerts/elastic', { body })
+    const { stored, refused, items } = answer.body
+    assert.deepEqual([answer.status, stored, refused], [200, 1, 2])
+    assert.deepEqual(
+      items.map(({ status }: { status: string }) => status),
+      ['refused', 'refused', 'stored'],
+    )
+    assert.match(answer.text, /the alert names no rule/)
   })
 
   test('an alert is the same asked for and pushed', () => {
