@@ -1,13 +1,14 @@
 /** A policy that was read: everything checked, conditions compiled, ready to judge with. */
 import type { Direction } from '#contract/action.ts'
 import { readAddress } from '#contract/address.ts'
-import { nearest, type Problem } from '#contract/problem.ts'
+import { nearest } from '#contract/problem.ts'
 import { type Condition, readCondition } from './condition.ts'
 import { historyWindowMs } from './facts.ts'
-import { type Measure, type Narrowing, plainBlock, unnarrowed } from './measure.ts'
+import { type Measure, type Narrowing, unnarrowed } from './measure.ts'
 import type { Protection } from './order.ts'
 import { type FailMode, placeSources } from './outside.ts'
 import type { PolicyFile, PolicyTest, RuleEntry } from './policy-file.ts'
+import { type Renewal, readMeasure, readRenewal } from './policy-measure.ts'
 import { checkSource, readSource, refusal, type Source } from './policy-source.ts'
 import type { Outcome } from './verdict.ts'
 
@@ -79,9 +80,6 @@ export type Terms = {
   readonly scope: Narrowing
   readonly renew: Renewal | undefined
 }
-
-/** A block that a node stopped something by within `whileHittingMs` is renewed, up to so long after it was first ordered. */
-export type Renewal = { readonly whileHittingMs: number; readonly atMostMs: number }
 
 /** A block at once for a short time, which grows to its length if `confirm` holds once the attacker was asked about. */
 export type Provisional = {
@@ -233,38 +231,6 @@ function readTerms(
     scope: entry.scope ?? unnarrowed,
     renew: readRenewal(entry.renew ?? file.defaults.renew, entry, lengthMs, refuse),
   }
-}
-
-type Refuse = (key: string, message: string, remedy: string) => Problem
-
-/** A rate makes a limit of it; a rule that asks says by its rate that it asks for one. */
-function readMeasure({ verdict, rate, response }: RuleEntry, refuse: Refuse): Measure {
-  if (verdict === 'limit' && !rate)
-    throw refuse(
-      'rate',
-      'a limit without a rate',
-      'write rate: { packets: 20, per: second, burst: 40 }',
-    )
-  if (verdict === 'block' && rate)
-    throw refuse('rate', 'a block lets nothing pass', 'use verdict: limit, or take the rate out')
-  if (rate && response)
-    throw refuse('response', 'what a limit drops is never answered', 'take response out')
-  if (rate) return { action: 'limit', rate }
-  return response === 'reject' ? { action: 'block', response } : plainBlock
-}
-
-function readRenewal(
-  renew: RuleEntry['renew'],
-  { renew: own }: RuleEntry,
-  lengthMs: number,
-  refuse: Refuse,
-): Renewal | undefined {
-  if (renew === undefined) return undefined
-  if (renew.at_most > lengthMs)
-    return { whileHittingMs: renew.while_hitting, atMostMs: renew.at_most }
-  // The usual one is for those rules that it can do something for.
-  if (own === undefined) return undefined
-  throw refuse('renew', 'the block is as long as it may get', 'raise at_most or lower for')
 }
 
 function readProvisional(

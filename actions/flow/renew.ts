@@ -1,7 +1,8 @@
 /** By the clock: a block near its end goes on while nodes still stop something by it, as far as its rule lets it. */
 import { printDuration } from '#contract/duration.ts'
 import { Problem } from '#contract/problem.ts'
-import type { Policy, Renewal, Rule } from '../decide/policy.ts'
+import type { Policy, Rule } from '../decide/policy.ts'
+import type { Renewal } from '../decide/policy-measure.ts'
 import { type Decision, endingBy, updateDecision } from '../store/decisions.ts'
 import { type Hits, hitsOf } from '../store/hits.ts'
 import type { Writer } from '../store/store.ts'

@@ -1,8 +1,8 @@
 /** By the clock: what was tried on a few nodes goes to the rest when they are well, or is taken back and asked about. */
 import { printDuration } from '#contract/duration.ts'
 import type { Policy } from '../decide/policy.ts'
-import type { Decision, Rollout } from '../store/decisions.ts'
-import { updateDecision, updateReasons } from '../store/decisions.ts'
+import { type Decision, updateDecision, updateReasons } from '../store/decisions.ts'
+import type { Rollout } from '../store/measure-columns.ts'
 import { listNodes, type Node } from '../store/nodes.ts'
 import { type NodeReceipt, receiptsOf } from '../store/receipts.ts'
 import { rolloutsDue } from '../store/rollouts.ts'

@@ -2,10 +2,18 @@
 import { createHash } from 'node:crypto'
 import { type Selectable, sql } from 'kysely'
 import { z } from 'zod'
-import { Direction, InterfaceName, PortRange, Protocol, Rate } from '#contract/action.ts'
+import { Direction } from '#contract/action.ts'
 import { base32 } from '#contract/id.ts'
-import { type Measure, type Narrowing, unnarrowed } from '../decide/measure.ts'
+import type { Measure, Narrowing } from '../decide/measure.ts'
 import type { Outcome, Reason } from '../decide/verdict.ts'
+import {
+  measureColumns,
+  measureOf,
+  type Rollout,
+  rolloutColumns,
+  rolloutOf,
+  scopeOf,
+} from './measure-columns.ts'
 import { prepared, preparedIn, preparedList, type Slots } from './prepared.ts'
 import type { Reader, Writer } from './store.ts'
 import type { Tables } from './tables.ts'
@@ -24,17 +32,6 @@ export const decisionStates = [
 export type DecisionState = (typeof decisionStates)[number]
 export type EndReason = 'expired' | 'lifted'
 export type Origin = 'policy' | 'manual'
-
-/** A block that goes to a few nodes first, and to everybody once they are seen to be well. */
-export type Rollout = {
-  /** Whom it is for in the end; until then the decision's own audience is the few. */
-  audience: string[]
-  /** Those of the few that were well when it began: they are looked at. */
-  nodes: string[]
-  began: number
-  /** When they are looked at; null when that is over. */
-  due: number | null
-}
 
 export type Decision = {
   id: string
@@ -312,31 +309,9 @@ function toRow(decision: Decision): Row {
     note: decision.note,
     verdict: JSON.stringify({ reasons: decision.reasons, would: decision.would }),
     alerts: decision.alerts,
-    action: decision.measure.action,
-    scope: Object.keys(decision.scope).length === 0 ? null : JSON.stringify(decision.scope),
-    response: (decision.measure.action === 'block' && decision.measure.response) || null,
-    rate: decision.measure.action === 'limit' ? JSON.stringify(decision.measure.rate) : null,
+    ...measureColumns(decision),
     ...rolloutColumns(decision.rollout),
   }
-}
-
-function rolloutColumns(rollout: Rollout | null): Pick<Row, 'rollout' | 'rollout_due'> {
-  if (rollout === null) return { rollout: null, rollout_due: null }
-  const { due, ...rest } = rollout
-  return { rollout: JSON.stringify(rest), rollout_due: due }
-}
-
-const Scope = z.strictObject({
-  interface: InterfaceName.exactOptional(),
-  protocol: Protocol.exactOptional(),
-  ports: z.array(PortRange).exactOptional(),
-})
-const Staged = z.strictObject({ audience: Audiences, nodes: z.array(z.string()), began: z.int() })
-
-function measureOf({ action, response, rate }: Row): Measure {
-  if (action === 'allow') return { action }
-  if (action === 'limit') return { action, rate: Rate.parse(JSON.parse(rate ?? 'null')) }
-  return response === null ? { action } : { action, response }
 }
 
 function fromRow(row: Row): Decision {
@@ -363,10 +338,7 @@ function fromRow(row: Row): Decision {
     would: verdict.would,
     alerts: row.alerts,
     measure: measureOf(row),
-    scope: row.scope === null ? unnarrowed : Scope.parse(JSON.parse(row.scope)),
-    rollout:
-      row.rollout === null
-        ? null
-        : { ...Staged.parse(JSON.parse(row.rollout)), due: row.rollout_due },
+    scope: scopeOf(row),
+    rollout: rolloutOf(row),
   }
 }
