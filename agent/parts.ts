@@ -252,6 +252,7 @@ export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<P
     pause: pauseUnlessStopped,
     health: courses.posture,
     changed: () => heart.soon(),
+    brought: (networks) => tidy.after(networks),
   })
   const sensor = new Sensor({
     ...{ settings, service, now, monotonic },

@@ -45,6 +45,8 @@ export type PosturesOn = {
   health(problem: Problem | undefined): void
   /** There is news for the service. */
   changed(): void
+  /** So many networks were read and brought into the kernel. */
+  brought(networks: number): void
 }
 
 const reachAgainMs = 1_000
@@ -406,6 +408,8 @@ export class Postures {
     }
     this.#refused = undefined
     this.#tellHealth()
+    const countries = postures.flatMap(({ posture }) => posture.countries)
+    this.#on.brought(countries.reduce((sum, { entries }) => sum + entries, 0))
   }
 
   async #enforceOrSay(): Promise<void> {

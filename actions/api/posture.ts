@@ -253,7 +253,9 @@ export function mountPosture(app: App, flow: Flow): void {
       example: { success: true, time: 1_772_326_924_010 },
     },
     handle: async ({ body, caller }) => {
-      flow.postures.hear(nodeOf(caller).name, body)
+      const { name, groups } = nodeOf(caller)
+      // What is said of others is answered, since that is what it is for, and not kept.
+      if (audiencesOf(name, groups).includes(body.audience)) flow.postures.hear(name, body)
       return { time: flow.now() }
     },
   })

@@ -143,6 +143,17 @@ export function tellAdministration(told: Told): Words | undefined {
           `Send again: ${command(`notice resend ${subject}`)}`,
         ],
       }
+    case 'posture.reverted':
+    case 'posture.refused':
+    case 'posture.failed':
+      return {
+        title: `Node ${subject} ${postureWords[action]} the standing rules of ${textIn(after, 'audience') ?? 'its group'}`,
+        lines: [
+          `It says: ${textIn(after, 'detail') ?? 'nothing more'}`,
+          `See: ${command('posture list')}`,
+          'Correct the rules and apply them again.',
+        ],
+      }
     case 'result.refused':
       return {
         title: `${subject} refused results for good`,
@@ -157,6 +168,12 @@ export function tellAdministration(told: Told): Words | undefined {
       return undefined
   }
 }
+
+const postureWords = {
+  'posture.reverted': 'went back from',
+  'posture.refused': 'refused',
+  'posture.failed': 'cannot enforce',
+} as const
 
 function numberIn(fields: Fields, name: string): string {
   const value = fields[name]

@@ -114,6 +114,7 @@ export function postureNode({
       state.problem = problem
     },
     changed: () => {},
+    brought: () => {},
   })
   return {
     ...{ postures, memory, clock, time, service, chunks, here, followed, state },

@@ -173,6 +173,10 @@ group('everything else', () => {
     ],
     [{ action: 'node.head_withheld', subject: 'web-01' }, /^Node web-01 hears nothing signed/],
     [{ action: 'node.guard_changed', subject: 'web-01' }, /^Node web-01 protects other addresses/],
+    [
+      { action: 'posture.reverted', subject: 'web-01', after: { audience: 'group/web' } },
+      /^Node web-01 went back from the standing rules of group\/web$/,
+    ],
     [{ action: 'node.cut_off', subject: 'web-01' }, /^Node web-01 had cut itself off/],
     [{ action: 'node.put_back', subject: 'web-01' }, /^Node web-01 lost the service, but not by/],
     [
