@@ -24,7 +24,8 @@ export type Deed =
   /** It was. */
   | { do: 'refuse'; names: readonly Name[] }
 
-type Batch = { at: number; names: Name[] }
+/** By audience: of a whole state there may be a million. */
+type Batch = { at: number; decisions: Map<string, string[]> }
 
 /** Batches this near are one. */
 const togetherMs = 250
@@ -52,7 +53,7 @@ export class DeadManJudge {
 
   /** Everything that is suspected, taken out or not. */
   get suspected(): readonly Name[] {
-    return [...(this.#out?.names ?? []), ...this.#suspects.flatMap(({ names }) => names)]
+    return [...(this.#out?.names ?? []), ...this.#suspects.flatMap(namesIn)]
   }
 
   /** The service was lost, and a batch may be why. */
@@ -61,20 +62,14 @@ export class DeadManJudge {
   }
 
   /** What is applied while there was no contact cannot be why there is none. */
-  applied(names: readonly Name[], now: number): void {
-    if (names.length === 0 || this.#contact === Number.NEGATIVE_INFINITY) return
-    const last = this.#suspects.at(-1)
-    // It counts from its newest, so that none of it is let off too soon.
-    if (last && now - last.at <= togetherMs && this.#contact < last.at) {
-      for (const name of names) last.names.push(name)
-      last.at = now
-    } else this.#suspects.push({ at: now, names: [...names] })
+  applied(names: Iterable<Name>, now: number): void {
+    if (this.#contact !== Number.NEGATIVE_INFINITY) this.#suspect(names, now)
   }
 
   /** What was suspected before a restart is suspected still: the service is counted as lost since now. */
   resume(names: readonly Name[], now: number): void {
     if (names.length === 0) return
-    this.#suspects.push({ at: now, names: [...names] })
+    this.#suspect(names, now)
     this.#lost = now
   }
 
@@ -106,8 +101,22 @@ export class DeadManJudge {
     return this.#askAt(ends === undefined ? this.#due() : now, now, ends)
   }
 
+  #suspect(names: Iterable<Name>, now: number): void {
+    const last = this.#suspects.at(-1)
+    const near = last && now - last.at <= togetherMs && this.#contact < last.at
+    const batch: Batch = near ? last : { at: now, decisions: new Map() }
+    for (const [audience, decision] of names) {
+      const known = batch.decisions.get(audience)
+      if (known) known.push(decision)
+      else batch.decisions.set(audience, [decision])
+    }
+    if (!near && batch.decisions.size > 0) this.#suspects.push(batch)
+    // It counts from its newest, so that none of it is let off too soon.
+    batch.at = now
+  }
+
   #takeOut(now: number): Deed {
-    const names = this.#likeliest().flatMap((batch) => batch.names)
+    const names = this.#likeliest().flatMap(namesIn)
     this.#suspects = []
     this.#out = { since: now, names, back: false }
     return { do: 'take_out', names }
@@ -150,4 +159,10 @@ export class DeadManJudge {
   get #paceMs(): number {
     return Math.min(longest.askMs, this.#times.afterMs / 4)
   }
+}
+
+function namesIn({ decisions }: Batch): Name[] {
+  const names: Name[] = []
+  for (const [audience, all] of decisions) for (const one of all) names.push([audience, one])
+  return names
 }

@@ -70,10 +70,8 @@ export class DeadMan {
 
   /** The kernel has confirmed these. */
   applied(answers: readonly Answer[]): void {
-    const names = answers.flatMap(({ audience, decision, status }): Name[] =>
-      status === 'applied' ? [[audience, decision]] : [],
-    )
-    this.#judge.applied(names, this.#on.monotonic())
+    if (this.#off) return
+    this.#judge.applied(namesOf(answers), this.#on.monotonic())
     this.#turn()
   }
 
@@ -199,6 +197,11 @@ export class DeadMan {
       this.#on.trouble(toProblem(error))
     }
   }
+}
+
+function* namesOf(answers: readonly Answer[]): Generator<Name> {
+  for (const { audience, decision, status } of answers)
+    if (status === 'applied') yield [audience, decision]
 }
 
 /** What says something, whatever it says, was reached. */

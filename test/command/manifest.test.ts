@@ -100,7 +100,10 @@ describe('cordon manifest install', () => {
 
   for (const [words, error] of [
     ['install sytemd', /no manifest sytemd\nhint: did you mean systemd\?/],
-    ['install systemd', /several parts: service, agent\nhint: name what belongs on this machine/],
+    [
+      'install systemd',
+      /several parts: service, agent, agent-by-ssh\nhint: name what belongs on this machine/,
+    ],
     ['install systemd --part servce', /no part servce\nhint: did you mean service\?/],
     ['install systemd --part service', /listen is missing: .*\nhint: give it: --set listen=/],
     [
