@@ -209,9 +209,11 @@ describe('retention', () => {
       await tx.updateTable('decisions').set({ created: long }).execute()
     })
     const dry = await open.type('retention run --dry-run')
-    const alike = /3 alerts, 3 originals, 3 decisions|3 alerts, 3 decisions/
-    assert.match(dry.out, /^would go: /)
-    assert.match(dry.out, alike)
+    assert.equal(
+      dry.out,
+      'would go: 2 alerts, 3 originals, 3 decisions\n',
+      'the newest alert stays without its record, so that its place is not given again',
+    )
     const real = await open.type('retention run')
     assert.equal(real.out.replace('gone', 'would go'), dry.out)
     assert.equal((await open.type('retention run --dry-run')).out, 'would go: nothing\n')
