@@ -1,5 +1,6 @@
 /** The rules in iptables: where packets are looked up in the sets, and what becomes of those that are found. Pure. */
 import { createHash } from 'node:crypto'
+import type { Rate } from '#contract/action.ts'
 import type { ScopedElement, ScopedWay } from './firewall.ts'
 import type { Group } from './ipset-scoped.ts'
 import { feedIpset, hitSeconds, neverIpset } from './ipset-sets.ts'
@@ -204,8 +205,16 @@ function above(spot: Spot, { family }: Placed, limit: NonNullable<Group['limit']
   return [
     `-m hashlimit --hashlimit-above ${rate.packets}/${rate.per} --hashlimit-burst ${rate.burst}`,
     `--hashlimit-mode ${own}ip --hashlimit-${own}mask ${prefix}`,
-    `--hashlimit-name c${name.slice(0, 14)}`,
+    `--hashlimit-name c${name.slice(0, 14)} --hashlimit-htable-max 65536`,
+    `--hashlimit-htable-expire ${fullAgain(rate)}`,
   ].join(' ')
+}
+
+const perMs = { second: 1_000, minute: 60_000, hour: 3_600_000 } as const
+
+/** Milliseconds until a bucket that was emptied is full again: one that is forgotten sooner would be full at once. */
+function fullAgain({ packets, per, burst }: Rate): number {
+  return Math.min(2 ** 31 - 1, Math.max(perMs[per], Math.ceil((burst * perMs[per]) / packets)))
 }
 
 /** The interfaces that the way is about, where the spot knows them. */
