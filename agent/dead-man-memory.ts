@@ -30,6 +30,8 @@ const mostCutOff = 100_000
 export class DeadManMemory {
   readonly #path: string
   #kept: Kept
+  /** The disk refused what is held. */
+  #unwritten = false
   #decisions = new Set<string>()
   #targets: readonly { address: Address; end: number }[] = []
 
@@ -47,8 +49,9 @@ export class DeadManMemory {
   /** Throws `store_unavailable` with what the disk says; it then holds in memory. */
   suspect(names: readonly Name[]): void {
     const before = this.#kept.suspected
-    if (names.length === before.length && names.every(([, one], at) => one === before[at]?.[1]))
-      return
+    const same =
+      names.length === before.length && names.every(([, one], at) => one === before[at]?.[1])
+    if (same && !this.#unwritten) return
     this.#keep({ ...this.#kept, suspected: names.map(([audience, name]) => [audience, name]) })
   }
 
@@ -68,7 +71,9 @@ export class DeadManMemory {
   #keep(kept: Kept): void {
     this.#kept = kept
     this.#know()
+    this.#unwritten = true
     writeState(this.#path, [`${JSON.stringify(kept)}\n`])
+    this.#unwritten = false
   }
 
   #know(): void {

@@ -41,7 +41,10 @@ export class DeadMan {
   readonly #off: boolean
   #out: readonly Claim[] = []
   #timer: NodeJS.Timeout | undefined
-  #stopped = false
+  /** By the disk. */
+  #refused = false
+  /** Before, what a batch is suspected of since an earlier start stays as it is on the disk. */
+  #running = false
 
   /** A time of 0 turns it off. */
   constructor(on: DeadManOn) {
@@ -54,6 +57,7 @@ export class DeadMan {
   /** When the kernel holds what is remembered: what was suspected before a restart is suspected still. */
   start(): void {
     if (this.#off) return
+    this.#running = true
     const { wished } = this.#on.accept()
     const { suspected } = this.#memory
     const isThere = ([audience, decision]: Name) => wished.get(audience, decision) !== undefined
@@ -64,7 +68,7 @@ export class DeadMan {
   }
 
   stop(): void {
-    this.#stopped = true
+    this.#running = false
     clearTimeout(this.#timer)
   }
 
@@ -124,7 +128,7 @@ export class DeadMan {
   }
 
   #turn(): void {
-    if (this.#off || this.#stopped) return
+    if (this.#off || !this.#running) return
     clearTimeout(this.#timer)
     for (;;) {
       const deed = this.#judge.next(this.#on.monotonic())
@@ -193,7 +197,10 @@ export class DeadMan {
   #write(act: () => void): void {
     try {
       act()
+      if (this.#refused) this.#on.trouble(undefined)
+      this.#refused = false
     } catch (error) {
+      this.#refused = true
       this.#on.trouble(toProblem(error))
     }
   }

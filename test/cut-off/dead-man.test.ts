@@ -1,6 +1,8 @@
 /** A node that cuts itself off by a signed order, over a way that no guard knows of, finds back by itself. */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
 import type { BlockAction } from '#contract/action.ts'
@@ -70,6 +72,28 @@ describe('a node whose way to the service goes over a hop that the guard cannot 
     await node.connected()
     await until('it is reported', async () => (await events('node.put_back')).length === 0 && 'no')
     assert.equal(await blocked(), true)
+  })
+
+  test('whose agent is killed while it is cut off finds back all the same', {
+    timeout: 60_000,
+  }, async () => {
+    const node = stage.node('web-01')
+    const file = join(stage.dir, 'web-01', 'dead-man.json')
+    await node.stop()
+    rmSync(file, { force: true })
+    await node.start()
+    await node.connected()
+    await stage.service.tell({ do: 'sign', audience: 'all', action: order(4, hop) })
+    await until('it suspects', async () => {
+      const kept = existsSync(file) ? readFileSync(file, 'utf8') : 'nothing'
+      return kept.includes(order(4, hop).decision) ? undefined : kept
+    })
+    assert.equal(await reaches(), false)
+    await node.kill()
+    await node.start()
+    await node.connected()
+    await receipt(4, 'refused')
+    assert.equal(await reaches(), true)
   })
 
   const nft = (...words: string[]) => stage.node('web-01').nft(...words)
