@@ -26,6 +26,8 @@ export type ResultDecision = {
   state: 'waiting' | 'issued' | 'applied' | 'ended' | 'declined' | 'noted'
   /** What the policy said. */
   outcome: 'block' | 'review' | 'watch' | 'ignore'
+  /** What was ordered, or would be: a limit and an allow stop nothing for good. */
+  does: 'block' | 'allow' | 'limit'
   /** Canonical; absent where an alert names nobody. */
   target?: string
   rule?: string

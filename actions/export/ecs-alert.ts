@@ -6,7 +6,8 @@ import { decisionFields, type EcsDocument, isHostText } from './ecs-parts.ts'
 
 export function alertToEcs(alert: Alert, decision: Decision | undefined): EcsDocument {
   const { attacker, victim, rule } = alert
-  const stopped = decision?.state === 'issued' || decision?.state === 'applied'
+  const inForce = decision?.state === 'issued' || decision?.state === 'applied'
+  const stopped = inForce && decision.measure.action === 'block'
   const hosts = [attacker, victim?.address].filter(isHostText)
   return {
     '@timestamp': alert.received,

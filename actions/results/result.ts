@@ -61,6 +61,7 @@ function decisionOf(decision: Decision): ResultDecision {
     id,
     state,
     outcome,
+    does: decision.measure.action,
     ...(target !== null && { target }),
     ...(rule !== null && { rule }),
     ...(notAfter !== null && { notAfter }),

@@ -23,6 +23,7 @@ const Pattern = z
 /** What became of an alert, in one word; also its tag. */
 export const outcomes = [
   'blocked',
+  'limited',
   'waiting',
   'watched',
   'ignored',

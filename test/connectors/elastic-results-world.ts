@@ -12,6 +12,7 @@ export function decision(more: Partial<ResultDecision> = {}): ResultDecision {
     id: 'd-4x7k2m9qz1hb0wfa',
     state: 'issued',
     outcome: 'block',
+    does: 'block',
     target: '203.0.113.7',
     rule: 'ssh',
     notAfter: start + 3_600_000,

@@ -51,6 +51,7 @@ export function confirmed(decision: string, target: string, node = 'web-01'): Re
       id: `d-${decision.padStart(16, '0')}`,
       state: 'applied',
       outcome: 'block',
+      does: 'block',
       target,
       reasons: [],
     },

@@ -8,11 +8,13 @@ import type { AlertOutcome } from '../settings.ts'
 export function outcomeOf({ action, at }: Result, decision: ResultDecision): AlertOutcome {
   const { state, outcome, notAfter } = decision
   if (state === 'waiting' || state === 'declined') return state
-  if (state === 'issued' || state === 'applied') return 'blocked'
+  if (state === 'issued' || state === 'applied') return inForce[decision.does]
   if (state === 'noted') return outcome === 'ignore' ? 'ignored' : 'watched'
   const ranOut = action === 'decision.expire' || (notAfter !== undefined && notAfter <= at)
   return decision.ended ?? (ranOut ? 'expired' : 'lifted')
 }
+
+const inForce = { block: 'blocked', limit: 'limited', allow: 'ignored' } as const
 
 export const tagOf = (outcome: AlertOutcome): string => `cordon:${outcome}`
 

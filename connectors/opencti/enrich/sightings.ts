@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { addressScope, readAddress } from '#contract/address.ts'
 import { Problem } from '#contract/problem.ts'
-import type { Refusal, Result, Sink } from '#contract/result.ts'
+import type { Refusal, Result, ResultDecision, Sink } from '#contract/result.ts'
 import { addWork, workProcessed } from '../client/questions/work.ts'
 import { askAbout, type Observable } from '../lookup/about.ts'
 import { nodes } from '../lookup/judge.ts'
@@ -69,7 +69,7 @@ type Confirmed = { result: string; decision: string; target: string }
 async function untoldOf({ cordon }: AtWork, results: readonly Result[]): Promise<Confirmed[]> {
   const confirmed = new Map<string, Confirmed>()
   for (const { id: result, decision } of results)
-    if (decision?.target !== undefined && isWorthTelling(decision.target))
+    if (decision?.target !== undefined && isBlocked(decision) && isWorthTelling(decision.target))
       confirmed.set(decision.id, { result, decision: decision.id, target: decision.target })
   const untold: Confirmed[] = []
   for (const one of confirmed.values())
@@ -79,6 +79,11 @@ async function untoldOf({ cordon }: AtWork, results: readonly Result[]): Promise
 
 function nameOf(decision: string): string {
   return `block:${decision}`
+}
+
+/** Who is only slowed down, or let through, is no block to tell of. */
+function isBlocked({ does }: ResultDecision): boolean {
+  return does === 'block'
 }
 
 /** What is private here is somebody else's elsewhere. */
