@@ -96,8 +96,8 @@ export interface Firewall {
    */
   prepare(): Promise<boolean>
   /**
-   * Applies the changes in transactions of at most 5,000, each wholly or not at all; of several changes to one
-   * element the last counts. A put whose time is over removes. Throws `unsupported` for an address that does not
+   * Applies the changes in transactions of at most 5,000, each wholly or not at all where the kernel has transactions; of
+   * several changes to one element the last counts. A put whose time is over removes. Throws `unsupported` for an address that does not
    * fit its set.
    * Throws `kernel_refused`; the caller then holds nothing of that call for certain and replaces.
    */

@@ -4,6 +4,7 @@ import type { ScopedElement } from './firewall.ts'
 import type { Ipset } from './ipset-program.ts'
 import { type FilledGroup, groupsOf } from './ipset-scoped.ts'
 import { addLine, create, type IpsetSpec } from './ipset-sets.ts'
+import type { Tally } from './ipset-tally.ts'
 import type { IptablesRules } from './iptables.ts'
 import type { Placed } from './iptables-rules.ts'
 
@@ -15,18 +16,25 @@ type Held = ReadonlyMap<string, FilledGroup & Placed>
 export class ScopedSets {
   readonly #ipset: Ipset
   readonly #rules: IptablesRules
+  readonly #tally: Tally
   #held: Held = new Map()
   /** Somebody else may have changed what is there. */
   #unknown = true
 
-  constructor(ipset: Ipset, rules: IptablesRules) {
+  constructor(ipset: Ipset, rules: IptablesRules, tally: Tally) {
     this.#ipset = ipset
     this.#rules = rules
+    this.#tally = tally
   }
 
   /** The keys of the groups that have rules. */
   get held(): ReadonlySet<string> {
     return new Set(this.#held.keys())
+  }
+
+  /** The names of the sets that are surely there. */
+  get sets(): readonly string[] {
+    return this.#unknown ? [] : [...this.#held.values()].map(({ set }) => set)
   }
 
   unknown(): void {
@@ -59,6 +67,16 @@ export class ScopedSets {
     ])
     this.#held = wanted
     this.#unknown = false
+    for (const [key, group] of wanted) this.#count(group, before.get(key), now)
+  }
+
+  #count(group: FilledGroup & Placed, held: FilledGroup | undefined, now: number): void {
+    const { set, members } = group
+    if (!held) this.#tally.empty(set)
+    for (const [member, end] of members)
+      if (held?.members.get(member) !== end) this.#tally.put(set, end - now)
+    for (const member of held?.members.keys() ?? [])
+      if (!members.has(member)) this.#tally.remove(set)
   }
 
   #placed(groups: ReadonlyMap<string, FilledGroup>, before: Held, there: readonly string[]): Held {

@@ -45,18 +45,13 @@ export class Tally {
     if (count) count.removed++
   }
 
-  /** Nothing is known of it any more, until `empty` or `see`. */
-  forget(set: string): void {
-    this.#counts.delete(set)
-  }
-
-  /** What others must have done to the set, given how many elements it holds; undefined when nothing shows. */
+  /**
+   * What others must have done to the set, given how many elements it holds; undefined when nothing shows. Nothing is
+   * known of what was there before it was emptied by us.
+   */
   see(set: string, entries: number): string | undefined {
     const count = this.#counts.get(set)
-    if (!count) {
-      this.#counts.set(set, { entries, added: 0, removed: 0, ends: new Map() })
-      return undefined
-    }
+    if (!count) return undefined
     const least = count.entries - count.removed - this.#mayHaveEnded(count)
     const most = count.entries + count.added
     Object.assign(count, { entries, added: 0, removed: 0 })

@@ -1,6 +1,7 @@
 /** Notices what others do to sets and chains by looking now and then: neither ipset nor iptables tells of it. */
 import { toProblem } from '#contract/problem.ts'
 import type { Ipset } from './ipset-program.ts'
+import type { ScopedSets } from './ipset-scoped-sets.ts'
 import { allIpsets } from './ipset-sets.ts'
 import type { Tally } from './ipset-tally.ts'
 import type { IptablesRules } from './iptables.ts'
@@ -12,6 +13,7 @@ export type WatchOn = {
   ipset: Ipset
   rules: IptablesRules
   tally: Tally
+  scoped: Pick<ScopedSets, 'sets'>
   turn: Turns
   changed(what: string): void
   everyMs?: number | undefined
@@ -42,9 +44,11 @@ async function look({
   ipset,
   rules,
   tally,
-}: Pick<WatchOn, 'ipset' | 'rules' | 'tally'>): Promise<string | undefined> {
+  scoped,
+}: Pick<WatchOn, 'ipset' | 'rules' | 'tally' | 'scoped'>): Promise<string | undefined> {
   const there = await ipset.headers()
-  for (const { name } of allIpsets.filter(isCounted)) {
+  const names = allIpsets.map(({ name }) => name).filter(isCounted)
+  for (const name of [...names, ...scoped.sets]) {
     const header = there.get(name)
     if (!header) return `the set ${name} was deleted`
     const what = tally.see(name, header.entries)
@@ -55,6 +59,6 @@ async function look({
 }
 
 /** The kernel fills the others by itself. */
-function isCounted({ name }: { name: string }): boolean {
+function isCounted(name: string): boolean {
   return !name.startsWith('cordon_hits') && !name.startsWith('cordon_last')
 }

@@ -17,6 +17,7 @@ import type {
   ScopedElement,
 } from './firewall.ts'
 import { readIpsetHits } from './ipset-hits.ts'
+import { batchSize, count, type Line, lineOf, replaceSets, safely } from './ipset-lines.ts'
 import type { Ipset } from './ipset-program.ts'
 import { Reserved } from './ipset-reserved.ts'
 import { ScopedSets } from './ipset-scoped-sets.ts'
@@ -32,8 +33,6 @@ import {
   ipsetOf,
   isOurs,
   neverIpset,
-  putLine,
-  refill,
 } from './ipset-sets.ts'
 import { Tally } from './ipset-tally.ts'
 import { watchIpsets } from './ipset-watch.ts'
@@ -42,8 +41,8 @@ import type { Iptables } from './iptables-program.ts'
 import { mustFit, setSpec } from './sets.ts'
 import { oneAtATime } from './turns.ts'
 
-/** Lines in one call of ipset: other changes wait for one at most. */
-const batchSize = 5_000
+/** Elements of a list that are worked out in one go. */
+const breathSize = 250
 
 export function ipsetFirewall(
   ipset: Ipset,
@@ -53,37 +52,9 @@ export function ipsetFirewall(
   const turn = oneAtATime()
   const tally = new Tally(monotonic)
   const rules = new IptablesRules(iptables)
-  const scoped = new ScopedSets(ipset, rules)
+  const scoped = new ScopedSets(ipset, rules, tally)
   const reserved = new Reserved(() => scoped.held)
   let stop = () => {}
-
-  /** In batches, of which each is known before the next begins. */
-  const runAll = async (lines: readonly string[]) => {
-    for (let from = 0; from < lines.length; from += batchSize)
-      await ipset.run(lines.slice(from, from + batchSize))
-  }
-
-  const refillAll = async (sets: readonly (readonly [IpsetSpec, readonly Line[]])[]) => {
-    const steps = sets.map(([spec, lines]) =>
-      refill(
-        spec,
-        lines.map(({ text }) => text),
-      ),
-    )
-    try {
-      await runAll(steps.flatMap(({ fill }) => fill))
-      await ipset.run(steps.flatMap(({ swap }) => swap))
-    } catch (error) {
-      // What was there before stays; what was made beside it is of no use. The next time empties it in any case.
-      for (const [{ name }] of sets)
-        await ipset.run([`destroy ${freshName(name)}`]).catch(() => undefined)
-      throw error
-    }
-    for (const [{ name }, lines] of sets) {
-      tally.empty(name)
-      for (const line of lines) if (line.timeoutMs !== undefined) tally.put(name, line.timeoutMs)
-    }
-  }
 
   const emptyFeeds = (half: FeedHalf) =>
     turn(async () => {
@@ -106,7 +77,7 @@ export function ipsetFirewall(
           return header && (header.type !== type || header.family !== family)
         })
         if (strange) await clearAll(ipset, rules)
-        for (const { name } of allIpsets) if (strange || !there.has(name)) tally.forget(name)
+        for (const { name } of allIpsets) if (strange || !there.has(name)) tally.empty(name)
         await ipset.run(allIpsets.map((spec) => create(spec)))
         await rules.mend()
         scoped.unknown()
@@ -118,9 +89,7 @@ export function ipsetFirewall(
       for (let from = 0; from < changes.length; from += batchSize) {
         const lines = safely(changes.slice(from, from + batchSize))
         await turn(async () => {
-          for (const line of lines)
-            if (line.timeoutMs === undefined) tally.remove(line.set)
-            else tally.put(line.set, line.timeoutMs)
+          count(tally, lines)
           await ipset.run(lines.map(({ text }) => text))
         })
       }
@@ -134,29 +103,33 @@ export function ipsetFirewall(
           const name = ipsetOf(element.set)
           lines.get(name)?.push(lineOf(name, freshName(name), element))
         }
-        await refillAll(blockIpsets.map((spec) => [spec, lines.get(spec.name) ?? []]))
+        await replaceSets(
+          ipset,
+          tally,
+          blockIpsets.map((spec) => [spec, lines.get(spec.name) ?? []]),
+        )
       }),
 
     async fillFeeds(half: FeedHalf, elements: Iterable<FeedElement>) {
       await emptyFeeds(half)
-      let count = 0
+      let filled = 0
       let lines: Line[] = []
-      const flush = () =>
+      const fill = () =>
         turn(async () => {
-          for (const { set, timeoutMs = 0 } of lines) tally.put(set, timeoutMs)
+          count(tally, lines)
           await ipset.run(lines.map(({ text }) => text))
-          count += lines.length
+          filled += lines.length
           lines = []
         })
       for (const element of elements) {
         if (element.timeoutMs <= 0) continue
         const name = feedIpset(half, element.address.family)
         lines.push(lineOf(name, name, element))
-        if (lines.length % 250 === 0) await breath()
-        if (lines.length >= batchSize) await flush()
+        if (lines.length % breathSize === 0) await breath()
+        if (lines.length >= batchSize) await fill()
       }
-      await flush()
-      return count
+      await fill()
+      return filled
     },
 
     emptyFeeds,
@@ -173,19 +146,11 @@ export function ipsetFirewall(
       turn(async () => {
         const all = addresses.flatMap(holdable)
         const sets = allIpsets.filter(({ name, family }) => name === neverIpset(family))
-        await refillAll(
-          sets.map((spec) => [
-            spec,
-            all
-              .filter(({ family }) => family === spec.family)
-              .map(({ text }) => ({
-                text: addLine(freshName(spec.name), text, undefined),
-                set: spec.name,
-                timeoutMs: undefined,
-              })),
-          ]),
+        await replaceSets(
+          ipset,
+          tally,
+          sets.map((spec) => [spec, all.filter(isOf(spec)).map(forEver(spec))]),
         )
-        for (const { name } of sets) tally.forget(name)
       }),
 
     async remaining(set, address) {
@@ -197,7 +162,7 @@ export function ipsetFirewall(
 
     watch(changed) {
       stop()
-      stop = watchIpsets({ ipset, rules, tally, turn, changed, everyMs })
+      stop = watchIpsets({ ipset, rules, tally, scoped, turn, changed, everyMs })
       return stop
     },
 
@@ -219,26 +184,14 @@ export type IpsetOn = {
 
 const everything = { scopes: true, reject: true }
 
-/** A line of the script; without a time it removes. */
-type Line = { set: string; text: string; timeoutMs: number | undefined }
+const isOf = (spec: IpsetSpec) => (address: Address) => address.family === spec.family
 
-function lineOf(set: string, into: string, change: Pick<Put, 'address' | 'timeoutMs'>): Line {
-  const { timeoutMs } = change
-  return { set, text: putLine(into, change), timeoutMs: timeoutMs > 0 ? timeoutMs : undefined }
-}
-
-/** Of several changes to one element the last; what comes before what goes, so that nothing that stays is ever missing. */
-function safely(changes: readonly Change[]): Line[] {
-  const last = new Map<string, Line>()
-  for (const change of changes) {
-    const set = ipsetOf(change.set)
-    const timeoutMs = change.op === 'put' ? change.timeoutMs : 0
-    last.set(`${set} ${change.address.text}`, lineOf(set, set, { ...change, timeoutMs }))
-  }
-  const lines = [...last.values()]
-  const removes = (line: Line) => line.timeoutMs === undefined
-  return [...lines.filter((line) => !removes(line)), ...lines.filter(removes)]
-}
+const forEver =
+  ({ name: set }: IpsetSpec) =>
+  ({ text }: Address): Line => ({
+    ...{ set, timeoutMs: Number.POSITIVE_INFINITY },
+    text: addLine(freshName(set), text, undefined),
+  })
 
 /** Rules first: a set that they use cannot go. */
 async function clearAll(ipset: Ipset, rules: IptablesRules): Promise<void> {

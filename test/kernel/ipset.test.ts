@@ -130,7 +130,7 @@ for (const variant of ['-legacy', '-nft'] as const)
     ] as const)
       test(`somebody else's "${command}" is told`, async () => {
         await firewall.apply([put('in_hosts4', '203.0.113.7'), put('in_hosts4', '203.0.113.8')])
-        await firewall.emptyFeeds('a')
+        await firewall.setScoped([element('drop', 'in', '203.0.113.9', { port: 80 })], 0)
         const told = firstChange(firewall)
         await looked()
         sh(command)
