@@ -52,8 +52,9 @@ const turns = ['a', 'b'] as const
 /**
  * What is to be run, one after the other, and what then stands. A set that only grows is added to. Another one is made
  * anew beside the old, since the kernel works through a whole set for each element taken out of it; only when it is
- * full do the rules turn to it, as the kernel shows new rules a moment before new elements. Counts of rates that stay
- * go on.
+ * full do the rules turn to it, as the kernel shows new rules a moment before new elements. Where both turns of a set
+ * were found, as an agent leaves them that ends between the two scripts, one script does it all. Counts of rates that
+ * stay go on.
  */
 export function changeScoped(
   table: string,
@@ -76,9 +77,12 @@ export function changeScoped(
     }),
   ]
   let turned = !known || leaving.length > 0
+  let crowded = false
   for (const set of wanted.sets.values()) {
     const there = names.get(set.name)
-    const name = there ?? freeName(set.name, leaving)
+    const free = freeName(set.name, leaving)
+    const name = there ?? free ?? `${set.name}_${turns[0]}`
+    crowded ||= !there && !free
     if (!there) filling.push(addSet(table, set, name))
     turned ||= !there
     names.set(set.name, name)
@@ -90,14 +94,17 @@ export function changeScoped(
     ...found.flatMap(({ kind, name }) => (kind === 'limit' ? [name] : [])),
     ...state.rates.keys(),
   ].filter((name) => !wanted.rates.has(name))
-  const turning = [
+  const clearing = [
     ...(turned ? scopedChains.map((chain) => `flush chain inet ${table} ${chain}`) : []),
     ...leaving.map((one) => remove(table, one)),
     ...stale.map((name) => remove(table, { kind: 'limit', name })),
-    ...(turned ? scopedRules(table, named(wanted, names)) : []),
   ]
+  const rules = turned ? scopedRules(table, named(wanted, names)) : []
+  const scripts = crowded
+    ? [[...clearing, ...filling, ...rules]]
+    : [filling, [...clearing, ...rules]]
   return {
-    scripts: [filling, turning].filter((one) => one.length > 0).map(lines),
+    scripts: scripts.filter((one) => one.length > 0).map(lines),
     standing: { state: wanted, names, found: [], known: true },
   }
 }
@@ -108,9 +115,10 @@ function grows(set: HeldSet, next: HeldSet | undefined): boolean {
   )
 }
 
-function freeName(name: string, taken: readonly Found[]): string {
-  const free = turns.find((turn) => !taken.some((one) => one.name === `${name}_${turn}`))
-  return `${name}_${free ?? turns[0]}`
+function freeName(name: string, taken: readonly Found[]): string | undefined {
+  return turns
+    .map((turn) => `${name}_${turn}`)
+    .find((free) => !taken.some((one) => one.name === free))
 }
 
 /** The sets under the names that they have in the kernel. */

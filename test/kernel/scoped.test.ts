@@ -356,6 +356,34 @@ for (const { name, make } of backEnds.filter((one) => /^(netlink|nft)$/.test(one
       await next.close()
     })
 
+    test('an agent that ended between filling a set and turning to it does not stop the next one', async () => {
+      const [one] = families
+      const limit = element('limit', 'in', one.other, {
+        limit: { name: 'few', rate: { ...rate, burst: 1 } },
+      })
+      const wished = [element('drop', 'in', one.him, { port: 4000 }), limit] as const
+      await are(...wished)
+      const listed = execFileSync('nft', ['-t', 'list', 'table', 'inet', 'cordon']).toString()
+      const own = [...listed.matchAll(/^\t(set|map) ((?:drop|limit)_in4\w*_)([ab]) /gm)]
+      assert.equal(own.length, 2)
+      for (const [, kind, name, turn] of own) {
+        const type = kind === 'map' ? 'ipv4_addr : limit' : 'ipv4_addr . inet_proto . inet_service'
+        const other = `${name}${turn === 'a' ? 'b' : 'a'}`
+        nft(`add ${kind} inet cordon ${other} { type ${type}; flags interval, timeout; }`)
+      }
+      const next = await make()
+      await next.prepare()
+      assert.equal(await comes(one), false)
+      for (let round = 0; round < 2; round++) {
+        await next.setScoped(wished, 0)
+        assert.equal(await comes(one), false)
+      }
+      assert.deepEqual([await comes(one, one.other), await comes(one, one.other)], [true, false])
+      await next.setScoped([], 0)
+      assert.equal(await comes(one), true)
+      await next.close()
+    })
+
     test('they are back after somebody flushed the ruleset, and count as a table that was gone', async () => {
       const [one] = families
       const order = element('drop', 'in', one.him, { port: 4000 })
