@@ -10,6 +10,7 @@ import type { Firewall } from './kernel/firewall.ts'
 import type { PostureTable } from './kernel/posture-table.ts'
 import type { SensorTable } from './kernel/sensor-table.ts'
 import { lockFolder } from './lock.ts'
+import { watchLogins } from './logins.ts'
 import { requireMembership } from './membership.ts'
 import { makeParts, type Parts } from './parts.ts'
 import { beginRounds } from './rounds.ts'
@@ -88,6 +89,7 @@ async function begin(settings: AgentSettings, on: AgentOn, unlock: () => void): 
   parts.tidy.after(remembered.claims.length)
   const unwatch = firewall.watch((what) => healer.disturbed(what))
   const endRounds = beginRounds(parts, settings.heartbeat)
+  const unwatchLogins = watchLogins(on.places, parts.courses.look)
   const status = () => describe(parts)
   const closeStatus = await serveStatus(settings.state_dir, status).catch((error: unknown) => {
     // Nobody can ask then, but what the node is for goes on.
@@ -108,6 +110,7 @@ async function begin(settings: AgentSettings, on: AgentOn, unlock: () => void): 
     stop: async () => {
       unwatch()
       endRounds()
+      unwatchLogins()
       await end(parts, following)
       closeStatus()
       await firewall.close()
