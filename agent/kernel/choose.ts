@@ -7,6 +7,7 @@ import { ipsetFirewall } from './ipset.ts'
 import { type Ipset, ipsetProgram } from './ipset-program.ts'
 import { proveIpset } from './ipset-proof.ts'
 import { type Iptables, iptablesProgram } from './iptables-program.ts'
+import { clearIpset, clearTable, withoutLeftovers } from './leftovers.ts'
 import { type Nft, nftCarrier, nftProgram } from './nft.ts'
 import { prove } from './proof.ts'
 import { kernelFirewall } from './table.ts'
@@ -50,21 +51,25 @@ export async function chooseFirewall(choice: FirewallChoice): Promise<Firewall> 
 type Way = (fallback: string | undefined) => Promise<Firewall>
 
 function waysOf(choice: FirewallChoice): Record<'netlink' | 'nft' | 'ipset', Way> {
-  const nft = choice.nft ?? nftProgram()
+  const {
+    nft = nftProgram(),
+    netlink = openCarrier,
+    ipset = ipsetProgram(),
+    iptables = iptablesProgram(),
+  } = choice
   const through = async (open: () => Promise<Carrier>, fallback: string | undefined) => {
     const proven = await proveOrClose(await open(), nft)
     const told = fallback === undefined ? {} : { fallback }
-    return kernelFirewall(proven, nft, { hear: await hearing(), ...told })
+    const firewall = kernelFirewall(proven, nft, { hear: await hearing(), ...told })
+    return withoutLeftovers(firewall, () => clearIpset(ipset, iptables))
   }
   return {
-    netlink: (fallback) => through(choice.netlink ?? openCarrier, fallback),
+    netlink: (fallback) => through(netlink, fallback),
     nft: (fallback) => through(async () => nftCarrier(nft), fallback),
     ipset: async (fallback) => {
-      const [ipset, iptables] = [
-        choice.ipset ?? ipsetProgram(),
-        choice.iptables ?? iptablesProgram(),
-      ]
-      return ipsetFirewall(ipset, iptables, { can: await proveIpset(ipset, iptables), fallback })
+      const can = await proveIpset(ipset, iptables)
+      const firewall = ipsetFirewall(ipset, iptables, { can, fallback })
+      return withoutLeftovers(firewall, () => clearTable(nft))
     },
   }
 }

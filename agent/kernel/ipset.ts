@@ -1,5 +1,5 @@
 /**
- * The firewall of hosts without nftables: ipset for what is blocked, iptables for a constant number of rules that look
+ * The firewall of hosts without nftables: ipset for what is blocked, iptables for a bounded number of rules that look
  * it up. Sets are changed line by line, not in transactions, so the order makes each step safe: what comes is added
  * before what goes is removed, and a whole state takes the place of another by one swap a set. Times are whole seconds.
  */

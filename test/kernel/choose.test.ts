@@ -11,7 +11,7 @@ import { netlinkCarrier } from '../../agent/kernel/netlink.ts'
 import { type Nft, nftProgram } from '../../agent/kernel/nft.ts'
 import { ownNamespace } from '../namespace.ts'
 import { legacyTools } from './legacy.ts'
-import { isProblem } from './promises.ts'
+import { isProblem, left, put, within } from './promises.ts'
 
 const kernel = await ownNamespace(import.meta.url)
 const run = promisify(execFile)
@@ -96,6 +96,30 @@ describe('choosing a back end', { skip: kernel.skip }, () => {
     test('ipset is taken when it is asked for, although nft would do', async () => {
       const firewall = await chooseFirewall({ enforce: true, ...quiet, backend: 'ipset' })
       assert.deepEqual([firewall.name, firewall.fallback], ['ipset', undefined])
+    })
+
+    test('what another back end blocked goes once the new one holds what is wished', async () => {
+      const listed = async () => [
+        (await run('nft', ['list', 'tables'])).stdout,
+        (await run('ipset', ['list', '-n'])).stdout,
+      ]
+      const block = put('in_hosts4', '203.0.113.7')
+      const old = await chooseFirewall({ enforce: true, ...quiet, nft: noNft })
+      await old.prepare()
+      await old.apply([block])
+      const next = await chooseFirewall({ enforce: true, ...quiet })
+      assert.equal(await next.prepare(), true)
+      assert.match((await listed()).join(), /inet cordon.*cordon_in4/s)
+      await next.apply([block])
+      assert.deepEqual(await listed(), ['table inet cordon\n', ''])
+      const again = await chooseFirewall({ enforce: true, ...quiet, backend: 'ipset' })
+      await again.prepare()
+      await again.replace([block])
+      assert.equal((await listed())[0]?.includes('inet cordon'), false)
+      within(await left(again, 'in_hosts4', '203.0.113.7'), 50_000, 60_000)
+      await again.clear()
+      assert.deepEqual(await listed(), ['', ''])
+      await next.close()
     })
   })
 

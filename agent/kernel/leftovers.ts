@@ -1,0 +1,42 @@
+/** What another back end left in the kernel: blocks that no lift would reach any more. */
+import type { Firewall } from './firewall.ts'
+import { ipsetFirewall } from './ipset.ts'
+import type { Ipset } from './ipset-program.ts'
+import { blockIpsets } from './ipset-sets.ts'
+import type { Iptables } from './iptables-program.ts'
+import type { Nft } from './nft.ts'
+import { removeTable } from './ruleset.ts'
+
+/** They go when this one holds what is wished, so that nothing is missing meanwhile. */
+export function withoutLeftovers(firewall: Firewall, clear: () => Promise<void>): Firewall {
+  let left = true
+  const clearOnce = async () => {
+    if (!left) return
+    left = false
+    // What cannot be taken out ends by the kernel's times, and the next change tries again.
+    await clear().catch(() => {
+      left = true
+    })
+  }
+  return {
+    ...firewall,
+    async apply(changes) {
+      await firewall.apply(changes)
+      await clearOnce()
+    },
+    async replace(elements) {
+      await firewall.replace(elements)
+      await clearOnce()
+    },
+  }
+}
+
+export async function clearIpset(ipset: Ipset, iptables: Iptables): Promise<void> {
+  const sets = await ipset.headers()
+  if (blockIpsets.some(({ name }) => sets.has(name))) await ipsetFirewall(ipset, iptables).clear()
+}
+
+/** Where there is no nft there is no telling, and no table that an agent of today has made. */
+export async function clearTable(nft: Nft): Promise<void> {
+  await nft.run(removeTable())
+}
