@@ -1,5 +1,5 @@
 /** The scoped orders of this node as elements in layers, so that no two of one layer overlap. */
-import { type Address, contains, isHost, readAddress, widen } from '#contract/address.ts'
+import { type Address, contains, readAddress, widen } from '#contract/address.ts'
 import { Problem } from '#contract/problem.ts'
 import { layers, type ScopedElement } from './kernel/firewall.ts'
 import { placeOf } from './kernel/scoped.ts'
@@ -151,7 +151,7 @@ class Place {
     for (const length of this.#lengths.keys())
       if (length <= address.prefix)
         yield* this.#byAddress.get(widen(address, length).text)?.placed ?? []
-    if (isHost(address)) return
+    if (![...this.#lengths.keys()].some((length) => length > address.prefix)) return
     for (const inner of this.#byAddress.values())
       if (inner.address.prefix > address.prefix && contains(address, inner.address))
         yield* inner.placed
