@@ -16,7 +16,9 @@ import { isProblem, keepsPromises, left, put, within } from './promises.ts'
 import { element } from './scoped.ts'
 
 const kernel = await ownNamespace(import.meta.url)
-const skip = () => kernel.skip || legacyTools('').skip
+/** The lock of xtables is root's. */
+const skip = (variant: '' | '-legacy' | '-nft' = '') =>
+  kernel.skipLarge || legacyTools(variant).skip
 
 describe('ipset', { skip: skip() }, () => {
   let firewall: Firewall
@@ -47,7 +49,7 @@ describe('ipset', { skip: skip() }, () => {
 })
 
 for (const variant of ['-legacy', '-nft'] as const)
-  describe(`with iptables${variant}`, { skip: kernel.skip || legacyTools(variant).skip }, () => {
+  describe(`with iptables${variant}`, { skip: skip(variant) }, () => {
     let looks = 0
     const make = () => {
       const ipset = ipsetProgram()
