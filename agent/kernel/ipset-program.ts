@@ -3,7 +3,7 @@ import { Problem } from '#contract/problem.ts'
 import { type Ended, runProgram } from './program.ts'
 import { noPrivilegeRemedy } from './refusal.ts'
 
-export type SetHeader = { readonly type: string; readonly family: 4 | 6; readonly entries: number }
+type SetHeader = { readonly type: string; readonly family: 4 | 6; readonly entries: number }
 
 export type Ipset = {
   /**

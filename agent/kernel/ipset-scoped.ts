@@ -28,7 +28,7 @@ export type Group = {
  * A rate is counted for each network of this length. Where two orders have the same rate for the same target but other
  * ports, their packets are counted in slots of their own.
  */
-export type Bucket = { readonly rate: Rate; readonly prefix: number; readonly slot: number }
+type Bucket = { readonly rate: Rate; readonly prefix: number; readonly slot: number }
 
 /** Members with their ends, as ipset reads them. */
 export type FilledGroup = Group & { readonly members: ReadonlyMap<string, number> }
@@ -36,7 +36,7 @@ export type FilledGroup = Group & { readonly members: ReadonlyMap<string, number
 /** Different kinds of orders on a node, each of which is at most four rules. */
 export const mostGroups = 64
 /** Twice what is let in: what was let in together with what stood there meanwhile. */
-export const mostGroupsEver = 2 * mostGroups
+const mostGroupsEver = 2 * mostGroups
 /** Ports of one element that stand in the set one by one; more are a range in the rule. */
 const mostPortsInSet = 64
 /** Of all groups together. */

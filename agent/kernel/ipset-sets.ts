@@ -114,7 +114,7 @@ export function putLine(
 }
 
 /** Upwards, and never nought, which would be for ever. A node whose agent runs removes at the very end. */
-export function wholeSeconds(ms: number): number {
+function wholeSeconds(ms: number): number {
   return Math.min(longestSeconds, Math.max(1, Math.ceil(ms / 1_000)))
 }
 

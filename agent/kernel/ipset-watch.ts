@@ -9,7 +9,7 @@ import type { Turns } from './turns.ts'
 
 const pollMs = 10_000
 
-export type WatchOn = {
+type WatchOn = {
   ipset: Ipset
   rules: IptablesRules
   tally: Tally

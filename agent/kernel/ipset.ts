@@ -174,7 +174,7 @@ export function ipsetFirewall(
   }
 }
 
-export type IpsetOn = {
+type IpsetOn = {
   can?: Pick<Expresses, 'scopes' | 'reject'>
   fallback?: string | undefined
   monotonic?: () => number

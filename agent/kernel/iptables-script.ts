@@ -2,7 +2,7 @@
 import type { Table, TableName, Tables } from './iptables-rules.ts'
 
 /** What `iptables-save` showed of one table. */
-export type SavedTable = { chains: string[]; rules: string[]; policies: string[] }
+type SavedTable = { chains: string[]; rules: string[]; policies: string[] }
 export type Saved = ReadonlyMap<string, SavedTable>
 
 /**

@@ -83,7 +83,7 @@ const blocked =
 const allowed =
   (more: More<AllowAction> = {}, n = 2) =>
   (at: Place): AllowAction => ({ ...block(n), action: 'allow', ...of(at, n, more) })
-export const rate: Rate = { packets: 1, per: 'hour', burst: 3 }
+const rate: Rate = { packets: 1, per: 'hour', burst: 3 }
 const limited =
   (more: More<LimitAction> = {}, n = 3) =>
   (at: Place): LimitAction => ({ ...block(n), action: 'limit', rate, ...of(at, n, more) })
