@@ -8,73 +8,47 @@
  * so that it is known which one failed. What proved itself is enforced from the disk before there is a network, and stands
  * until it is replaced or the node leaves the audience. See posture-script.ts for what passes whatever was signed.
  */
-import { type PostureClaims, type PostureReceipt, readPosture } from '#contract/posture.ts'
-import { printable } from '#contract/printable.ts'
-import { Problem, type ProblemCode, toProblem } from '#contract/problem.ts'
+import type { PostureClaims, PostureReceipt } from '#contract/posture.ts'
+import { Problem, toProblem } from '#contract/problem.ts'
 import type { Service } from './connect.ts'
-import type { Protected } from './guard.ts'
-import type { PostureTable } from './kernel/posture-table.ts'
-import { oneAtATime } from './kernel/turns.ts'
-import type { Answer, HeldPosture, PostureMemory } from './posture-memory.ts'
-import { fetchNetworks, networksOf } from './posture-networks.ts'
-import { printPosture, printProtected } from './posture-script.ts'
-import { holding, nextRules } from './posture-time.ts'
+import { type AnswersOn, PostureAnswers } from './posture-answers.ts'
+import { type FitsOn, isWhole, readHeld } from './posture-fits.ts'
+import { type InForceOn, PosturesInForce } from './posture-in-force.ts'
+import type { HeldPosture } from './posture-memory.ts'
+import { fetchNetworks } from './posture-networks.ts'
+import { cutShort, prove, type TrialOn } from './posture-trial.ts'
 import { type Trust, verifyPosture } from './verify.ts'
 
-export type PosturesOn = {
-  memory: PostureMemory
-  /** Undefined for a back end that cannot express them. */
-  table: PostureTable | undefined
-  service: Pick<Service, 'text'>
-  /** Tells the service over a connection of its own. Throws when it did not answer. */
-  reach(receipt: PostureReceipt): Promise<unknown>
-  trust(): Trust
-  learnKeys(): Promise<void>
-  audiences(): ReadonlySet<string>
-  here(): readonly Protected[]
-  /** Networks of all countries together. */
-  mostNetworks: number
-  now(): number
-  /** False while the time is in doubt: rules that hold at times then stay as they are. */
-  timeIsKnown(): boolean
-  /** Milliseconds that only go forward. */
-  monotonic(): number
-  /** Resolves after the time or when it is stopped. */
-  pause(ms: number, stop: AbortSignal): Promise<void>
-  /** What is the matter, undefined when nothing is. */
-  health(problem: Problem | undefined): void
-  /** There is news for the service. */
-  changed(): void
-  /** So many networks were read and brought into the kernel. */
-  brought(networks: number): void
-}
+export type PosturesOn = AnswersOn &
+  FitsOn &
+  InForceOn &
+  TrialOn & {
+    service: Pick<Service, 'text'>
+    trust(): Trust
+    learnKeys(): Promise<void>
+    audiences(): ReadonlySet<string>
+  }
 
-const reachAgainMs = 1_000
 /** What the disk, the kernel or the connection refused is tried again. */
 const retryMs = { first: 2_000, longest: 5 * 60_000 }
-/** A clock may be set meanwhile: it is looked at this often at least. */
-const lookAgainMs = 60_000
 
 export class Postures {
   readonly #on: PosturesOn
-  readonly #turn = oneAtATime()
+  readonly #answers: PostureAnswers
+  readonly #inForce: PosturesInForce
   readonly #stopping = new AbortController()
   /** The newest statement of an audience that was not looked at yet. */
   readonly #wanted = new Map<string, PostureClaims>()
   #statements: Promise<void> = Promise.resolve()
   #working: Promise<void> | undefined
-  #watching: Promise<void> | undefined
   #retryMs = retryMs.first
   /** Ends the pauses of a trial. */
   #nudge = new AbortController()
-  /** Ends the pause of who waits for a time of the week, when other rules hold. */
-  #moved = new AbortController()
-  #enforced: { holding: string; protected: string } | undefined
-  #distrusted: Problem | undefined
-  #refused: Problem | undefined
 
   constructor(on: PosturesOn) {
     this.#on = on
+    this.#answers = new PostureAnswers(on)
+    this.#inForce = new PosturesInForce(on, this.#answers)
   }
 
   /** Enforces what proved itself; what was on trial when the agent ended did not. Never rejects. */
@@ -90,11 +64,15 @@ export class Postures {
       if (status === 'refused') memory.answers.delete(audience)
     memory.trial = undefined
     if (trial && audiences().has(trial.audience))
-      this.#answer(trial, 'reverted', cutShort('the agent ended before it reached the service'))
+      this.#answers.answer(
+        trial,
+        'reverted',
+        cutShort('the agent ended before it reached the service'),
+      )
     const changed = trial !== undefined || left.length + damaged.length > 0
-    if (changed) this.#keep()
-    if (changed || memory.confirmed.size > 0) await this.#enforceOrSay()
-    this.#watching = this.#watch()
+    if (changed) this.#answers.keep()
+    if (changed || memory.confirmed.size > 0) await this.#inForce.enforceOrSay()
+    this.#inForce.watch()
   }
 
   /** A statement as it came. Resolves when it was accepted or refused, never rejects. */
@@ -110,53 +88,35 @@ export class Postures {
     if (!memory.confirmed.has(audience) && memory.trial?.audience !== audience) return
     if (memory.trial?.audience === audience) this.#hurry()
     this.#forget(audience)
-    this.#keep()
-    void this.#enforceOrSay()
+    this.#answers.keep()
+    void this.#inForce.enforceOrSay()
   }
 
-  /** What is protected here may have changed. */
   protect(): void {
-    if (this.#enforced && this.#enforced.protected !== this.#protected())
-      void this.#turn(() => this.#mendProtected())
+    this.#inForce.protect()
   }
 
-  /** Puts right what others did to the table. */
   heal(): void {
-    if (this.#on.memory.standing.length === 0) return
-    void this.#turn(async () => {
-      const intact = await this.#on.table?.intact().catch(() => false)
-      if (intact === false && this.#on.table?.enforcing) await this.#enforce().catch(this.#say)
-    })
+    this.#inForce.heal()
   }
 
   get receipts(): PostureReceipt[] {
-    const { memory, now } = this.#on
-    const standing = new Map(memory.standing.map((one) => [one.audience, one]))
-    return [...memory.answers.values()].map((answer) => {
-      const held = standing.get(answer.audience)
-      const next = held && nextRules([held.posture], now())
-      return {
-        ...answer,
-        in_force: held?.version ?? 0,
-        ...(next === undefined ? {} : { next_change: next }),
-      }
-    })
+    return this.#answers.receipts
   }
 
   /** Resolves when nothing that has come waits. */
   async settled(): Promise<void> {
     await this.#statements
     while (this.#working) await this.#working
-    await this.#turn(async () => {})
+    await this.#inForce.settled()
   }
 
   /** What is on trial stays so on the disk: the next start goes back. */
   async stop(): Promise<void> {
     this.#stopping.abort()
     this.#nudge.abort()
-    this.#moved.abort()
-    await Promise.all([this.#working, this.#watching])
-    await this.#turn(async () => {})
+    await Promise.all([this.#working, this.#inForce.stop()])
+    await this.#inForce.settled()
   }
 
   get #stopped(): boolean {
@@ -167,14 +127,13 @@ export class Postures {
     if (this.#stopped) return
     try {
       const claims = await this.#verify(jws)
-      this.#distrusted = undefined
       this.#on.memory.versions.set(claims.aud, claims.version)
       if (!this.#isOnTrial(claims)) this.#want(claims)
+      this.#answers.trust(undefined)
     } catch (error) {
       const problem = toProblem(error)
-      if (problem.code !== 'envelope_replayed') this.#distrusted = problem
+      if (problem.code !== 'envelope_replayed') this.#answers.trust(problem)
     }
-    this.#tellHealth()
   }
 
   async #verify(jws: string): Promise<PostureClaims> {
@@ -253,66 +212,48 @@ export class Postures {
 
   /** Null for none from now on; undefined when it was refused, and that was said. */
   #read(claims: PostureClaims): HeldPosture | null | undefined {
-    const { aud: audience, version, confirm } = claims
     try {
-      const posture = readPosture(claims.posture)
-      if (!posture) return null
-      this.#refuse({ audience, version, confirm, posture })
-      return { audience, version, confirm, posture }
+      return readHeld(claims, this.#on)
     } catch (error) {
-      this.#answer({ audience, version }, 'refused', toProblem(error))
-      this.#keep()
+      const { aud: audience, version } = claims
+      this.#answers.answer({ audience, version }, 'refused', toProblem(error))
+      this.#answers.keep()
       return undefined
     }
-  }
-
-  #refuse({ audience, posture }: HeldPosture): void {
-    const { table, memory, mostNetworks } = this.#on
-    if (!table)
-      throw new Problem('unsupported', 'the firewall of this node cannot express standing rules', {
-        remedy: 'use nftables on this node, or leave it out of this group',
-      })
-    const others = [...memory.confirmed.values()].filter((one) => one.audience !== audience)
-    const total = [...others.map((one) => one.posture), posture]
-      .flatMap(({ countries }) => countries)
-      .reduce((sum, { entries }) => sum + entries, 0)
-    if (total > mostNetworks)
-      throw new Problem(
-        'ceiling_reached',
-        `the countries hold ${total} networks, this node takes ${mostNetworks}`,
-        { remedy: 'raise CORDON_AGENT_MAX_FEED_ENTRIES, or name fewer countries' },
-      )
   }
 
   async #withdraw({ aud: audience, version }: PostureClaims): Promise<void> {
     const { memory } = this.#on
     memory.confirmed.delete(audience)
     if (memory.trial?.audience === audience) memory.trial = undefined
-    this.#mustKeep()
-    await this.#turn(() => this.#enforce())
-    this.#answer({ audience, version }, this.#on.table?.enforcing === false ? 'planned' : 'applied')
-    this.#keep()
+    memory.keep()
+    await this.#inForce.enforce()
+    this.#answers.answer(
+      { audience, version },
+      this.#on.table?.enforcing === false ? 'planned' : 'applied',
+    )
+    this.#answers.keep()
     this.#prune()
   }
 
   async #plan(held: HeldPosture): Promise<void> {
     this.#on.memory.confirmed.set(held.audience, held)
-    await this.#turn(() => this.#enforce())
-    this.#answer(held, 'planned')
-    this.#keep()
+    await this.#inForce.enforce()
+    this.#answers.answer(held, 'planned')
+    this.#answers.keep()
   }
 
   /** What is not on the disk as one on trial is not enforced: a start would not know to go back. */
   async #try(held: HeldPosture): Promise<void> {
     const { memory } = this.#on
     memory.trial = held
-    this.#answer(held, 'trying')
+    this.#answers.answer(held, 'trying')
     try {
-      this.#mustKeep()
-      await this.#turn(() => this.#enforce())
+      memory.keep()
+      await this.#inForce.enforce()
     } catch (error) {
       memory.trial = undefined
-      this.#keep()
+      this.#answers.keep()
       throw error
     }
     const outcome = await this.#prove(held)
@@ -320,50 +261,33 @@ export class Postures {
     memory.trial = undefined
     if (outcome === 'reached') {
       memory.confirmed.set(held.audience, held)
-      this.#answer(held, 'applied')
-      this.#keep()
+      this.#answers.answer(held, 'applied')
+      this.#answers.keep()
       return
     }
     if (outcome === 'silent') {
       const why = `the service could not be reached within ${held.confirm} s`
-      this.#answer(held, 'reverted', cutShort(why))
+      this.#answers.answer(held, 'reverted', cutShort(why))
     }
-    this.#keep()
-    await this.#enforceOrSay()
+    this.#answers.keep()
+    await this.#inForce.enforceOrSay()
   }
 
-  async #prove(held: HeldPosture): Promise<'reached' | 'silent' | 'newer' | 'stopped'> {
-    const { monotonic, pause, memory } = this.#on
-    const isNewest = () => memory.trial === held && !this.#wanted.has(held.audience)
-    const until = monotonic() + held.confirm * 1_000
-    for (let left = held.confirm * 1_000; left > 0 && isNewest(); left = until - monotonic()) {
-      const late = pause(left, this.#nudge.signal).then(() => false)
-      const reached = await Promise.race([this.#reach(held), late])
-      if (this.#stopped) return 'stopped'
-      if (reached) return isNewest() ? 'reached' : 'newer'
-      const rest = Math.max(0, until - monotonic())
-      await pause(Math.min(reachAgainMs, rest), this.#nudge.signal)
-      if (this.#stopped) return 'stopped'
-    }
-    return isNewest() ? 'silent' : 'newer'
-  }
-
-  /** Whatever the service itself answers, it was reached. */
-  async #reach({ audience }: HeldPosture): Promise<boolean> {
-    const receipt = this.receipts.find((one) => one.audience === audience)
-    try {
-      if (receipt) await this.#on.reach(receipt)
-      return receipt !== undefined
-    } catch (error) {
-      return !unreached.has(toProblem(error).code)
-    }
+  #prove(held: HeldPosture) {
+    const { memory } = this.#on
+    return prove(held, this.#on, {
+      isNewest: () => memory.trial === held && !this.#wanted.has(held.audience),
+      stopped: () => this.#stopped,
+      nudge: () => this.#nudge.signal,
+      receipt: () => this.receipts.find(({ audience }) => audience === held.audience),
+    })
   }
 
   #failed(claims: PostureClaims, problem: Problem): void {
     const { aud: audience, version } = claims
     if (this.#stopped) return
-    this.#answer({ audience, version }, 'failed', problem)
-    this.#keep()
+    this.#answers.answer({ audience, version }, 'failed', problem)
+    this.#answers.keep()
     void this.#tryLater(claims)
   }
 
@@ -382,82 +306,7 @@ export class Postures {
   #setAside(held: HeldPosture): void {
     this.#on.memory.confirmed.delete(held.audience)
     const problem = new Problem('snapshot_incomplete', 'its networks on the disk are damaged')
-    this.#answer(held, 'failed', problem)
-  }
-
-  /** In its turn. Throws what the disk and the kernel say; what was in force then stays. */
-  async #enforce(): Promise<void> {
-    const { memory, table, here, now } = this.#on
-    const postures = memory.standing
-    const at = now()
-    if (postures.length === 0) {
-      await table?.remove()
-      this.#enforced = undefined
-      return
-    }
-    this.#moved.abort()
-    const protects = this.#protected()
-    const networks = (country: Parameters<typeof networksOf>[0]) => networksOf(country, memory)
-    await table?.run(printPosture({ postures, networks, here: here(), now: at }))
-    this.#enforced = {
-      holding: holding(
-        postures.map(({ posture }) => posture),
-        at,
-      ),
-      protected: protects,
-    }
-    this.#refused = undefined
-    this.#tellHealth()
-    const countries = postures.flatMap(({ posture }) => posture.countries)
-    this.#on.brought(countries.reduce((sum, { entries }) => sum + entries, 0))
-  }
-
-  async #enforceOrSay(): Promise<void> {
-    await this.#turn(() => this.#enforce().catch(this.#say))
-  }
-
-  readonly #say = (error: unknown): void => {
-    this.#refused = toProblem(error)
-    this.#tellHealth()
-  }
-
-  async #mendProtected(): Promise<void> {
-    const protects = this.#protected()
-    if (!this.#enforced || this.#enforced.protected === protects) return
-    try {
-      await this.#on.table?.run(printProtected(this.#on.here()))
-      this.#enforced = { ...this.#enforced, protected: protects }
-    } catch {
-      // Somebody took the table away: it is made anew as a whole.
-      await this.#enforce().catch(this.#say)
-    }
-  }
-
-  /** Rewrites the table when a time of the week begins or ends, and tries again what the kernel refused. */
-  async #watch(): Promise<void> {
-    const { now, pause } = this.#on
-    while (!this.#stopped) {
-      const postures = this.#on.memory.standing.map(({ posture }) => posture)
-      const next = nextRules(postures, now()) ?? Number.POSITIVE_INFINITY
-      this.#moved = new AbortController()
-      await pause(Math.min(lookAgainMs, Math.max(1, next - now())), this.#moved.signal)
-      if (!this.#stopped) await this.#lookAtTime()
-    }
-  }
-
-  async #lookAtTime(): Promise<void> {
-    const { memory, now, timeIsKnown } = this.#on
-    const postures = memory.standing.map(({ posture }) => posture)
-    if (postures.length === 0 && !this.#refused) return
-    const changed = this.#enforced?.holding !== holding(postures, now())
-    if (this.#refused || (changed && timeIsKnown())) await this.#enforceOrSay()
-  }
-
-  #protected(): string {
-    return this.#on
-      .here()
-      .map(({ address }) => address.text)
-      .join()
+    this.#answers.answer(held, 'failed', problem)
   }
 
   #forget(audience: string): void {
@@ -467,48 +316,6 @@ export class Postures {
     if (memory.trial?.audience === audience) memory.trial = undefined
   }
 
-  #answer(
-    { audience, version }: Pick<HeldPosture, 'audience' | 'version'>,
-    status: Answer['status'],
-    problem?: Problem,
-  ): void {
-    const { answers } = this.#on.memory
-    const said = answers.get(audience)
-    const same = said?.version === version && said.status === status
-    answers.set(audience, {
-      audience,
-      version,
-      status,
-      at: same ? said.at : this.#on.now(),
-      ...(problem && { code: problem.code, detail: printable(problem.message, 300) }),
-    })
-    this.#tellHealth()
-    if (!same) this.#on.changed()
-  }
-
-  #tellHealth(): void {
-    const unwell = [...this.#on.memory.answers.values()].find(({ code }) => code !== undefined)
-    const told =
-      unwell &&
-      new Problem('conflict', `${unwell.audience} version ${unwell.version}: ${unwell.detail}`, {
-        remedy: '"cordon posture list" shows how each node stands to its standing rules',
-      })
-    this.#on.health(this.#refused ?? this.#distrusted ?? told)
-  }
-
-  /** Throws `store_unavailable`. */
-  #mustKeep(): void {
-    this.#on.memory.keep()
-  }
-
-  #keep(): void {
-    try {
-      this.#on.memory.keep()
-    } catch (error) {
-      this.#say(error)
-    }
-  }
-
   #prune(): void {
     try {
       this.#on.memory.prune()
@@ -516,21 +323,4 @@ export class Postures {
       // What a disk does not let go of is tried again with the next version, and changes nothing that is in force.
     }
   }
-}
-
-const unreached: ReadonlySet<ProblemCode> = new Set([
-  'service_unreachable',
-  'untrusted_service',
-  'internal',
-])
-
-function isWhole({ posture }: HeldPosture, memory: PostureMemory): boolean {
-  const chunks = posture.countries.flatMap((country) => country.chunks)
-  return chunks.every((digest) => memory.chunk(digest) !== undefined)
-}
-
-function cutShort(why: string): Problem {
-  return new Problem('service_unreachable', `${why}: back to what was in force before`, {
-    remedy: 'find what the version cuts, correct it and apply it again',
-  })
 }
