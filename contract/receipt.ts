@@ -93,7 +93,7 @@ export type DecisionHits = z.infer<typeof DecisionHits>
 export const Heartbeat = z
   .strictObject({
     version: z.string().max(40),
-    backend: z.string().max(40).meta({ description: 'netlink, nft or dry-run' }),
+    backend: z.string().max(40).meta({ description: 'netlink, nft, ipset or dry-run' }),
     enforcing: z.boolean(),
     cursor: z.string().max(20_000),
     claims: z.int().nonnegative().meta({ description: 'decisions in force on this node' }),
