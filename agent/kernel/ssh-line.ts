@@ -138,7 +138,9 @@ export function sshLine(to: SshTo, program = 'ssh'): SshLine {
       const { root } = await open()
       const asked = privileged && !root ? ['sudo', '-n', ...words] : words
       const ended = await (input.length > longestInput ? alone : inShell)(asked, input)
-      if (privileged && /^sudo: /.test(ended.errors)) throw noSudo(to, user, words, ended.errors)
+      if (privileged && (/^sudo: /m.test(ended.errors) || (ended.code === 127 && !root)))
+        throw noSudo(to, user, words, ended.errors)
+      if (privileged && ended.code === 127) throw absent(to, words, ended.errors)
       return ended
     },
     async follow(words, line) {
@@ -234,6 +236,13 @@ function missing(error: unknown): Problem {
   return new Problem('firewall_missing', 'the ssh program cannot be started', {
     remedy: 'install the OpenSSH client (apt install openssh-client, dnf install openssh-clients)',
     cause: error,
+  })
+}
+
+function absent({ host }: SshTo, words: readonly string[], errors: string): Problem {
+  return new Problem('firewall_missing', `${host} has no program ${words[0]}`, {
+    remedy: 'install the package nftables there (apt install nftables, dnf install nftables)',
+    cause: new Error(errors.slice(0, 500)),
   })
 }
 

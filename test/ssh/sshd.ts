@@ -55,14 +55,14 @@ export async function sshd(host: Host): Promise<Sshd> {
     await ended
   }
   const start = async () => {
-    // Where it puts its unprivileged part; gone with the mounts of this namespace.
-    const words = ['mkdir -p /run/sshd && exec "$@"', 'sh', program, '-D', '-e', '-f', at('config')]
-    daemon = spawn('ip', ['netns', 'exec', host.name, 'sh', '-c', ...words], {
+    const words = [program, '-D', '-e', '-f', at('config')]
+    daemon = spawn('ip', ['netns', 'exec', host.name, ...words], {
       stdio: ['ignore', 'ignore', process.env.CORDON_TEST_LOG ? 'inherit' : 'ignore'],
     })
     await listening(host)
   }
-  mkdirSync('/run/sshd', { recursive: true })
+  // Where it puts its unprivileged part. What is made here is taken away again.
+  const made = mkdirSync('/run/sshd', { recursive: true })
   await start()
   return {
     ...{ dir, start, stop },
@@ -73,6 +73,7 @@ export async function sshd(host: Host): Promise<Sshd> {
     close: async () => {
       await stop()
       rmSync(dir, { recursive: true, force: true })
+      if (made !== undefined) rmSync(made, { recursive: true })
     },
   }
 }
