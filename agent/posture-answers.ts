@@ -61,6 +61,11 @@ export class PostureAnswers {
     if (!same) this.#on.changed()
   }
 
+  forget(audience: string): void {
+    this.#on.memory.answers.delete(audience)
+    this.#tellHealth()
+  }
+
   /** What became of the newest statement that came. */
   trust(problem: Problem | undefined): void {
     this.#distrusted = problem

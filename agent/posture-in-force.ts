@@ -70,6 +70,13 @@ export class PosturesInForce {
     })
   }
 
+  /** Whether a table is left where none is to be: an agent may die between the disk and the kernel. */
+  async isStale(): Promise<boolean> {
+    const { memory, table } = this.#on
+    const none = memory.standing.length === 0
+    return none && (await table?.intact().catch(() => true)) === false
+  }
+
   async settled(): Promise<void> {
     await this.#turn(async () => {})
   }

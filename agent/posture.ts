@@ -55,7 +55,8 @@ export class Postures {
   async begin(): Promise<void> {
     const { memory, audiences } = this.#on
     const { trial } = memory
-    const left = [...memory.confirmed.keys()].filter((one) => !audiences().has(one))
+    const known = [...memory.confirmed.keys(), ...memory.answers.keys()]
+    const left = known.filter((one) => !audiences().has(one))
     for (const audience of left) this.#forget(audience)
     const damaged = [...memory.confirmed.values()].filter((held) => !isWhole(held, memory))
     for (const held of damaged) this.#setAside(held)
@@ -71,7 +72,8 @@ export class Postures {
       )
     const changed = trial !== undefined || left.length + damaged.length > 0
     if (changed) this.#answers.keep()
-    if (changed || memory.confirmed.size > 0) await this.#inForce.enforceOrSay()
+    if (changed || memory.confirmed.size > 0 || (await this.#inForce.isStale()))
+      await this.#inForce.enforceOrSay()
     this.#inForce.watch()
   }
 
@@ -85,11 +87,12 @@ export class Postures {
   leave(audience: string): void {
     const { memory } = this.#on
     this.#wanted.delete(audience)
-    if (!memory.confirmed.has(audience) && memory.trial?.audience !== audience) return
+    const stood = memory.confirmed.has(audience) || memory.trial?.audience === audience
+    if (!stood && !memory.answers.has(audience)) return
     if (memory.trial?.audience === audience) this.#hurry()
     this.#forget(audience)
     this.#answers.keep()
-    void this.#inForce.enforceOrSay()
+    if (stood) void this.#inForce.enforceOrSay()
   }
 
   protect(): void {
@@ -178,7 +181,7 @@ export class Postures {
   async #workAll(): Promise<void> {
     for (let next = this.#next(); next && !this.#stopped; next = this.#next()) {
       this.#wanted.delete(next.aud)
-      if (this.#isOld(next)) continue
+      if (this.#isOld(next) || !this.#follows(next)) continue
       try {
         await this.#bring(next)
       } catch (error) {
@@ -189,6 +192,11 @@ export class Postures {
 
   #next(): PostureClaims | undefined {
     return this.#wanted.values().next().value
+  }
+
+  /** It may have left the audience meanwhile. */
+  #follows({ aud }: PostureClaims): boolean {
+    return this.#on.audiences().has(aud)
   }
 
   /** It was answered already, and not by a failure that may pass. */
@@ -204,7 +212,7 @@ export class Postures {
     if (held === undefined) return
     if (held === null) return this.#withdraw(claims)
     await fetchNetworks(held.posture, memory, service)
-    if (this.#stopped || this.#wanted.has(claims.aud)) return
+    if (this.#stopped || this.#wanted.has(claims.aud) || !this.#follows(claims)) return
     if (table?.enforcing) await this.#try(held)
     else await this.#plan(held)
     this.#prune()
@@ -285,7 +293,7 @@ export class Postures {
 
   #failed(claims: PostureClaims, problem: Problem): void {
     const { aud: audience, version } = claims
-    if (this.#stopped) return
+    if (this.#stopped || !this.#follows(claims)) return
     this.#answers.answer({ audience, version }, 'failed', problem)
     this.#answers.keep()
     void this.#tryLater(claims)
@@ -312,7 +320,7 @@ export class Postures {
   #forget(audience: string): void {
     const { memory } = this.#on
     memory.confirmed.delete(audience)
-    memory.answers.delete(audience)
+    this.#answers.forget(audience)
     if (memory.trial?.audience === audience) memory.trial = undefined
   }
 

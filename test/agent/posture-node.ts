@@ -77,7 +77,12 @@ export function postureNode({
 }) {
   const clock = { now: from }
   const time = holdTime(clock)
-  const service = { answers: true, told: [] as PostureReceipt[], reach: async () => {} }
+  const service = {
+    answers: true,
+    told: [] as PostureReceipt[],
+    reach: async () => {},
+    fetch: async () => {},
+  }
   const chunks = new Map<string, string>()
   const here: Protected[] = []
   const followed = new Set(audiences)
@@ -91,6 +96,7 @@ export function postureNode({
     table,
     service: {
       text: async (path) => {
+        await service.fetch()
         const found = chunks.get(path.split('/').at(-1) ?? '')
         if (found === undefined) throw new Problem('not_found', 'no such chunk')
         return found

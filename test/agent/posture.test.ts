@@ -244,6 +244,48 @@ describe('a new version', () => {
     assert.deepEqual([held.runs, node.told()], [['removed'], []])
   })
 
+  test('that was refused is no trouble any more once the node leaves the group', async () => {
+    const bare = postureNode({ folder: join(root, 'leaving'), table: undefined })
+    await bare.postures.begin()
+    await bare.give(1, posture([web]), { aud: 'group/web' })
+    await bare.postures.settled()
+    assert.equal(bare.state.problem?.code, 'conflict')
+    bare.followed.delete('group/web')
+    bare.postures.leave('group/web')
+    assert.deepEqual([bare.told(), bare.state.problem], [[], undefined])
+  })
+
+  test('is not enforced when the node left the group while its networks were fetched', async () => {
+    const only: PostureRule = {
+      ...{ rule: 'country', name: 'web', way: 'node', mode: 'only', countries: ['XA'] },
+    }
+    const made = posture([only], { countries: { XA: ['203.0.113.0/24'] } })
+    let come = () => {}
+    const fetching = new Promise<void>((asked) => {
+      node.service.fetch = () => {
+        asked()
+        return new Promise((done) => {
+          come = done
+        })
+      }
+    })
+    await node.give(1, made, { aud: 'group/web' })
+    await fetching
+    node.followed.delete('group/web')
+    node.postures.leave('group/web')
+    come()
+    await node.postures.settled()
+    assert.deepEqual([held.runs, node.told()], [[], []])
+  })
+
+  test('that was taken back on the disk only leaves nothing in the kernel after a start', async () => {
+    await node.postures.stop()
+    held.state.intact = false
+    node = postureNode({ folder, table: held.table })
+    await node.postures.begin()
+    assert.deepEqual(held.runs, ['removed'])
+  })
+
   test('whose networks are damaged on the disk is fetched again when the service tells it', async () => {
     const deny: PostureRule = {
       rule: 'country',
