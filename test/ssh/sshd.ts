@@ -51,7 +51,12 @@ export async function sshd(host: Host): Promise<Sshd> {
     if (!running?.pid) return
     const ended = once(running, 'exit')
     // Each connection has a process in a session of its own.
-    for (const pid of daemons(host)) process.kill(pid, 'SIGKILL')
+    for (const pid of daemons(host))
+      try {
+        process.kill(pid, 'SIGKILL')
+      } catch {
+        // So has this one.
+      }
     await ended
   }
   const start = async () => {
@@ -94,7 +99,14 @@ function configOf(address: string, at: (name: string) => string): string {
 
 function daemons({ name }: Host): number[] {
   const pids = execFileSync('ip', ['netns', 'pids', name], { encoding: 'utf8' }).trim().split('\n')
-  const isDaemon = (pid: string) => readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('sshd')
+  const isDaemon = (pid: string) => {
+    try {
+      return readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('sshd')
+    } catch {
+      // It has ended by itself.
+      return false
+    }
+  }
   return pids.filter(isDaemon).map(Number)
 }
 
