@@ -266,7 +266,7 @@ export class Wished {
   }
 }
 
-export function isScoped(claim: Claim): claim is ScopedClaim {
+function isScoped(claim: Claim): claim is ScopedClaim {
   return claim.scoped !== undefined
 }
 

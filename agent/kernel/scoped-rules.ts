@@ -73,6 +73,9 @@ function passes(spot: Spot, family: 4 | 6, sets: readonly ScopedSet[]): string[]
   ]
 }
 
+/** Answers a second in one chain. Above that it is dropped: whoever forges sources would have others flooded with them. */
+const mostAnswers = 1_000
+
 /** Empty while nothing is rejected: not every kernel can do it before routing. */
 function rejects(spot: Spot, family: 4 | 6, sets: readonly ScopedSet[]): string[] {
   const used = sets.some((set) => set.verdict === 'reject' && asked[spot].stops.includes(set.way))
@@ -86,6 +89,7 @@ function rejects(spot: Spot, family: 4 | 6, sets: readonly ScopedSet[]): string[
   return [
     ...answers,
     ...passes(spot, family, sets),
+    `limit rate over ${mostAnswers}/second burst ${mostAnswers} packets drop`,
     'meta l4proto tcp reject with tcp reset',
     'reject with icmpx type admin-prohibited',
   ]

@@ -27,7 +27,7 @@ export function listingDump(nft: Nft): SetDump {
 }
 
 /** Keys as netlink gives them: each part padded to four bytes. */
-export function readListing(listing: unknown): FoundElement[] {
+function readListing(listing: unknown): FoundElement[] {
   return Listing.parse(listing)
     .nftables.flatMap(({ set }) => set?.elem ?? [])
     .map(({ elem }) => ({

@@ -3,7 +3,7 @@ import { type Address, isHost } from '#contract/address.ts'
 import { Problem } from '#contract/problem.ts'
 import type { FeedHalf, FeedSetName, SetKind, SetName } from './firewall.ts'
 
-export type NeverName = 'never4' | 'never6'
+type NeverName = 'never4' | 'never6'
 export type AnySet = SetName | NeverName | FeedSetName
 
 export type SetSpec = {

@@ -66,6 +66,21 @@ test('what was found of an earlier time goes when the new is full, and a rate th
   assert.deepEqual(deleted, ['rate_0123456789abcdef'])
 })
 
+test('how often a reject is answered has a bound in each chain, above which it is dropped', () => {
+  const { scripts } = change(
+    freshStanding,
+    element('reject', 'in', '203.0.113.7'),
+    element('reject', 'forward', '2001:db8::7', port),
+  )
+  const rules = scripts.join('').split('\n')
+  const answered = rules.flatMap((rule, index) =>
+    / reject with tcp reset$/.test(rule) ? [index] : [],
+  )
+  assert.equal(answered.length, 3)
+  for (const index of answered)
+    assert.match(rules[index - 1] ?? '', / limit rate over 1000\/second burst 1000 packets drop$/)
+})
+
 test('nothing is dropped or rejected but behind the question whether it must never be blocked', () => {
   const all = (['drop', 'reject', 'allow', 'limit'] as const).flatMap((verdict) =>
     (['in', 'out', 'forward'] as const).flatMap((way) =>
@@ -91,7 +106,7 @@ test('nothing is dropped or rejected but behind the question whether it must nev
         chain,
       )
     }
-  assert.equal(ends, 8 + 16)
+  assert.equal(ends, 8 + 24)
   for (const goal of scripts.join('').matchAll(/goto (\w+)/g))
     assert.ok(chains.has(goal[1] ?? ''), goal[0])
 })

@@ -325,6 +325,22 @@ for (const { name, make } of backEnds.filter((one) => /^(netlink|nft)$/.test(one
       assert.equal(await comes(one, one.other), true)
     })
 
+    test('what is stopped stays stopped when there is no room left to count whom', async () => {
+      const [one] = families
+      await are(element('drop', 'in', one.him, { port: 4000 }))
+      const many = Array.from({ length: 65_536 }, (_, n) => `198.18.${n >> 8}.${n & 255}`)
+      nft(`add element inet cordon hits4 { ${many.join(', ')} }`)
+      assert.throws(() => nft('add element inet cordon hits4 { 198.19.0.1 }'), /./)
+      assert.equal(await comes(one), false)
+      assert.equal(await comes(one, one.other), true)
+      nft('flush set inet cordon hits4')
+      assert.equal(await comes(one), false)
+      assert.deepEqual(
+        (await firewall.hits()).map(({ address }) => address),
+        [one.him],
+      )
+    })
+
     test('this kernel can do all of it, and asking leaves nothing behind', () => {
       assert.deepEqual(firewall.expresses, { scopes: true, reject: true })
       assert.doesNotMatch(execFileSync('nft', ['list', 'tables']).toString(), /selftest/)
@@ -472,7 +488,7 @@ function askedByDatagram(from: Host, address: string, to: string): Promise<strin
 }
 
 function nft(script: string): void {
-  execFileSync('nft', ['-f', '-'], { input: script })
+  execFileSync('nft', ['-f', '-'], { input: script, stdio: 'pipe' })
 }
 
 function rules(): number {
