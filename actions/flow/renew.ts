@@ -15,8 +15,12 @@ import { isProvisional } from './settle.ts'
 /** So long before its end a block is looked at: nodes that were told in time never let go meanwhile. */
 const aheadMs = 15_000
 
-/** Blocks in one transaction, so that alerts are never stuck behind many. */
+/**
+ * Blocks in one transaction, so that alerts are never stuck behind many. More are looked at: those that last as long as they
+ * may already stay until their end, and must not stand before the others.
+ */
 const atOnce = 100
+const lookedAt = 1_000
 
 /** What is gained by less is not worth an envelope. */
 const worthwhileMs = 1_000
@@ -31,7 +35,8 @@ export function openRenewal(parts: RenewalParts): () => Promise<number> {
     const rules = new Map(policy.rules.filter(renews).map((rule) => [rule.name, rule]))
     if (rules.size === 0 || policy.mode === 'observe') return 0
     const now = parts.now()
-    const span = { now, until: now + aheadMs, limit: atOnce }
+    const longest = Math.max(...[...rules.values()].map(({ terms }) => whileHittingOf(terms)))
+    const span = { now, until: now + aheadMs, hitSince: now - longest, limit: lookedAt }
     const ending = await endingBy(parts.store.read, [...rules.keys()], span)
     if (ending.length === 0) return 0
     return commit(parts, async (tx) => {
@@ -44,6 +49,7 @@ export function openRenewal(parts: RenewalParts): () => Promise<number> {
         before.map(({ id }) => id),
       )
       for (const decision of before) {
+        if (changes.length === atOnce) break
         const renewal = rules.get(decision.rule ?? '')?.terms?.renew
         const hit = hits.get(decision.id)
         const notAfter = renewal && hit && newEnd(decision, renewal, hit, now)
@@ -58,6 +64,10 @@ export function openRenewal(parts: RenewalParts): () => Promise<number> {
 /** A rule on trial blocks nothing, and prolongs nothing either. */
 function renews({ terms, observe }: Rule): boolean {
   return terms?.renew !== undefined && !observe
+}
+
+function whileHittingOf(terms: Rule['terms']): number {
+  return terms?.renew?.whileHittingMs ?? 0
 }
 
 /** Undefined when nobody came lately, or when it has lasted as long as it may. */

@@ -136,11 +136,11 @@ const selectAllowing = prepared((db, { now }: Slots<{ now: number }>) =>
     .where('not_after', '>', now),
 )
 
-/** Blocks by rules that end before the time, soonest first. */
+/** Blocks by rules that end before the time and that a node stopped something by since `hitSince`, soonest first. */
 export async function endingBy(
   db: Reader | Writer,
   rules: readonly string[],
-  { now, until, limit }: { now: number; until: number; limit: number },
+  { now, until, hitSince, limit }: { now: number; until: number; hitSince: number; limit: number },
 ): Promise<Decision[]> {
   const rows = await db
     .selectFrom('decisions')
@@ -150,6 +150,9 @@ export async function endingBy(
     .where('not_after', '>', now)
     .where('not_after', '<=', until)
     .where('rule', 'in', rules)
+    .where(
+      sql<boolean>`exists (select 1 from hits where hits.decision = decisions.id and hits.last > ${hitSince})`,
+    )
     .orderBy('not_after')
     .limit(limit)
     .execute()

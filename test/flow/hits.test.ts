@@ -85,6 +85,16 @@ describe('a block whose rule renews it', () => {
     assert.equal(await renewAt(service, id, 59 * minute + 50_000, 49 * minute), '04:00:00')
   })
 
+  test('goes on also where many others near their end that nobody comes by any more', async (t) => {
+    const service = await open(t, renewing)
+    const quiet = Array.from({ length: 120 }, (_, at) => record(`203.0.113.${100 + at}`))
+    await service.alert(quiet)
+    service.clock.now += 5_000
+    const id = await policyBlock(service)
+    const hit = 58 * minute
+    assert.equal(await renewAt(service, id, 59 * minute + 52_000, hit), '04:59:52')
+  })
+
   test('is not looked at before it nears its end', async (t) => {
     const service = await open(t, renewing)
     const id = await policyBlock(service)
