@@ -1,7 +1,9 @@
 /** `cordon posture diff|apply|remove`: the service is asked, and nodes are waited for. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { readDuration } from '#contract/duration.ts'
+import { confirmSeconds } from '#contract/posture.ts'
 import { printable } from '#contract/printable.ts'
+import { Problem } from '#contract/problem.ts'
 import { answer } from './answer.ts'
 import { Message } from './answers.ts'
 import { type Client, openClient } from './client.ts'
@@ -32,9 +34,7 @@ export const diffPosture: Handler = async (asked, io) => {
 
 export const applyPosture: Handler = async (asked, io) => {
   const client = openClient(io.environment)
-  const length = asked.option('confirm')
-  const confirm = length === undefined ? {} : { confirm: Math.round(readDuration(length) / 1_000) }
-  const body = { ...bodyOf(asked, io), ...confirm }
+  const body = { ...bodyOf(asked, io), ...readConfirm(asked.option('confirm')) }
   const { applied } = await client.post('/v1/posture/apply', body, AppliedPostures)
   for (const { audience, warnings } of applied) tellWarnings(io, audience, warnings)
   const news = applied.filter(({ signed }) => signed)
@@ -62,6 +62,16 @@ export const removePosture: Handler = async (asked, io) => {
   const done = await openClient(io.environment).post('/v1/posture/remove', { audience }, Message)
   answer(asked, io, done, () => `${printable(done.message)}\n`)
   return 0
+}
+
+/** Throws `invalid_input`. */
+function readConfirm(length: string | undefined): { confirm?: number } {
+  if (length === undefined) return {}
+  const confirm = Math.round(readDuration(length) / 1_000)
+  if (confirm >= confirmSeconds.least && confirm <= confirmSeconds.most) return { confirm }
+  throw new Problem('invalid_input', `a node cannot be given ${length} to confirm`, {
+    remedy: 'write 10s to 10m, such as --confirm 60s',
+  })
 }
 
 function bodyOf(asked: Asked, io: Io): { text?: string; admins: string[] } {

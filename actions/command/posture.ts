@@ -61,7 +61,7 @@ export const listPostures: Handler = async (asked, io) => {
       audience,
       node,
       removed && status === 'applied' ? 'removed' : status,
-      in_force === null ? 'none' : printAgo(in_force, io.now()),
+      in_force === null ? 'none' : `of ${printAgo(in_force, io.now())}`,
       next_change === null ? '-' : printAgo(next_change, io.now()),
     ]),
   )
@@ -70,7 +70,7 @@ export const listPostures: Handler = async (asked, io) => {
       detail === null ? [] : [`${audience} on ${printable(node)}: ${printable(detail)}\n`],
     ),
   )
-  const headings = ['FOR', 'NODE', 'STATUS', 'IN FORCE SINCE VERSION', 'NEXT CHANGE']
+  const headings = ['FOR', 'NODE', 'STATUS', 'VERSION IN FORCE', 'NEXT CHANGE']
   answer(asked, io, all, () => printColumns(io, headings, rows) + words.join(''))
   return all.some(({ nodes }) => nodes.some(({ status }) => unwell.has(status))) ? 3 : 0
 }

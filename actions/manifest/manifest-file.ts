@@ -1,6 +1,6 @@
 /** manifest.yaml as it is written: the strict schema of what one host product gets, and where. */
 import { z } from 'zod'
-import { nearest } from '#contract/problem.ts'
+import { strict } from '../strict-object.ts'
 
 const Sentence = z.string().trim().min(1).max(300)
 const name = /^[a-z][a-z0-9_-]{0,39}$/
@@ -145,21 +145,4 @@ function isPattern(text: string): boolean {
   } catch {
     return false
   }
-}
-
-/** An object without unknown keys, whose refusal names the nearest known one. */
-function strict<Shape extends z.ZodRawShape>(shape: Shape) {
-  const known = Object.keys(shape)
-  return z.strictObject(shape, {
-    error: (issue) =>
-      issue.code === 'unrecognized_keys'
-        ? issue.keys.map((key) => unknownKey(key, known)).join(', ')
-        : undefined,
-  })
-}
-
-function unknownKey(key: string, known: readonly string[]): string {
-  const guess = nearest(key, known)
-  const hint = guess === undefined ? `known are ${known.join(', ')}` : `did you mean "${guess}"?`
-  return `unknown key "${key}"; ${hint}`
 }

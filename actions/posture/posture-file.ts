@@ -13,6 +13,7 @@ import {
   RuleName,
   Way,
 } from '#contract/posture.ts'
+import { strict } from '../strict-object.ts'
 
 /** Also as a number, and a single one without a list. */
 const Ports = z.preprocess(
@@ -44,24 +45,22 @@ const From = z.preprocess(
 )
 
 /** Without a burst as many at once as in the whole time. */
-const FileRate = z
-  .strictObject({
-    packets: Rate.shape.packets,
-    per: Rate.shape.per,
-    burst: Rate.shape.burst.optional(),
-  })
-  .transform(
-    ({ packets, per, burst = Math.min(packets, 65_535) }): Rate => ({
-      packets,
-      per,
-      burst,
-    }),
-  )
+const FileRate = strict({
+  packets: Rate.shape.packets,
+  per: Rate.shape.per,
+  burst: Rate.shape.burst.optional(),
+}).transform(
+  ({ packets, per, burst = Math.min(packets, 65_535) }): Rate => ({
+    packets,
+    per,
+    burst,
+  }),
+)
 
 /** The zone may stand once for the whole posture or the whole file. */
 const FileDuring = z.preprocess(
   (value) => (typeof value === 'string' ? { times: value } : value),
-  z.strictObject({ times: z.string(), zone: z.string().optional() }),
+  strict({ times: z.string(), zone: z.string().optional() }),
 )
 
 const narrowing = {
@@ -72,36 +71,36 @@ const narrowing = {
   on: Way.default('node'),
 }
 
-const Service = z.strictObject({
+const Service = strict({
   ...narrowing,
   /** Without it, or `any`: from everywhere. */
   from: From.optional(),
   rate: FileRate.optional(),
   verdict: z.enum(['accept', 'drop', 'reject']).default('accept'),
 })
-const CountryPart = z
-  .strictObject({ ...narrowing, deny: Countries.optional(), allow: Countries.optional() })
-  .refine(({ deny, allow }) => (deny === undefined) !== (allow === undefined), 'say deny or allow')
-const State = z.strictObject({ invalid: z.literal('drop'), on: Way.default('node') })
+const CountryPart = strict({
+  ...narrowing,
+  deny: Countries.optional(),
+  allow: Countries.optional(),
+}).refine(({ deny, allow }) => (deny === undefined) !== (allow === undefined), 'say deny or allow')
+const State = strict({ invalid: z.literal('drop'), on: Way.default('node') })
 
 const kinds = ['service', 'country', 'state'] as const
 
-const FileRule = z
-  .strictObject({
-    name: RuleName,
-    /** For whoever reads the file. */
-    because: z.string().max(300).optional(),
-    service: Service.optional(),
-    country: CountryPart.optional(),
-    state: State.optional(),
-  })
-  .refine(
-    (rule) => kinds.filter((kind) => rule[kind] !== undefined).length === 1,
-    'a rule is one of service, country and state',
-  )
+const FileRule = strict({
+  name: RuleName,
+  /** For whoever reads the file. */
+  because: z.string().max(300).optional(),
+  service: Service.optional(),
+  country: CountryPart.optional(),
+  state: State.optional(),
+}).refine(
+  (rule) => kinds.filter((kind) => rule[kind] !== undefined).length === 1,
+  'a rule is one of service, country and state',
+)
 export type FileRule = z.infer<typeof FileRule>
 
-const FilePosture = z.strictObject({
+const FilePosture = strict({
   for: Audience,
   zone: z.string().optional(),
   default: z.enum(['accept', 'drop']).default('accept'),
@@ -113,7 +112,7 @@ const confirm = Duration.refine(
   'write 10s to 10m',
 )
 
-export const PostureFile = z.strictObject({
+export const PostureFile = strict({
   version: z.literal(1),
   /** How long a node may take to reach the service under new rules before it goes back. */
   confirm: confirm.prefault(`${confirmSeconds.usual}s`),

@@ -56,7 +56,10 @@ Always passes: loopback, connections that stand, neighbour discovery, DHCP, and 
   test('says no to a wrong file, with its place', async () => {
     const { code, out, err } = await type(['posture', 'check', file(web.replace('ports', 'porst'))])
     assert.deepEqual([code, out], [3, ''])
-    assert.match(err, /^error: line 6, column \d+: group\/web, rule "web".*"porst"\nhint: /)
+    assert.match(
+      err,
+      /^error: line 6, column \d+: group\/web, rule "web".*unknown key "porst"; did you mean "ports"\?\nhint: /,
+    )
     const json = await type(['posture', 'check', file('version: 2'), '--json'])
     assert.equal(JSON.parse(json.out).problem.code, 'posture_invalid')
   })
@@ -134,6 +137,17 @@ describe('posture diff, apply, show, list and remove', () => {
     assert.equal((await open.type('posture show')).out, 'no audience has standing rules\n')
     assert.equal((await open.type('posture remove group/web')).code, 1)
     assert.equal((await open.type('posture list')).code, 0)
+  })
+
+  test('a time to confirm that no node can be given is refused with what can', async () => {
+    const { code, err } = await open.type(`posture apply ${file(web)} --confirm 5s`)
+    assert.deepEqual(
+      [code, err],
+      [
+        2,
+        'error: a node cannot be given 5s to confirm\nhint: write 10s to 10m, such as --confirm 60s\n',
+      ],
+    )
   })
 
   test('without a file the one of the settings is meant, and it is said where there is none', async () => {
