@@ -2,11 +2,13 @@
 import type { PostureReceipt } from '#contract/posture.ts'
 import { printable } from '#contract/printable.ts'
 import { Problem, toProblem } from '#contract/problem.ts'
+import type { PostureTable } from './kernel/posture-table.ts'
 import type { Answer, HeldPosture, PostureMemory } from './posture-memory.ts'
 import { nextRules } from './posture-time.ts'
 
 export type AnswersOn = {
   memory: PostureMemory
+  table: PostureTable | undefined
   now(): number
   /** What is the matter, undefined when nothing is. */
   health(problem: Problem | undefined): void
@@ -24,14 +26,15 @@ export class PostureAnswers {
   }
 
   get receipts(): PostureReceipt[] {
-    const { memory, now } = this.#on
+    const { memory, table, now } = this.#on
     const standing = new Map(memory.standing.map((one) => [one.audience, one]))
     return [...memory.answers.values()].map((answer) => {
       const held = standing.get(answer.audience)
       const next = held && nextRules([held.posture], now())
       return {
         ...answer,
-        in_force: held?.version ?? 0,
+        // A dry run enforces nothing.
+        in_force: (table?.enforcing && held?.version) || 0,
         ...(next === undefined ? {} : { next_change: next }),
       }
     })

@@ -1,5 +1,6 @@
 /** The standing rules that hold now as lines of nft: states, countries, services and the default. Pure. */
 import type { CountryRule, Posture, ServiceRule } from '#contract/posture.ts'
+import { numbers } from './kernel/scoped.ts'
 import {
   countrySet,
   type Family,
@@ -11,24 +12,6 @@ import {
 import { rulesNow } from './posture-time.ts'
 
 export type Way = 'node' | 'forwarded'
-
-/** By number, so that no file of names on the node is asked. */
-const protocolNumbers = {
-  icmp: 1,
-  igmp: 2,
-  ipip: 4,
-  tcp: 6,
-  udp: 17,
-  dccp: 33,
-  gre: 47,
-  esp: 50,
-  ah: 51,
-  icmpv6: 58,
-  ospf: 89,
-  vrrp: 112,
-  sctp: 132,
-  udplite: 136,
-} as const
 
 /** What is about no service: states, then countries. */
 export function restLines({ postures, now }: PostureScript, way: Way, named: Named): string[] {
@@ -132,7 +115,8 @@ function matches({
   interface: name,
 }: Pick<ServiceRule, 'protocol' | 'ports' | 'interface'>): string[] {
   const by = name === undefined ? '' : `iifname "${name}"`
-  const kind = protocol === undefined ? '' : `meta l4proto ${protocolNumbers[protocol]}`
+  // By number, so that no file of names on the node is asked.
+  const kind = protocol === undefined ? '' : `meta l4proto ${numbers[protocol]}`
   if (!ports) return [line(by, kind)]
   return ports.map((range) => line(by, kind, `ct original proto-dst ${printRange(range)}`))
 }

@@ -43,7 +43,7 @@ async function order(asked: Asked, io: Io, more: object): Promise<number> {
 }
 
 /** Throws `usage`. */
-export function readRate(text: string, burst: string | undefined) {
+function readRate(text: string, burst: string | undefined) {
   const [, count = '', unit = ''] = /^(\d{1,7})\/(s|m|h|second|minute|hour)$/.exec(text) ?? []
   const per = { s: 'second', m: 'minute', h: 'hour' }[unit[0] ?? '']
   const packets = Number(count)

@@ -42,7 +42,7 @@ export function printMeasure(measure: Measure, target: string): string {
   return measure.response === 'reject' ? `block ${target} with an answer` : `block ${target}`
 }
 
-export function printRate({ packets, per, burst }: Rate): string {
+function printRate({ packets, per, burst }: Rate): string {
   return `${packets} ${packets === 1 ? 'packet' : 'packets'} a ${per} (burst ${burst})`
 }
 

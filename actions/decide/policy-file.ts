@@ -12,8 +12,8 @@ import {
 import { AddressText } from '#contract/address.ts'
 import { Audience } from '#contract/audience.ts'
 import { Duration } from '#contract/duration.ts'
-import { nearest } from '#contract/problem.ts'
 import { readTime } from '#contract/time.ts'
+import { strict } from '../strict-object.ts'
 import { widestByHand } from './order.ts'
 import { failModes } from './outside.ts'
 
@@ -225,20 +225,3 @@ export const PolicyFile = strict({
 export type PolicyFile = z.output<typeof PolicyFile>
 export type RuleEntry = PolicyFile['rules'][number]
 export type PolicyTest = PolicyFile['tests'][number]
-
-/** An object without unknown keys, whose refusal names the nearest known one. */
-function strict<Shape extends z.ZodRawShape>(shape: Shape) {
-  const known = Object.keys(shape)
-  return z.strictObject(shape, {
-    error: (issue) =>
-      issue.code === 'unrecognized_keys'
-        ? issue.keys.map((key) => unknownKey(key, known)).join(', ')
-        : undefined,
-  })
-}
-
-function unknownKey(key: string, known: readonly string[]): string {
-  const guess = nearest(key, known)
-  const hint = guess === undefined ? `known are ${known.join(', ')}` : `did you mean "${guess}"?`
-  return `unknown key "${key}"; ${hint}`
-}

@@ -39,7 +39,7 @@ export function lockOuts(
  * By what a new connection of the address to the port is dropped, at any time of the week: rules that let in at times are
  * passed over, those that close at times are not.
  */
-export function closedBy(
+function closedBy(
   posture: Posture,
   networks: Networks,
   port: number,

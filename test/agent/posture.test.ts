@@ -320,7 +320,7 @@ describe('a new version', () => {
     await planning.postures.begin()
     await planning.give(1, posture([ssh]))
     await planning.postures.settled()
-    assert.deepEqual(planning.told(), [['all', 1, 'planned', 1]])
+    assert.deepEqual(planning.told(), [['all', 1, 'planned', 0]], 'and enforces none')
     assert.deepEqual(planning.service.told, [])
   })
 })

@@ -21,7 +21,7 @@ export const postures: readonly Command[] = [
     arguments: [file],
     options: [from],
     example: 'posture check posture.yaml',
-    more: 'Nobody is asked: countries are those of this machine. Whoever comes over SSH is looked at as one who administers. Exit code 3 when it is wrong.',
+    more: 'Nobody is asked: countries are those of this machine. Whoever comes over SSH is looked at as one who administers. Exit code 3 when it is wrong. A file is such as { version: 1, postures: [{ for: group/web, rules: [{ name: no telnet, service: { ports: 23, verdict: drop } }] }] }; the README says more under "Standing rules".',
     load: async () => (await import('../posture.ts')).checkPosture,
   },
   {
