@@ -89,7 +89,7 @@ async function clearing({ settings, json, flags }: Asked, io: Io): Promise<numbe
   try {
     const cleared = await clear({
       ...{ folder: settings.state_dir, dryRun, forget },
-      traces: () => tracesOf(programs),
+      traces: async () => tracesOf(await programs()),
       agrees: async (question) => yes || agrees(question, io),
     })
     io.out(json ? `${JSON.stringify(cleared)}\n` : printCleared(cleared, dryRun))

@@ -1,13 +1,16 @@
 /** What an agent stands on when it acts for a host that has none: its kernel and surroundings, reached by SSH. */
-import { Problem } from '#contract/problem.ts'
+import { Problem, toProblem } from '#contract/problem.ts'
 import type { AgentOn } from './agent.ts'
 import { dryRunFirewall } from './kernel/dry-run.ts'
+import type { Firewall } from './kernel/firewall.ts'
+import { nftBy } from './kernel/nft.ts'
 import { nftPostureTable, printedPostureTable } from './kernel/posture-table.ts'
 import { listingDump } from './kernel/sensor-listing.ts'
 import { nftSensorTable, printedSensorTable } from './kernel/sensor-table.ts'
-import { remoteNft, sshFirewall } from './kernel/ssh-firewall.ts'
-import { type SshTo, sshLine } from './kernel/ssh-line.ts'
-import { programsHere } from './kernel/traces.ts'
+import { type RemoteNft, remoteNft } from './kernel/ssh-firewall.ts'
+import { chooseSshFirewall, remoteSets, type SshBackend } from './kernel/ssh-ipset.ts'
+import { type SshLine, type SshTo, sshLine } from './kernel/ssh-line.ts'
+import { type Programs, programsHere } from './kernel/traces.ts'
 import type { AgentSettings } from './settings.ts'
 import { remoteHost } from './ssh-surroundings.ts'
 
@@ -20,17 +23,19 @@ export function throughSsh(
   on: AgentOn,
   print: (script: string) => void,
 ): AgentOn {
-  const to = sshOf(settings)
-  if (!to) return on
+  const found = sshOf(settings)
+  if (!found) return on
+  const { to, backend } = found
   const line = sshLine(to)
   const nft = remoteNft(line, on.monotonic)
   const host = remoteHost(line)
-  const enforcing = settings.enforce && settings.backend !== 'dry-run'
-  const made = () =>
-    sshFirewall(line, nft, on.monotonic).catch((error: unknown) => {
-      line.close()
-      throw error
-    })
+  const made = (by: SshBackend) =>
+    chooseSshFirewall(line, { nft, backend: by, monotonic: on.monotonic }).catch(
+      (error: unknown) => {
+        line.close()
+        throw error
+      },
+    )
   return {
     ...on,
     prepare: async () => {
@@ -41,7 +46,8 @@ export function throughSsh(
     places: host.places,
     interfaces: host.interfaces,
     firewall: async () => {
-      const firewall = enforcing ? await made() : dryRunFirewall(print, Date.now)
+      const enforcing = settings.enforce && backend !== 'dry-run'
+      const firewall = enforcing ? await made(backend) : dryRunFirewall(print, Date.now)
       // What it does not tell now it tells later; that it is away is found by whoever looks at the table.
       const timer = setInterval(() => host.refresh().catch(() => {}), refreshMs).unref()
       const close = async () => {
@@ -51,18 +57,57 @@ export function throughSsh(
       }
       return { ...firewall, close }
     },
-    posture: () => (enforcing ? nftPostureTable(nft) : printedPostureTable(print)),
-    sensor: () =>
-      enforcing ? nftSensorTable(nft, async () => listingDump(nft)) : printedSensorTable(print),
+    posture: (firewall) => inNft(firewall, printedPostureTable(print), () => nftPostureTable(nft)),
+    sensor: (firewall) =>
+      inNft(firewall, printedSensorTable(print), () =>
+        nftSensorTable(nft, async () => listingDump(nft)),
+      ),
   }
+}
+
+/** Undefined for a back end that is no nftables. */
+function inNft<T>({ name }: Firewall, printed: T, made: () => T): T | undefined {
+  if (name === 'dry-run') return printed
+  return name === 'nft' ? made() : undefined
 }
 
 /** Where traces are to be looked for: on that host, or on this machine when none is named. Throws `setting_invalid`. */
 export function programsOf(settings: AgentSettings, monotonic: () => number) {
-  const to = sshOf(settings)
-  if (!to) return { programs: programsHere(), close: () => {} }
-  const line = sshLine(to)
-  return { programs: { nft: remoteNft(line, monotonic) }, close: () => line.close() }
+  const found = sshOf(settings)
+  if (!found) return { programs: async () => programsHere(), close: () => {} }
+  const line = sshLine(found.to)
+  return {
+    programs: () => programsThere(line, remoteNft(line, monotonic)),
+    close: () => line.close(),
+  }
+}
+
+/** What its user may not run there has left nothing there, as long as there is something that it may. */
+async function programsThere(line: SshLine, nft: RemoteNft): Promise<Programs> {
+  const { ipset, iptables } = await remoteSets(line)
+  const byNft = await forbidden(() => nft.list('list', 'tables'))
+  const bySets = await forbidden(() => ipset.headers())
+  if (byNft && bySets) throw byNft
+  if (bySets) return { nft }
+  return { nft: byNft ? absentNft(byNft) : nft, ipset, iptables }
+}
+
+async function forbidden(look: () => Promise<unknown>): Promise<Problem | undefined> {
+  try {
+    await look()
+    return undefined
+  } catch (error) {
+    const problem = toProblem(error)
+    if (problem.code === 'no_privilege') return problem
+    if (problem.code === 'firewall_missing') return undefined
+    throw problem
+  }
+}
+
+function absentNft(cause: Problem) {
+  return nftBy(async () => {
+    throw new Problem('firewall_missing', 'nft is not for this user there', { cause })
+  })
 }
 
 function sshOf({ ssh, ssh_key, ssh_known_hosts, backend, state_dir }: AgentSettings) {
@@ -72,17 +117,13 @@ function sshOf({ ssh, ssh_key, ssh_known_hosts, backend, state_dir }: AgentSetti
       'ssh needs ssh_key and ssh_known_hosts beside it',
       'make a key of the agent alone (ssh-keygen -t ed25519), and a file with the one key by which the host is known',
     )
-  if (backend === 'auto' || backend === 'nft' || backend === 'dry-run')
-    return {
-      host: ssh,
-      key: ssh_key,
-      knownHosts: ssh_known_hosts,
-      folder: state_dir,
-    } satisfies SshTo
-  throw invalid(
-    `the back end ${backend} cannot be used over SSH`,
-    'set backend to nft, or leave it out',
-  )
+  if (backend === 'netlink')
+    throw invalid(
+      'the back end netlink cannot be used over SSH',
+      'set backend to nft or ipset, or leave it out',
+    )
+  const to = { host: ssh, key: ssh_key, knownHosts: ssh_known_hosts, folder: state_dir }
+  return { to: to satisfies SshTo, backend }
 }
 
 function invalid(message: string, remedy: string): Problem {

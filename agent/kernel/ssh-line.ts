@@ -138,9 +138,7 @@ export function sshLine(to: SshTo, program = 'ssh'): SshLine {
       const { root } = await open()
       const asked = privileged && !root ? ['sudo', '-n', ...words] : words
       const ended = await (input.length > longestInput ? alone : inShell)(asked, input)
-      if (privileged && (/^sudo: /m.test(ended.errors) || (ended.code === 127 && !root)))
-        throw noSudo(to, user, words, ended.errors)
-      if (privileged && ended.code === 127) throw absent(to, words, ended.errors)
+      if (privileged) refuse(to, user, words, ended, root)
       return ended
     },
     async follow(words, line) {
@@ -156,7 +154,9 @@ export function sshLine(to: SshTo, program = 'ssh'): SshLine {
     lost: (heed) => void heeding.push(heed),
     close() {
       closed = true
-      master?.kill()
+      // The socket of a line that was never opened is another's.
+      if (!master) return
+      master.kill()
       rmSync(socket, { force: true })
     },
   }
@@ -239,16 +239,32 @@ function missing(error: unknown): Problem {
   })
 }
 
+/** Throws where the program was not even started. */
+function refuse(
+  to: SshTo,
+  user: string,
+  words: readonly string[],
+  { code, errors }: Ended,
+  root: boolean,
+): void {
+  const isAbsent = root ? code === 127 : /^sudo: \S+: command not found/m.test(errors)
+  if (isAbsent) throw absent(to, words, errors)
+  if (/^sudo: /m.test(errors) || code === 127) throw noSudo(to, user, words, errors)
+}
+
 function absent({ host }: SshTo, words: readonly string[], errors: string): Problem {
-  return new Problem('firewall_missing', `${host} has no program ${words[0]}`, {
-    remedy: 'install the package nftables there (apt install nftables, dnf install nftables)',
+  const [name = ''] = words
+  const other = /^ip6?tables/.test(name) ? 'iptables' : name
+  const needed = name === 'nft' ? 'nftables' : other
+  return new Problem('firewall_missing', `${host} has no program ${name}`, {
+    remedy: `install the package ${needed} there (apt install ${needed}, dnf install ${needed})`,
     cause: new Error(errors.slice(0, 500)),
   })
 }
 
 function noSudo({ host }: SshTo, user: string, words: readonly string[], errors: string): Problem {
   return new Problem('no_privilege', `${user} may not run ${words[0]} as root on ${host}`, {
-    remedy: `log in as root, or let sudo take it there: ${user} ALL=(root) NOPASSWD: /usr/sbin/nft`,
+    remedy: `log in as root, or let sudo take it there: ${user} ALL=(root) NOPASSWD: /usr/sbin/${words[0]}`,
     cause: new Error(errors.slice(0, 500)),
   })
 }

@@ -78,6 +78,14 @@ describe('a program of the host', () => {
       code: 'firewall_missing',
       remedy: /install the package nftables there/,
     })
+    const unknown = lineTo({
+      id: 'echo 1000',
+      sudo: 'echo "sudo: ip6tables-save: command not found" >&2; exit 1',
+    })
+    await assert.rejects(unknown.run(['ip6tables-save'], { privileged: true }), {
+      code: 'firewall_missing',
+      remedy: /install the package iptables there/,
+    })
   })
 })
 

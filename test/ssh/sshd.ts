@@ -30,7 +30,8 @@ export function withoutSshd(): string | false {
   return 'openssh-server is not installed'
 }
 
-export async function sshd(host: Host): Promise<Sshd> {
+/** `path`: where its users find programs. */
+export async function sshd(host: Host, path?: string): Promise<Sshd> {
   const dir = mkdtempSync(join(tmpdir(), 'cordon-sshd-'))
   const at = (name: string) => join(dir, name)
   for (const name of ['host', 'other', 'key', 'stranger'])
@@ -43,7 +44,7 @@ export async function sshd(host: Host): Promise<Sshd> {
     return at(`known-${name}`)
   }
   writeFileSync(at('authorized'), readFileSync(at('key.pub')))
-  writeFileSync(at('config'), configOf(host.address4, at))
+  writeFileSync(at('config'), configOf(host.address4, at, path))
   let daemon: ChildProcess | undefined
   const stop = async () => {
     const running = daemon
@@ -83,7 +84,7 @@ export async function sshd(host: Host): Promise<Sshd> {
   }
 }
 
-function configOf(address: string, at: (name: string) => string): string {
+function configOf(address: string, at: (name: string) => string, path?: string): string {
   return [
     `ListenAddress ${address}:22`,
     `HostKey ${at('host')}`,
@@ -93,6 +94,7 @@ function configOf(address: string, at: (name: string) => string): string {
     'UsePAM no',
     'PidFile none',
     'PrintMotd no',
+    ...(path === undefined ? [] : [`SetEnv PATH=${path}`]),
     '',
   ].join('\n')
 }
