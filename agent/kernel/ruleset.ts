@@ -2,7 +2,7 @@
 import type { SetKind } from './firewall.ts'
 import { scopedChains } from './scoped-rules.ts'
 import { type Found, firstRules, foundScoped } from './scoped-script.ts'
-import { allSets, feedSets, type SetSpec } from './sets.ts'
+import { type AnySet, allSets, feedSets, type SetSpec } from './sets.ts'
 
 export const tableName = 'cordon'
 /** For people who look at the table; what decides is the comparison in `structureMatches`. */
@@ -41,25 +41,42 @@ const hitSets = ([4, 6] as const).map((family) => ({
  * out is looked up in output, and in forward rather than prerouting for other machines' traffic: packets
  * for this machine then pay nothing for it, and an address is judged after translation. The never sets are asked only about
  * what is about to be dropped: there is no other way to a drop, and clean traffic pays nothing for them. Where a look-up
- * leads to a chain that is not here, the rules of that follow from the scoped orders.
+ * leads to a chain that is not here, the rules of that follow from the scoped orders. Every set is asked here; look-ups into
+ * what holds nothing are taken out later.
  */
 const chains: readonly Chain[] = [
-  ...([4, 6] as const).flatMap((family): Chain[] => [
-    { name: `in${family}`, rules: [...looks(family, 'in', 'in'), `jump scoped_in${family}`] },
-    { name: `out${family}`, rules: [...looks(family, 'out', 'out'), `jump scoped_out${family}`] },
-    {
-      name: `forward${family}`,
-      rules: [
-        `jump scoped_from${family}`,
-        ...looks(family, 'out', 'to'),
-        `jump scoped_to${family}`,
-      ],
-    },
-  ]),
+  ...lookUpChains(new Set(allSets.map(({ name }) => name))),
   hooked('prerouting', 'iif lo accept', 'in'),
   hooked('forward', undefined, 'forward'),
   hooked('output', 'oif lo accept', 'out'),
 ]
+
+/** Which lead to a drop: the rules ask these sets, and those of hosts in any case. */
+function lookUpChains(asked: ReadonlySet<AnySet>): Chain[] {
+  return ([4, 6] as const).flatMap((family): Chain[] => [
+    {
+      name: `in${family}`,
+      rules: [...looks(family, 'in', 'in', asked), `jump scoped_in${family}`],
+    },
+    {
+      name: `out${family}`,
+      rules: [...looks(family, 'out', 'out', asked), `jump scoped_out${family}`],
+    },
+    {
+      name: `forward${family}`,
+      rules: [
+        `jump scoped_from${family}`,
+        ...looks(family, 'out', 'to', asked),
+        `jump scoped_to${family}`,
+      ],
+    },
+  ])
+}
+
+/** From now on the rules ask these sets. */
+export function lookUpRules(asked: ReadonlySet<AnySet>): string {
+  return [...writeRules(lookUpChains(asked)), ''].join('\n')
+}
 
 /** Makes the table whole where there is none. */
 export function makeTable(): string {
@@ -79,12 +96,18 @@ export function mendTable(): string {
     ...chains.map(
       ({ name, hook }) => `add chain inet ${tableName} ${name}${hook ? ` ${hook}` : ''}`,
     ),
-    ...chains.map(({ name }) => `flush chain inet ${tableName} ${name}`),
-    ...chains.flatMap(({ name, rules }) =>
-      rules.map((rule) => `add rule inet ${tableName} ${name} ${rule}`),
-    ),
+    ...writeRules(chains),
     '',
   ].join('\n')
+}
+
+function writeRules(all: readonly Chain[]): string[] {
+  return [
+    ...all.map(({ name }) => `flush chain inet ${tableName} ${name}`),
+    ...all.flatMap(({ name, rules }) =>
+      rules.map((rule) => `add rule inet ${tableName} ${name} ${rule}`),
+    ),
+  ]
 }
 
 /** Whatever is there goes and a new table comes, in the same transaction as the elements that follow. */
@@ -125,12 +148,21 @@ export function structureMatches(listing: unknown): boolean {
 }
 
 /** Goes to where it is dropped, unless it may pass all the same. */
-function looks(family: 4 | 6, way: 'in' | 'out', spot: 'in' | 'out' | 'to'): string[] {
+function looks(
+  family: 4 | 6,
+  way: 'in' | 'out',
+  spot: 'in' | 'out' | 'to',
+  asked: ReadonlySet<AnySet>,
+): string[] {
   const side = way === 'in' ? 'saddr' : 'daddr'
-  const blocks = kindsOf[family].map((kind) => `${side}${masks[kind]} @${way}_${kind}`)
+  const blocks = kindsOf[family].flatMap((kind) => {
+    const set: AnySet = `${way}_${kind}`
+    const needed = kind.startsWith('hosts') || asked.has(set)
+    return needed ? [`${side}${masks[kind]} @${set}`] : []
+  })
   const feeds = (['a', 'b'] as const)
     .flatMap(feedSets)
-    .filter((set) => set.startsWith(`feeds${family}`))
+    .filter((set) => set.startsWith(`feeds${family}`) && asked.has(set))
   return [...blocks, ...feeds.map((set) => `${side} @${set}`)].map(
     (look) => `${protocol(family)} ${look} goto drop_${spot}${family}`,
   )

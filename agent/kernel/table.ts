@@ -3,9 +3,18 @@ import { setImmediate as breath } from 'node:timers/promises'
 import type { Address } from '#contract/address.ts'
 import { Problem } from '#contract/problem.ts'
 import type { Proven } from './carrier.ts'
-import type { Change, FeedElement, FeedHalf, Firewall, Put, ScopedElement } from './firewall.ts'
+import type {
+  Change,
+  FeedElement,
+  FeedHalf,
+  Firewall,
+  Put,
+  ScopedElement,
+  SetName,
+} from './firewall.ts'
 import { readHits } from './hits.ts'
 import { watchListing } from './listing.ts'
+import { lookUps } from './look-ups.ts'
 import type { Nft } from './nft.ts'
 import {
   makeTable,
@@ -19,6 +28,7 @@ import {
 import { nothingScoped, scopedState } from './scoped.ts'
 import { changeScoped, freshStanding, type Standing } from './scoped-script.ts'
 import { printSteps } from './script.ts'
+import { feedSets } from './sets.ts'
 import {
   emptyHalf,
   fillHalf,
@@ -69,10 +79,26 @@ export function kernelFirewall(
   const commitTwice = (steps: readonly Step[]) =>
     can.destroy ? commit(steps) : commit(steps).catch(() => commit(steps))
 
+  const runOwn = (script: string) =>
+    watcher ? watcher.own(() => nft.run(script)) : nft.run(script)
+  const asked = lookUps(turn, runOwn)
+
   const look = async (): Promise<Standing> => {
     const text = await nft.list('-j', '-t', 'list', 'table', 'inet', tableName)
     const found = text === undefined ? [] : scopedIn(JSON.parse(text))
     return { ...freshStanding, found, known: false }
+  }
+
+  /** The table of another version goes, and all of it comes anew in the same transaction. */
+  const remake = async (steps: readonly Step[]) => {
+    const { wanted, now } = waiting
+    const { scripts, standing } = changeScoped(tableName, freshStanding, wanted, now)
+    const script =
+      remakeTable() + scripts.join('') + printSteps(tableName, [...neverSteps(never), ...steps])
+    await aside(sizeOf(steps), () => nft.run(script))
+    asked.wrote()
+    foreign = false
+    scoped = standing
   }
 
   return {
@@ -85,26 +111,36 @@ export function kernelFirewall(
       const text = await nft.list('-j', '-t', 'list', 'table', 'inet', tableName)
       const listing: unknown = text === undefined ? undefined : JSON.parse(text)
       foreign = listing !== undefined && !structureMatches(listing)
-      if (!foreign) await turn(() => nft.run(listing === undefined ? makeTable() : mendTable()))
+      if (!foreign)
+        await turn(async () => {
+          await nft.run(listing === undefined ? makeTable() : mendTable())
+          asked.wrote()
+        })
+      if (listing === undefined) asked.empty()
       scoped = listing === undefined ? freshStanding : undefined
       return listing === undefined
     },
 
     async apply(changes: readonly Change[]) {
       if (foreign) throw otherVersion()
-      for (const steps of transactions(changes, can)) await commitTwice(steps)
+      const steps = transactions(changes, can)
+      await asked.fill(setsOf(changes))
+      for (const some of steps) await commitTwice(some)
     },
 
     async replace(elements: readonly Put[]) {
       const steps = replacement(elements)
-      if (!foreign) return commit(steps)
-      const { wanted, now } = waiting
-      const { scripts, standing } = changeScoped(tableName, freshStanding, wanted, now)
-      const script =
-        remakeTable() + scripts.join('') + printSteps(tableName, [...neverSteps(never), ...steps])
-      await aside(sizeOf(steps), () => nft.run(script))
-      foreign = false
-      scoped = standing
+      asked.empty()
+      try {
+        const remade = foreign
+        if (remade) await remake(steps)
+        await asked.fill(setsOf(elements))
+        if (!remade) await commit(steps)
+      } catch (error) {
+        asked.forget()
+        throw error
+      }
+      await asked.spare()
     },
 
     async setScoped(elements: readonly ScopedElement[], now: number) {
@@ -115,8 +151,7 @@ export function kernelFirewall(
       }
       const { scripts, standing } = changeScoped(tableName, scoped ?? (await look()), wanted, now)
       scoped = undefined
-      for (const script of scripts)
-        await turn(() => (watcher ? watcher.own(() => nft.run(script)) : nft.run(script)))
+      for (const script of scripts) await turn(() => runOwn(script))
       scoped = standing
     },
 
@@ -124,6 +159,7 @@ export function kernelFirewall(
 
     async fillFeeds(half: FeedHalf, elements: Iterable<FeedElement>) {
       if (foreign) throw otherVersion()
+      await asked.fill(feedSets(half))
       await commit(emptyHalf(half))
       let count = 0
       const least = carrier.name === 'nft' ? nftPiece : transactionSize
@@ -136,7 +172,10 @@ export function kernelFirewall(
     },
 
     async emptyFeeds(half: FeedHalf) {
-      if (!foreign) await commit(emptyHalf(half))
+      if (foreign) return
+      await commit(emptyHalf(half))
+      asked.emptied(feedSets(half))
+      await asked.spare()
     },
 
     async setNever(addresses: readonly Address[]) {
@@ -164,6 +203,12 @@ export function kernelFirewall(
       carrier.close()
     },
   }
+}
+
+function setsOf(changes: readonly Change[]): ReadonlySet<SetName> {
+  const sets = new Set<SetName>()
+  for (const { op, set } of changes) if (op === 'put') sets.add(set)
+  return sets
 }
 
 /** A flush tells of each element that was there, of which the number is not known. */
