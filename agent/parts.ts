@@ -30,6 +30,7 @@ import { Recorder } from './record.ts'
 import { Reporter } from './report.ts'
 import { wholeState } from './resync.ts'
 import { Sensor } from './sensor.ts'
+import { portServedHere } from './served-here.ts'
 import type { AgentSettings } from './settings.ts'
 import { ownAddresses } from './surroundings.ts'
 import { collectGarbage, Tidy } from './tidy.ts'
@@ -247,6 +248,8 @@ export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<P
     reach: (body) => askFresh(on.connect(to), reachMs, '/v1/posture/receipt', body),
     audiences: () => belonging.audiences,
     here: () => lookout.here,
+    servicePort: () =>
+      portServedHere(to.url, belonging.addresses, (on.interfaces ?? ownAddresses)()),
     mostNetworks: settings.max_feed_entries,
     timeIsKnown: () => !clock.disputed,
     pause: pauseUnlessStopped,

@@ -5,7 +5,6 @@ import { oneAtATime } from './kernel/turns.ts'
 import type { PostureAnswers } from './posture-answers.ts'
 import type { PostureMemory } from './posture-memory.ts'
 import { networksOf } from './posture-networks.ts'
-import { printPosture, printProtected } from './posture-script.ts'
 import { holding, nextRules } from './posture-time.ts'
 
 export type InForceOn = {
@@ -13,6 +12,8 @@ export type InForceOn = {
   /** Undefined for a back end that cannot express them. */
   table: PostureTable | undefined
   here(): readonly Protected[]
+  /** Undefined when the service runs elsewhere. */
+  servicePort(): number | undefined
   now(): number
   /** False while the time is in doubt: rules that hold at times then stay as they are. */
   timeIsKnown(): boolean
@@ -25,6 +26,8 @@ export type InForceOn = {
 /** A clock may be set meanwhile: it is looked at this often at least. */
 const lookAgainMs = 60_000
 
+type Enforced = { holding: string; protected: string; servicePort: number | undefined }
+
 export class PosturesInForce {
   readonly #on: InForceOn
   readonly #answers: PostureAnswers
@@ -33,7 +36,7 @@ export class PosturesInForce {
   #moved = new AbortController()
   #stopped = false
   #watching: Promise<void> | undefined
-  #enforced: { holding: string; protected: string } | undefined
+  #enforced: Enforced | undefined
 
   constructor(on: InForceOn, answers: PostureAnswers) {
     this.#on = on
@@ -56,7 +59,7 @@ export class PosturesInForce {
 
   /** What is protected here may have changed. */
   protect(): void {
-    if (this.#enforced && this.#enforced.protected !== this.#protected())
+    if (this.#enforced && !this.#protects(this.#enforced))
       void this.#turn(() => this.#mendProtected())
   }
 
@@ -89,7 +92,7 @@ export class PosturesInForce {
   }
 
   async #enforce(): Promise<void> {
-    const { memory, table, here, now } = this.#on
+    const { memory, table, here, servicePort, now } = this.#on
     const postures = memory.standing
     const at = now()
     if (postures.length === 0) {
@@ -100,9 +103,10 @@ export class PosturesInForce {
     this.#moved.abort()
     const protects = this.#protected()
     const networks = (country: Parameters<typeof networksOf>[0]) => networksOf(country, memory)
-    await table?.run(printPosture({ postures, networks, here: here(), now: at }))
+    const port = servicePort()
+    await table?.run({ postures, networks, here: here(), servicePort: port, now: at })
     const all = postures.map(({ posture }) => posture)
-    this.#enforced = { holding: holding(all, at), protected: protects }
+    this.#enforced = { holding: holding(all, at), protected: protects, servicePort: port }
     this.#answers.enforced()
     const countries = all.flatMap((posture) => posture.countries)
     this.#on.brought(countries.reduce((sum, { entries }) => sum + entries, 0))
@@ -110,9 +114,11 @@ export class PosturesInForce {
 
   async #mendProtected(): Promise<void> {
     const protects = this.#protected()
-    if (!this.#enforced || this.#enforced.protected === protects) return
+    if (!this.#enforced || this.#protects(this.#enforced)) return
+    if (this.#enforced.servicePort !== this.#on.servicePort())
+      return this.#enforce().catch(this.#answers.say)
     try {
-      await this.#on.table?.run(printProtected(this.#on.here()))
+      await this.#on.table?.protect(this.#on.here())
       this.#enforced = { ...this.#enforced, protected: protects }
     } catch {
       // Somebody took the table away: it is made anew as a whole.
@@ -138,6 +144,12 @@ export class PosturesInForce {
     if (postures.length === 0 && !refused) return
     const changed = this.#enforced?.holding !== holding(postures, now())
     if (refused || (changed && timeIsKnown())) await this.enforceOrSay()
+  }
+
+  #protects(enforced: Enforced): boolean {
+    return (
+      enforced.protected === this.#protected() && enforced.servicePort === this.#on.servicePort()
+    )
   }
 
   #protected(): string {

@@ -2,7 +2,7 @@
  * The postures of a node as nft text: one table of its own, replaced as a whole in one transaction. Pure.
  *
  * What passes first, whatever was signed: loopback, what belongs to a connection that stands, what this node protects,
- * neighbour discovery and DHCP. Then what belongs to no connection, then countries, then services, then the default. An
+ * neighbour discovery and DHCP; and where the service runs, what comes to its port, since no other node could confirm else. Then what belongs to no connection, then countries, then services, then the default. An
  * accept only ends our own judgement: the table stands before the others of the node, and they have their say after it.
  */
 import type { Protected } from './guard.ts'
@@ -73,17 +73,32 @@ function chains(script: PostureScript, named: Named): Chain[] {
     rules: [...restLines(script, way, named), ...calls(way)],
   })
   const node = judging('node')
+  const { servicePort } = script
+  const toService =
+    servicePort === undefined
+      ? []
+      : [`meta l4proto 6 ct original proto-dst ${servicePort} accept comment "the Cordon service"`]
   return [
     { name: 'passes', rules: [...always] },
     ...used,
     { ...node, rules: [...node.rules, ...defaultLines(script, named)] },
     judging('forwarded'),
-    { name: 'input', hook: 'input', rules: ['iif lo accept', 'jump passes', 'jump node'] },
+    {
+      name: 'input',
+      hook: 'input',
+      rules: ['iif lo accept', 'jump passes', ...toService, 'jump node'],
+    },
     {
       name: 'forward',
       hook: 'forward',
       // What is translated was addressed to this node, as the ports are that it publishes for containers.
-      rules: ['jump passes', 'ct status dnat jump node', 'ct status dnat accept', 'jump forwarded'],
+      rules: [
+        'jump passes',
+        ...toService.map((rule) => `ct status dnat ${rule}`),
+        'ct status dnat jump node',
+        'ct status dnat accept',
+        'jump forwarded',
+      ],
     },
   ]
 }

@@ -15,6 +15,8 @@ export type PostureScript = {
   /** In order and apart. */
   networks(country: CountryNetworks): Iterable<Address>
   here: readonly Protected[]
+  /** Of the service, where it runs on this node. */
+  servicePort?: number | undefined
   /** Epoch milliseconds by the service's clock, for what holds at times only. */
   now: number
 }

@@ -8,6 +8,7 @@ import type { Protected } from '../../agent/guard.ts'
 import type { PostureTable } from '../../agent/kernel/posture-table.ts'
 import { Postures } from '../../agent/posture.ts'
 import { PostureMemory } from '../../agent/posture-memory.ts'
+import { printPosture, printProtected } from '../../agent/posture-script.ts'
 import { holdTime } from '../held-time.ts'
 import { issuer, type SigningKey, serviceKey, sign, today, trusting } from './signer.ts'
 
@@ -52,7 +53,12 @@ export function memoryTable() {
     enforcing: true,
     run: async (script) => {
       if (state.refusing) throw new Problem('kernel_refused', 'this kernel was told to refuse')
-      runs.push(script)
+      runs.push(printPosture(script))
+      state.intact = true
+    },
+    protect: async (here) => {
+      if (state.refusing) throw new Problem('kernel_refused', 'this kernel was told to refuse')
+      runs.push(printProtected(here))
       state.intact = true
     },
     intact: async () => state.intact,
@@ -86,7 +92,12 @@ export function postureNode({
   const chunks = new Map<string, string>()
   const here: Protected[] = []
   const followed = new Set(audiences)
-  const state: { problem: Problem | undefined; timeIsKnown: boolean } = {
+  const state: {
+    problem: Problem | undefined
+    timeIsKnown: boolean
+    servicePort: number | undefined
+  } = {
+    servicePort: undefined,
     problem: undefined,
     timeIsKnown: true,
   }
@@ -111,6 +122,7 @@ export function postureNode({
     learnKeys: async () => {},
     audiences: () => followed,
     here: () => here,
+    servicePort: () => state.servicePort,
     mostNetworks: 1_000,
     now: () => clock.now,
     timeIsKnown: () => state.timeIsKnown,

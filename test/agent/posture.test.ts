@@ -7,6 +7,7 @@ import { after, beforeEach, describe, test } from 'node:test'
 import { readAddress } from '#contract/address.ts'
 import type { PostureRule } from '#contract/posture.ts'
 import { printPosture } from '../../agent/posture-script.ts'
+import { portServedHere } from '../../agent/served-here.ts'
 import { memoryTable, posture, postureNode } from './posture-node.ts'
 import { makeKey, today } from './signer.ts'
 
@@ -323,6 +324,17 @@ describe('a new version', () => {
     assert.deepEqual(planning.told(), [['all', 1, 'planned', 0]], 'and enforces none')
     assert.deepEqual(planning.service.told, [])
   })
+})
+
+test('a node knows the port of the service that runs on it, and none of one that does not', () => {
+  const own = ['127.0.0.1', '::1', '192.0.2.10', 'fe80::1%eth0']
+  const port = (url: string, met: string[] = []) => portServedHere(url, met, own)
+  assert.equal(port('http://127.0.0.1:8055'), 8055)
+  assert.equal(port('http://localhost:8055'), 8055)
+  assert.equal(port('https://[::1]:8055'), 8055)
+  assert.equal(port('https://cordon.example', ['192.0.2.10']), 443)
+  assert.equal(port('https://cordon.example', ['192.0.2.11']), undefined)
+  assert.equal(port('https://cordon.example'), undefined)
 })
 
 describe('the text for the kernel', () => {

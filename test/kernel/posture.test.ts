@@ -165,6 +165,21 @@ describe('standing rules', { skip: kernel.skip }, () => {
       })
     })
 
+  test('what comes to the service passes where it runs, as soon as that is known', async () => {
+    await apply([service({ protocol: 'tcp', verdict: 'reject' })], { default: 'drop' })
+    const opens = () =>
+      attacker.open('203.0.113.7', node.address4).then(
+        () => true,
+        () => false,
+      )
+    assert.equal(await opens(), false)
+    holding.state.servicePort = probePort
+    holding.postures.protect()
+    await holding.postures.settled()
+    assert.equal(await opens(), true)
+    assert.equal(await comesIn('203.0.113.7'), false, 'and nothing else')
+  })
+
   test('an interface is that by which it comes', async () => {
     const networks = ['203.0.113.0/24']
     const drop = { verdict: 'drop' as const, from: { networks, countries: [] } }
