@@ -1,4 +1,5 @@
 /** `cordon block`, `cordon allow` and `cordon limit`: what a person orders about an address. */
+import { PortRange } from '#contract/action.ts'
 import { printable } from '#contract/printable.ts'
 import { Problem } from '#contract/problem.ts'
 import { answer } from './answer.ts'
@@ -21,7 +22,7 @@ export const limit: Handler = (asked, io) =>
 
 async function order(asked: Asked, io: Io, more: object): Promise<number> {
   const audience = asked.options('audience')
-  const ports = asked.options('port').flatMap((text) => text.split(',').map((one) => one.trim()))
+  const ports = asked.options('port').flatMap((text) => text.split(',').map(readPorts))
   const body = {
     target: asked.argument('address'),
     for: asked.option('for'),
@@ -40,6 +41,15 @@ async function order(asked: Asked, io: Io, more: object): Promise<number> {
   answer(asked, io, decision, () => printOutcome(decision, io))
   if (decision.state === 'waiting') return 3
   return reached(client, decision, audience, io)
+}
+
+/** Throws `usage`. */
+function readPorts(text: string): string {
+  const ports = PortRange.safeParse(text.trim())
+  if (ports.success) return ports.data
+  throw new Problem('usage', `"${text.trim()}" is no port`, {
+    remedy: 'write 22, or several as 22,8000-8100; what they are ports of is --protocol tcp',
+  })
 }
 
 /** Throws `usage`. */

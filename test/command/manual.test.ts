@@ -32,6 +32,12 @@ describe('a block of a part of the traffic', () => {
     )
   })
 
+  test('is asked wrongly with what is no port, with how to write it', async () => {
+    const { code, err } = await open.type(`block 203.0.113.2 --for 1h --port tcp/22 ${reason}`)
+    assert.equal(code, 2)
+    assert.match(err, /^error: "tcp\/22" is no port\nhint: write 22, .* --protocol tcp\n$/)
+  })
+
   test('is refused for ports without a protocol, with those that have ports', async () => {
     const { code, err } = await open.type(`block 203.0.113.2 --for 1h --port 22 ${reason}`)
     assert.notEqual(code, 0)
