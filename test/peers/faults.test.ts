@@ -131,7 +131,6 @@ describe('what ails the peers', { skip: kernel.skip }, () => {
     test(`not one packet of a blocked source passes while the agent ${sentence}`, async () => {
       const address = next()
       await stage.block(address)
-      const { rules } = await web().kernel()
       await attacker.flood(address, web().host.address4, `flood ${address}`)
       await between()
       await web().start()
@@ -141,7 +140,8 @@ describe('what ails the peers', { skip: kernel.skip }, () => {
       assert.equal(await reaches(address), false)
       assert.ok(sent > 100, `${sent} were sent`)
       assert.equal(await web().host.count(`flood ${address}`), 0)
-      assert.deepEqual((await web().kernel()).rules, rules, 'no rule is there twice')
+      const { rules } = await web().kernel()
+      assert.equal(new Set(rules).size, rules.length, 'no rule is there twice')
     })
 
   test('a block that is lifted and ordered again holds, and no old timer ends it', async () => {
