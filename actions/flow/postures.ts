@@ -17,7 +17,7 @@ import { Problem } from '#contract/problem.ts'
 import type { Countries } from '../posture/country-networks.ts'
 import { type Proposal, type Proposed, proposePostures } from '../posture/propose.ts'
 import { appendJournal, type JournalEntry } from '../store/journal.ts'
-import { listNodes } from '../store/nodes.ts'
+import { listNodes, type Node } from '../store/nodes.ts'
 import {
   prunePostureChunks,
   putPosture,
@@ -84,6 +84,8 @@ export function openPostures(parts: PosturesParts): Postures {
   const signer = openSigner(parts.keys)
   const heard = new Map<string, PostureReceipt>()
   const stored = () => readPostures(store.read)
+  const livingNodes = async () =>
+    (await listNodes(store.read)).filter(({ revoked }) => revoked === null)
   let working = Promise.resolve<unknown>(undefined)
   // One after the other: a version is worked out from the one before it.
   const inTurn = <Result>(work: () => Promise<Result>): Promise<Result> => {
@@ -95,10 +97,12 @@ export function openPostures(parts: PosturesParts): Postures {
   const propose = async (text: string | undefined, admins: readonly Address[]) => {
     const known = new Map<string, Posture>()
     for (const { audience, posture } of await stored()) if (posture) known.set(audience, posture)
-    return proposePostures(text ?? (await readOwnFile(parts.file)), parts.countries, known, admins)
+    const file = text ?? (await readOwnFile(parts.file))
+    const proposed = await proposePostures(file, parts.countries, known, admins)
+    return { ...proposed, proposals: warnOfNobody(proposed.proposals, await livingNodes()) }
   }
   const standings = async () => {
-    const nodes = (await listNodes(store.read)).filter(({ revoked }) => revoked === null)
+    const nodes = await livingNodes()
     return (await stored()).map((one) => ({
       ...one,
       nodes: nodes
@@ -206,6 +210,19 @@ export function openPostures(parts: PosturesParts): Postures {
     hear: (node, receipt) => void heard.set(`${node} ${receipt.audience}`, receipt),
     standings,
   }
+}
+
+/** A name that no node has may be a typing error, or the group of nodes to come. */
+function warnOfNobody(
+  proposals: readonly Proposal[],
+  nodes: readonly Pick<Node, 'name' | 'groups'>[],
+): Proposal[] {
+  const known = new Set(nodes.flatMap(({ name, groups }) => audiencesOf(name, groups)))
+  return proposals.map((one) =>
+    known.has(one.audience)
+      ? one
+      : { ...one, warnings: [...one.warnings, `no node is in ${one.audience} now`] },
+  )
 }
 
 /** Other rules, or the same that a node does not have: applying again is how a person says try again. */

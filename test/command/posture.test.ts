@@ -119,6 +119,11 @@ describe('posture diff, apply, show, list and remove', () => {
     assert.match(wrong.err, /hint: write all, group\/web or node\/web/)
   })
 
+  test('an audience in which there is no node is warned of: it may be misspelt', async () => {
+    const { err } = await open.type(`posture diff ${file(web)}`)
+    assert.match(err, /^warning: group\/web: no node is in group\/web now$/m)
+  })
+
   test('waiting ends at once where there are no nodes', async () => {
     const { code, out } = await open.type(`posture apply ${file(closed)} --wait`)
     assert.equal(code, 0)
