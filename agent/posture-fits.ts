@@ -34,6 +34,11 @@ function refuseUnfit({ audience, posture }: HeldPosture, on: FitsOn): void {
     throw new Problem('unsupported', 'the firewall of this node cannot express standing rules', {
       remedy: 'use nftables on this node, or leave it out of this group',
     })
+  const why = table.refuses?.(posture)
+  if (why !== undefined)
+    throw new Problem('unsupported', why, {
+      remedy: 'use nftables on this node, leave it out of this group, or leave that out',
+    })
   const others = [...memory.confirmed.values()].filter((one) => one.audience !== audience)
   const total = [...others.map((one) => one.posture), posture]
     .flatMap(({ countries }) => countries)

@@ -56,8 +56,9 @@ export const allIpsets: readonly IpsetSpec[] = [
   ...hitIpsets,
 ]
 
+/** Those of standing rules are another's (posture-iptables-sets.ts). */
 export function isOurs(name: string): boolean {
-  return name.startsWith('cordon_')
+  return name.startsWith('cordon_') && !name.startsWith('cordon_rules_')
 }
 
 export function ipsetOf(set: SetName): string {

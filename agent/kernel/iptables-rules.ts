@@ -213,7 +213,7 @@ function above(spot: Spot, { family }: Placed, limit: NonNullable<Group['limit']
 const perMs = { second: 1_000, minute: 60_000, hour: 3_600_000 } as const
 
 /** Milliseconds until a bucket that was emptied is full again: one that is forgotten sooner would be full at once. */
-function fullAgain({ packets, per, burst }: Rate): number {
+export function fullAgain({ packets, per, burst }: Rate): number {
   return Math.min(2 ** 31 - 1, Math.max(perMs[per], Math.ceil((burst * perMs[per]) / packets)))
 }
 

@@ -11,9 +11,15 @@ export type Saved = ReadonlyMap<string, SavedTable>
  */
 export const madeHere = 'CORDON_MADE_TABLE'
 
-export function isOwnChain(chain: string): boolean {
-  return chain.startsWith('CORDON_')
-}
+/** Which chains a part of Cordon answers for: the others it leaves alone. */
+type Owner = (chain: string) => boolean
+
+/** Those of blocks. */
+export const isOwnChain: Owner = (chain) => isAnyOwnChain(chain) && !isPostureChain(chain)
+
+export const isPostureChain: Owner = (chain) => chain.startsWith('CORDON_POSTURE_')
+
+export const isAnyOwnChain: Owner = (chain) => chain.startsWith('CORDON_')
 
 export function readSaved(text: string): Saved {
   const tables = new Map<string, SavedTable>()
@@ -32,14 +38,41 @@ export function readSaved(text: string): Saved {
 }
 
 /** What of the tables is ours, in one text that is the same as long as nobody changes it. */
-export function ownParts(saved: Saved): string {
+export function ownParts(saved: Saved, owns: Owner = isOwnChain): string {
+  const isOurs = (rule: string) => isOwnRule(rule, owns) || isJump(rule, owns)
   return [...saved]
     .flatMap(([name, { chains, rules }]) => [
-      ...chains.filter(isOwnChain).map((chain) => `${name} ${chain}`),
-      ...rules.filter((rule) => isOwnRule(rule) || isJump(rule)).map((rule) => `${name} ${rule}`),
+      ...chains
+        .filter((chain) => owns(chain) && chain !== madeHere)
+        .map((chain) => `${name} ${chain}`),
+      ...rules.filter(isOurs).map((rule) => `${name} ${rule}`),
     ])
     .sort()
     .join('\n')
+}
+
+/** What is ours as it would be written again. */
+export function ownTables(saved: Saved, owns: Owner): Tables {
+  return Object.fromEntries(
+    [...saved].flatMap(([name, { chains, rules }]) => {
+      const own = chains.filter(owns)
+      if (own.length === 0) return []
+      const split = rules.map((rule) => /^-A (\S+) (.*)$/.exec(rule) ?? [])
+      const table: Table = {
+        chains: Object.fromEntries(
+          own.map((chain) => [
+            chain,
+            split.flatMap(([, from, rule = '']) => (from === chain ? [rule] : [])),
+          ]),
+        ),
+        jumps: rules
+          .filter((rule) => isJump(rule, owns))
+          .map((rule) => /^-A (\S+) (.*)$/.exec(rule) ?? [])
+          .map(([, from = '', rule = '']) => [from, rule] as const),
+      }
+      return [[name, table]]
+    }),
+  )
 }
 
 /**
@@ -50,10 +83,11 @@ export function writeTables(
   saved: Saved,
   tables: Tables,
   kept: (table: string, chain: string) => boolean,
+  owns: Owner = isOwnChain,
 ): string {
   const names: TableName[] = ['raw', 'mangle', 'filter']
   return names
-    .map((name) => writeTable(name, saved.get(name), tables[name] ?? nothing, kept))
+    .map((name) => writeTable(name, saved.get(name), tables[name] ?? nothing, kept, owns))
     .join('')
 }
 
@@ -64,13 +98,14 @@ function writeTable(
   saved: SavedTable | undefined,
   table: Table,
   kept: (table: string, chain: string) => boolean,
+  owns: Owner,
 ): string {
   const wanted = Object.entries(table.chains)
-  const found = saved?.chains.filter(isOwnChain) ?? []
+  const found = saved?.chains.filter(owns) ?? []
   const gone = found.filter(
     (chain) => !(chain in table.chains) && chain !== madeHere && !kept(name, chain),
   )
-  const jumps = saved?.rules.filter(isJump) ?? []
+  const jumps = saved?.rules.filter((rule) => isJump(rule, owns)) ?? []
   const stale = jumps.filter((rule) => {
     const [, from = '', to = ''] = /^-A (\S+) .*-j (\S+)/.exec(rule) ?? []
     return gone.includes(to) || table.jumps.some(([chain]) => chain === from)
@@ -89,36 +124,48 @@ function writeTable(
   ].join('\n')
 }
 
-/** Takes out all that is ours; what is named was not there before us and is empty then. */
-export function removeTables(saved: Saved): { script: string; empty: string[] } {
-  const all = [...saved].filter(([, { chains }]) => chains.some(isOwnChain))
-  const script = all.map(([name, { chains, rules }]) =>
-    [
+/** Takes out all that is ours; what is named was not there before Cordon and is empty then. */
+export function removeTables(
+  saved: Saved,
+  owns: Owner = isOwnChain,
+): { script: string; empty: string[] } {
+  const all = [...saved].filter(([, { chains }]) => chains.some(owns))
+  const script = all.map(([name, table]) => {
+    const going = goingOf(table, owns)
+    return [
       `*${name}`,
-      ...chains.filter(isOwnChain).map((chain) => `:${chain} - [0:0]`),
-      ...rules.filter(isJump).map((rule) => rule.replace('-A', '-D')),
-      ...chains.filter(isOwnChain).map((chain) => `-X ${chain}`),
+      ...going.map((chain) => `:${chain} - [0:0]`),
+      ...table.rules.filter((rule) => isJump(rule, owns)).map((rule) => rule.replace('-A', '-D')),
+      ...going.map((chain) => `-X ${chain}`),
       'COMMIT',
       '',
-    ].join('\n'),
-  )
-  return { script: script.join(''), empty: all.filter(becomesEmpty).map(([name]) => name) }
+    ].join('\n')
+  })
+  const empty = all.filter(([, table]) => becomesEmpty(table, owns))
+  return { script: script.join(''), empty: empty.map(([name]) => name) }
 }
 
-function becomesEmpty([, { chains, rules, policies }]: [string, SavedTable]): boolean {
+/** That the table was made here is known as long as anything of Cordon is in it. */
+function goingOf({ chains }: SavedTable, owns: Owner): string[] {
+  const last = chains.every((chain) => owns(chain) || chain === madeHere || !isAnyOwnChain(chain))
+  return chains.filter((chain) => (chain === madeHere ? last : owns(chain)))
+}
+
+function becomesEmpty(table: SavedTable, owns: Owner): boolean {
+  const { chains, rules, policies } = table
   return (
     chains.includes(madeHere) &&
-    chains.every(isOwnChain) &&
-    rules.every((rule) => isJump(rule) || isOwnRule(rule)) &&
+    goingOf(table, owns).length === chains.length &&
+    rules.every((rule) => isJump(rule, owns) || isOwnRule(rule, owns)) &&
     policies.every((policy) => policy.endsWith(' ACCEPT'))
   )
 }
 
-function isOwnRule(rule: string): boolean {
-  return /^-A CORDON_/.test(rule)
+function isOwnRule(rule: string, owns: Owner): boolean {
+  return owns(/^-A (\S+)/.exec(rule)?.[1] ?? '')
 }
 
 /** From a chain that is not ours to one that is. */
-function isJump(rule: string): boolean {
-  return !isOwnRule(rule) && /-[jg] CORDON_\w+$/.test(rule)
+function isJump(rule: string, owns: Owner): boolean {
+  return !isOwnRule(rule, owns) && owns(/-[jg] (\w+)$/.exec(rule)?.[1] ?? '')
 }

@@ -1,13 +1,23 @@
-/** Where the standing rules of a node go: a table of their own in nftables, which nothing else here touches. */
-import { removePosture } from '../posture-script.ts'
+/** Where the standing rules of a node go: in nftables a table of their own, which nothing else here touches. */
+import type { Posture } from '#contract/posture.ts'
+import type { Protected } from '../guard.ts'
+import { printPosture, printProtected, removePosture } from '../posture-script.ts'
+import type { PostureScript } from '../posture-sets.ts'
 import type { Firewall } from './firewall.ts'
+import { ipsetProgram } from './ipset-program.ts'
+import { iptablesProgram } from './iptables-program.ts'
 import { type Nft, nftProgram } from './nft.ts'
+import { iptablesPostureTable } from './posture-iptables.ts'
 
 export type PostureTable = {
   /** False for one that only prints. */
   readonly enforcing: boolean
+  /** Why it cannot hold the posture as it is meant. */
+  refuses?(posture: Posture): string | undefined
   /** The whole table, in one transaction. Throws `firewall_missing`, `no_privilege`, `kernel_refused`; what was there then stays. */
-  run(script: string): Promise<void>
+  run(script: PostureScript): Promise<void>
+  /** Only what is protected changed: rates and networks stay as they are. Refused where there is no table. */
+  protect(here: readonly Protected[]): Promise<void>
   /** Whether it is as the last script left it; what a set holds is not looked at. */
   intact(): Promise<boolean>
   /** No error where there is none. */
@@ -22,10 +32,11 @@ export function nftPostureTable(nft: Nft): PostureTable {
   return {
     enforcing: true,
     run: async (script) => {
-      await nft.run(script)
+      await nft.run(printPosture(script))
       // The kernel has it already: a listing that fails is no refusal, and the next look writes it again.
       left = await listing().catch(() => undefined)
     },
+    protect: (here) => nft.run(printProtected(here)),
     intact: async () => (await listing()) === left,
     remove: async () => {
       await nft.run(removePosture())
@@ -44,17 +55,19 @@ function tableIn(ruleset: string): string | undefined {
 export function printedPostureTable(print: (script: string) => void): PostureTable {
   return {
     enforcing: false,
-    run: async (script) => print(script),
+    run: async (script) => print(printPosture(script)),
+    protect: async (here) => print(printProtected(here)),
     intact: async () => true,
     remove: async () => print(removePosture()),
   }
 }
 
-/** Undefined for a back end that is no nftables: then there is nothing here that could hold the rules. */
+/** Undefined for a back end without anything that could hold the rules. */
 export function choosePostureTable(
   { name }: Pick<Firewall, 'name'>,
   print: (script: string) => void,
 ): PostureTable | undefined {
   if (name === 'dry-run') return printedPostureTable(print)
+  if (name === 'ipset') return iptablesPostureTable(ipsetProgram(), iptablesProgram())
   return name === 'netlink' || name === 'nft' ? nftPostureTable(nftProgram()) : undefined
 }

@@ -4,8 +4,10 @@ import { type Ipset, ipsetProgram } from './ipset-program.ts'
 import { isOurs } from './ipset-sets.ts'
 import { IptablesRules } from './iptables.ts'
 import { type Iptables, iptablesProgram } from './iptables-program.ts'
-import { isOwnChain, readSaved } from './iptables-script.ts'
+import { isAnyOwnChain, readSaved } from './iptables-script.ts'
 import { type Nft, nftProgram } from './nft.ts'
+import { removePostureChains } from './posture-iptables.ts'
+import { isPostureSet } from './posture-iptables-sets.ts'
 
 export type Trace = {
   /** For a person: `table inet cordon`. */
@@ -25,7 +27,7 @@ export async function tracesOf({ nft, ipset, iptables }: Programs): Promise<Trac
   const tables = await here(async () => tablesIn((await nft.list('list', 'tables')) ?? ''))
   const chains = iptables ? await here(() => chainsIn(iptables)) : []
   const sets = ipset
-    ? await here(async () => [...(await ipset.headers()).keys()].filter(isOurs))
+    ? await here(async () => [...(await ipset.headers()).keys()].filter(isCordons))
     : []
   return [
     ...tables.map((table) => ({
@@ -33,7 +35,7 @@ export async function tracesOf({ nft, ipset, iptables }: Programs): Promise<Trac
       remove: () => nft.run(`delete table ${table}\n`),
     })),
     ...(iptables && chains.length > 0
-      ? [{ what: chains.join(', '), remove: () => new IptablesRules(iptables).remove() }]
+      ? [{ what: chains.join(', '), remove: () => removeChains(iptables) }]
       : []),
     ...sets.map((set) => ({
       what: `ipset ${set}`,
@@ -47,11 +49,20 @@ function tablesIn(listing: string): string[] {
   return [...listing.matchAll(ours)].map(([, table = '']) => table)
 }
 
+async function removeChains(iptables: Iptables): Promise<void> {
+  await removePostureChains(iptables)
+  await new IptablesRules(iptables).remove()
+}
+
+function isCordons(set: string): boolean {
+  return isOurs(set) || isPostureSet(set)
+}
+
 async function chainsIn(iptables: Iptables): Promise<string[]> {
   const found: string[] = []
   for (const family of iptables.families)
     for (const [table, { chains }] of readSaved(await iptables.save(family)))
-      for (const chain of chains.filter(isOwnChain))
+      for (const chain of chains.filter(isAnyOwnChain))
         found.push(`${family === 4 ? 'iptables' : 'ip6tables'} ${table} ${chain}`)
   return found
 }

@@ -1,0 +1,122 @@
+/**
+ * Standing rules on hosts without nftables: chains of their own in the table filter, and sets that they look up. New sets
+ * are filled beside those in use; then the chains of a family are replaced in one transaction, which names the new ones.
+ * If the second family refuses, the first goes back.
+ */
+import { nameSets } from '../posture-sets.ts'
+import type { Ipset } from './ipset-program.ts'
+import type { Family, Iptables } from './iptables-program.ts'
+import {
+  isPostureChain,
+  ownParts,
+  ownTables,
+  readSaved,
+  removeTables,
+  type Saved,
+  writeTables,
+} from './iptables-script.ts'
+import { refusesPosture } from './posture-iptables-refusal.ts'
+import { postureRules } from './posture-iptables-rules.ts'
+import {
+  destroySets,
+  fillSets,
+  type Generation,
+  postureSet,
+  swapProtected,
+} from './posture-iptables-sets.ts'
+import type { PostureTable } from './posture-table.ts'
+
+type All = ReadonlyMap<Family, Saved>
+
+export function iptablesPostureTable(ipset: Ipset, iptables: Iptables): PostureTable {
+  let left = ''
+  const listing = async () =>
+    [...(await saveAll(iptables)).values()].map((saved) => ownParts(saved, isPostureChain)).join()
+  const nothing = iptables.families.map(() => '').join()
+  left = nothing
+  return {
+    enforcing: true,
+    refuses: refusesPosture,
+    async run(script) {
+      const before = await saveAll(iptables)
+      const generation = generationIn(before) === 'a' ? 'b' : 'a'
+      const named = nameSets(script)
+      const setOf = (name: string) => postureSet(generation, name)
+      try {
+        await fillSets(ipset, named, generation, iptables.families)
+        await replaceChains(iptables, before, (family, saved) => {
+          const tables = { filter: postureRules(script, named, family, setOf) }
+          return writeTables(saved, tables, () => false, isPostureChain)
+        })
+      } catch (error) {
+        // What was made beside it is of no use, and the next time takes it out in any case.
+        await destroySets(ipset, generation).catch(() => undefined)
+        throw error
+      }
+      // The kernel has it already: a listing that fails is no refusal, and the next look writes it again.
+      left = await listing().catch(() => nothing)
+      await destroySets(ipset, generation === 'a' ? 'b' : 'a').catch(() => undefined)
+    },
+    async protect(here) {
+      const generation = generationIn(await saveAll(iptables)) ?? 'a'
+      await swapProtected(ipset, generation, here, iptables.families)
+    },
+    intact: async () => (await listing()) === left,
+    async remove() {
+      await removePostureChains(iptables)
+      left = nothing
+      await destroySets(ipset)
+    },
+  }
+}
+
+export async function removePostureChains(iptables: Iptables): Promise<void> {
+  for (const family of iptables.families) await removeFrom(iptables, family)
+}
+
+async function removeFrom(iptables: Iptables, family: Family): Promise<void> {
+  const saved = readSaved(await iptables.save(family))
+  const { script, empty } = removeTables(saved, isPostureChain)
+  if (script !== '') await iptables.restore(family, script)
+  for (const table of empty) await iptables.dropTable(family, table)
+}
+
+async function replaceChains(
+  iptables: Iptables,
+  before: All,
+  scriptFor: (family: Family, saved: Saved) => string,
+): Promise<void> {
+  const done: [Family, Saved][] = []
+  try {
+    for (const [family, saved] of before) {
+      await iptables.restore(family, scriptFor(family, saved))
+      done.push([family, saved])
+    }
+  } catch (error) {
+    for (const [family, saved] of done) await goBack(iptables, family, saved)
+    throw error
+  }
+}
+
+async function goBack(iptables: Iptables, family: Family, before: Saved): Promise<void> {
+  const tables = ownTables(before, isPostureChain)
+  if (!tables.filter) return removeFrom(iptables, family)
+  const saved = readSaved(await iptables.save(family))
+  await iptables.restore(
+    family,
+    writeTables(saved, tables, () => false, isPostureChain),
+  )
+}
+
+async function saveAll(iptables: Iptables): Promise<All> {
+  const all = new Map<Family, Saved>()
+  for (const family of iptables.families) all.set(family, readSaved(await iptables.save(family)))
+  return all
+}
+
+/** Which sets the rules in force look up. */
+function generationIn(all: All): Generation | undefined {
+  const text = [...all.values()].map((saved) => ownParts(saved, isPostureChain)).join('\n')
+  const found = /--match-set cordon_rules_([ab])_/.exec(text)?.[1]
+  return found === 'a' || found === 'b' ? found : undefined
+}
