@@ -1,13 +1,15 @@
-/** The sets that standing rules in iptables look up. Two generations of names: new rules come together with new sets. */
+/** The sets that standing rules in iptables look up, by generations of names: new rules come together with new sets. */
 import type { Address } from '#contract/address.ts'
 import type { Protected } from '../guard.ts'
-import { families, type Named, protectedOf } from '../posture-sets.ts'
+import { type Named, protectedOf } from '../posture-sets.ts'
 import { batchSize } from './ipset-lines.ts'
 import type { Ipset } from './ipset-program.ts'
 import { addLine, create, freshName, holdable, type IpsetSpec, refill } from './ipset-sets.ts'
 import type { Family } from './iptables-program.ts'
 
-export type Generation = 'a' | 'b'
+/** One in use, one that comes; and one more where a family could not go back to what the other has. */
+export const generations = ['a', 'b', 'c'] as const
+export type Generation = (typeof generations)[number]
 
 const ours = /^cordon_rules_/
 const mostProtected = 65_536
@@ -28,7 +30,7 @@ export async function fillSets(
   generation: Generation,
   here: readonly Family[],
 ): Promise<void> {
-  await destroySets(ipset, generation)
+  await destroySets(ipset, [generation])
   for (const [name, set] of sets) {
     if ('timeoutSeconds' in set || !here.includes(set.family)) continue
     const spec = specOf(postureSet(generation, name), set.family)
@@ -40,24 +42,27 @@ export async function fillSets(
   }
 }
 
-/** In one step for each family. Refused where there are none. */
+/** In one step. Refused where there is none. */
 export async function swapProtected(
   ipset: Ipset,
   generation: Generation,
-  protects: readonly Protected[],
-  here: readonly Family[],
+  family: Family,
+  here: readonly Protected[],
 ): Promise<void> {
-  for (const family of families.filter((one) => here.includes(one))) {
-    const spec = specOf(postureSet(generation, `protected${family}`), family)
-    const all = protectedOf(protects, family).flatMap(holdable)
-    const { fill, swap } = refill(spec, adding(freshName(spec.name), all))
-    await ipset.run([...fill, ...swap])
-  }
+  const spec = specOf(postureSet(generation, `protected${family}`), family)
+  const all = protectedOf(here, family).flatMap(holdable)
+  const { fill, swap } = refill(spec, adding(freshName(spec.name), all))
+  await ipset.run([...fill, ...swap])
 }
 
-export async function destroySets(ipset: Ipset, generation?: Generation): Promise<void> {
-  const begin = generation === undefined ? 'cordon_rules_' : postureSet(generation, '')
-  const names = [...(await ipset.headers()).keys()].filter((name) => name.startsWith(begin))
+export async function destroySets(
+  ipset: Ipset,
+  gone: readonly Generation[] = generations,
+): Promise<void> {
+  const begins = gone.map((generation) => postureSet(generation, ''))
+  const names = [...(await ipset.headers()).keys()].filter((name) =>
+    begins.some((begin) => name.startsWith(begin)),
+  )
   await ipset.run(names.map((name) => `destroy ${name}`))
 }
 

@@ -21,6 +21,7 @@ import {
   destroySets,
   fillSets,
   type Generation,
+  generations,
   postureSet,
   swapProtected,
 } from './posture-iptables-sets.ts'
@@ -29,17 +30,17 @@ import type { PostureTable } from './posture-table.ts'
 type All = ReadonlyMap<Family, Saved>
 
 export function iptablesPostureTable(ipset: Ipset, iptables: Iptables): PostureTable {
-  let left = ''
   const listing = async () =>
     [...(await saveAll(iptables)).values()].map((saved) => ownParts(saved, isPostureChain)).join()
   const nothing = iptables.families.map(() => '').join()
-  left = nothing
+  let left = nothing
   return {
     enforcing: true,
     refuses: refusesPosture,
     async run(script) {
       const before = await saveAll(iptables)
-      const generation = generationIn(before) === 'a' ? 'b' : 'a'
+      const used = [...before.values()].map(generationIn)
+      const generation = generations.find((one) => !used.includes(one)) ?? 'c'
       const named = nameSets(script)
       const setOf = (name: string) => postureSet(generation, name)
       try {
@@ -50,16 +51,17 @@ export function iptablesPostureTable(ipset: Ipset, iptables: Iptables): PostureT
         })
       } catch (error) {
         // What was made beside it is of no use, and the next time takes it out in any case.
-        await destroySets(ipset, generation).catch(() => undefined)
+        await destroySets(ipset, [generation]).catch(() => undefined)
         throw error
       }
       // The kernel has it already: a listing that fails is no refusal, and the next look writes it again.
       left = await listing().catch(() => nothing)
-      await destroySets(ipset, generation === 'a' ? 'b' : 'a').catch(() => undefined)
+      const gone = generations.filter((one) => one !== generation)
+      await destroySets(ipset, gone).catch(() => undefined)
     },
     async protect(here) {
-      const generation = generationIn(await saveAll(iptables)) ?? 'a'
-      await swapProtected(ipset, generation, here, iptables.families)
+      for (const [family, saved] of await saveAll(iptables))
+        await swapProtected(ipset, generationIn(saved) ?? 'a', family, here)
     },
     intact: async () => (await listing()) === left,
     async remove() {
@@ -115,8 +117,7 @@ async function saveAll(iptables: Iptables): Promise<All> {
 }
 
 /** Which sets the rules in force look up. */
-function generationIn(all: All): Generation | undefined {
-  const text = [...all.values()].map((saved) => ownParts(saved, isPostureChain)).join('\n')
-  const found = /--match-set cordon_rules_([ab])_/.exec(text)?.[1]
-  return found === 'a' || found === 'b' ? found : undefined
+function generationIn(saved: Saved): Generation | undefined {
+  const text = ownParts(saved, isPostureChain)
+  return generations.find((one) => text.includes(`--match-set ${postureSet(one, '')}`))
 }
