@@ -1,10 +1,13 @@
-/** What another back end left in the kernel: blocks that no lift would reach any more. */
+/** What another back end left in the kernel: blocks and standing rules that no change would reach any more. */
+import { removePosture } from '../posture-script.ts'
 import type { Firewall } from './firewall.ts'
 import { ipsetFirewall } from './ipset.ts'
 import type { Ipset } from './ipset-program.ts'
 import { blockIpsets } from './ipset-sets.ts'
 import type { Iptables } from './iptables-program.ts'
 import type { Nft } from './nft.ts'
+import { iptablesPostureTable } from './posture-iptables.ts'
+import { isPostureSet } from './posture-iptables-sets.ts'
 import { removeTable } from './ruleset.ts'
 
 /** They go when this one holds what is wished, so that nothing is missing meanwhile. */
@@ -33,10 +36,11 @@ export function withoutLeftovers(firewall: Firewall, clear: () => Promise<void>)
 
 export async function clearIpset(ipset: Ipset, iptables: Iptables): Promise<void> {
   const sets = await ipset.headers()
+  if ([...sets.keys()].some(isPostureSet)) await iptablesPostureTable(ipset, iptables).remove()
   if (blockIpsets.some(({ name }) => sets.has(name))) await ipsetFirewall(ipset, iptables).clear()
 }
 
-/** Where there is no nft there is no telling, and no table that an agent of today has made. */
+/** Where there is no nft there is no telling, and no tables that an agent of today has made. */
 export async function clearTable(nft: Nft): Promise<void> {
-  await nft.run(removeTable())
+  await nft.run(removeTable() + removePosture())
 }

@@ -13,6 +13,7 @@ import { Problem } from '#contract/problem.ts'
 import { ipsetFirewall } from '../../agent/kernel/ipset.ts'
 import { ipsetProgram } from '../../agent/kernel/ipset-program.ts'
 import { type Iptables, iptablesProgram } from '../../agent/kernel/iptables-program.ts'
+import { clearIpset, clearTable } from '../../agent/kernel/leftovers.ts'
 import { nftProgram } from '../../agent/kernel/nft.ts'
 import { iptablesPostureTable } from '../../agent/kernel/posture-iptables.ts'
 import { refusesPosture } from '../../agent/kernel/posture-iptables-refusal.ts'
@@ -374,6 +375,15 @@ for (const variant of ['-legacy', '-nft'] as const)
       assert.equal(await everything(), whole)
     })
 
+    test('a node that has another back end now takes out what this one left', async () => {
+      await apply([service({ verdict: 'drop' })], { default: 'drop' })
+      await clearIpset(ipset, iptables)
+      assert.equal(await everything(), whole)
+      await run('nft', ['add', 'table', 'inet', 'cordon_posture'])
+      await clearTable(nftProgram())
+      assert.doesNotMatch((await run('nft', ['list', 'tables'])).stdout, /cordon/)
+    })
+
     async function reachesThrough(from: string): Promise<boolean> {
       const mark = `through ${variant} ${from} ${++marks}`
       await attacker.send(from, node.address4, mark)
@@ -389,6 +399,20 @@ for (const variant of ['-legacy', '-nft'] as const)
       return Promise.race([opened, late])
     }
   })
+
+test('a host that had no rules has none when they went', {
+  skip: kernel.skipLarge || legacyTools('-nft').skip,
+}, async () => {
+  await run('nft', ['flush', 'ruleset'])
+  const table = iptablesPostureTable(ipsetProgram(), iptablesProgram('-nft'))
+  const postures = [{ audience: 'all', version: 1, posture: posture([service({})]).posture }]
+  await table.run({ postures, networks: () => [], here: [], now: 0 })
+  assert.equal(await table.intact(), true)
+  await table.remove()
+  await table.remove()
+  assert.equal((await run('nft', ['list', 'ruleset'])).stdout, '')
+  assert.equal((await run('ipset', ['list', '-n'])).stdout, '')
+})
 
 test('what iptables cannot hold as it is meant is refused, with the reason', async () => {
   const why = (more: Partial<ServiceRule>, countries = {}) =>
