@@ -1,8 +1,11 @@
 /** Which sets the rules ask about a packet: only those that may hold something, since an empty one costs clean traffic as much. */
-import { lookUpRules } from './ruleset.ts'
+import { isAlwaysAsked, lookUpRules } from './ruleset.ts'
 import { type AnySet, allSets, blockSets } from './sets.ts'
 
-const every: readonly AnySet[] = allSets.map(({ name }) => name)
+/** Which are asked only while they hold something. */
+const every: readonly AnySet[] = allSets
+  .map(({ name }) => name)
+  .filter((set) => !isAlwaysAsked(set))
 
 export type LookUps = {
   /** The rules that ask every set have been written. */
@@ -46,7 +49,7 @@ export function lookUps(
       filled = new Set(every)
     },
     async fill(sets) {
-      for (const set of sets) filled.add(set)
+      for (const set of sets) if (!isAlwaysAsked(set)) filled.add(set)
       if (missing())
         await turn(async () => {
           if (missing()) await ask(new Set([...asked, ...filled]))

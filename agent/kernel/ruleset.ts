@@ -51,7 +51,7 @@ const chains: readonly Chain[] = [
   hooked('output', 'oif lo accept', 'out'),
 ]
 
-/** Which lead to a drop: the rules ask these sets, and those of hosts in any case. */
+/** Which lead to a drop: the rules ask these sets, and some in any case. */
 function lookUpChains(asked: ReadonlySet<AnySet>): Chain[] {
   return ([4, 6] as const).flatMap((family): Chain[] => [
     {
@@ -71,6 +71,11 @@ function lookUpChains(asked: ReadonlySet<AnySet>): Chain[] {
       ],
     },
   ])
+}
+
+/** Of most nodes that is all they have: the first block shall not wait for a rule. */
+export function isAlwaysAsked(set: AnySet): boolean {
+  return set.includes('hosts')
 }
 
 /** From now on the rules ask these sets. */
@@ -157,8 +162,7 @@ function looks(
   const side = way === 'in' ? 'saddr' : 'daddr'
   const blocks = kindsOf[family].flatMap((kind) => {
     const set: AnySet = `${way}_${kind}`
-    const needed = kind.startsWith('hosts') || asked.has(set)
-    return needed ? [`${side}${masks[kind]} @${set}`] : []
+    return isAlwaysAsked(set) || asked.has(set) ? [`${side}${masks[kind]} @${set}`] : []
   })
   const feeds = (['a', 'b'] as const)
     .flatMap(feedSets)

@@ -64,6 +64,7 @@ describe('a node whose way to the service goes over a hop that the guard cannot 
     const blocked = async () =>
       (await node.nft('list', 'table', 'inet', 'cordon')).includes('192.0.2.77')
     await stage.service.tell({ do: 'sign', audience: 'all', action: order(3, '192.0.2.77') })
+    await until('it is in the kernel', async () => !(await blocked()) && 'it is not')
     await receipt(3, 'applied')
     stage.service.signal('SIGSTOP')
     await until('it is taken out', async () => (await blocked()) && 'it is not')

@@ -6,7 +6,7 @@ import fc from 'fast-check'
 import { readAddress } from '#contract/address.ts'
 import type { Firewall, SetName } from '../../agent/kernel/firewall.ts'
 import { lookUps } from '../../agent/kernel/look-ups.ts'
-import { type AnySet, allSets, blockSets } from '../../agent/kernel/sets.ts'
+import { type AnySet, allSets, blockSets, feedSets } from '../../agent/kernel/sets.ts'
 import { oneAtATime } from '../../agent/kernel/turns.ts'
 import { delivers, type Host, host, ownNamespace, type Party, thisNode } from '../namespace.ts'
 import { backEnds } from './back-ends.ts'
@@ -67,6 +67,23 @@ test('a set that holds something is asked, whatever else comes, goes or fails at
       }
     }),
   )
+})
+
+test('the first host that is blocked does not wait for a rule, nor does a second network', async () => {
+  const scripts: string[] = []
+  const ups = lookUps(oneAtATime(), async (script) => void scripts.push(script))
+  ups.wrote()
+  ups.empty()
+  for (const half of ['a', 'b'] as const) ups.emptied(feedSets(half))
+  await ups.spare()
+  assert.equal(scripts.length, 1)
+  await ups.fill(['in_hosts4', 'out_hosts6'])
+  await ups.spare()
+  assert.equal(scripts.length, 1)
+  await ups.fill(['in_hosts4', 'in_nets4_24'])
+  await ups.fill(['in_nets4_24'])
+  assert.equal(scripts.length, 2)
+  assert.ok(askedBy(scripts[1] ?? '').has('in_nets4_24'))
 })
 
 for (const { name, make } of backEnds.filter((one) => /^(netlink|nft)$/.test(one.name)))
