@@ -13,7 +13,7 @@ export type SensorOn = {
     AgentSettings,
     'scan_sensor' | 'scan_ports' | 'scan_window' | 'scan_trusted' | 'scan_interfaces' | 'scan_udp'
   >
-  /** Undefined where there is no nftables. */
+  /** Undefined where nothing can look. */
   table: SensorTable | undefined
   service: Pick<Service, 'ask'>
   /** The service's clock. */

@@ -5,10 +5,16 @@ import { dryRunFirewall } from './kernel/dry-run.ts'
 import type { Firewall } from './kernel/firewall.ts'
 import { nftBy } from './kernel/nft.ts'
 import { nftPostureTable, printedPostureTable } from './kernel/posture-table.ts'
+import { ipsetSensorTable } from './kernel/sensor-ipset.ts'
 import { listingDump } from './kernel/sensor-listing.ts'
 import { nftSensorTable, printedSensorTable } from './kernel/sensor-table.ts'
 import { type RemoteNft, remoteNft } from './kernel/ssh-firewall.ts'
-import { chooseSshFirewall, remoteSets, type SshBackend } from './kernel/ssh-ipset.ts'
+import {
+  chooseSshFirewall,
+  type RemoteSets,
+  remoteSets,
+  type SshBackend,
+} from './kernel/ssh-ipset.ts'
 import { type SshLine, type SshTo, sshLine } from './kernel/ssh-line.ts'
 import { type Programs, programsHere } from './kernel/traces.ts'
 import type { AgentSettings } from './settings.ts'
@@ -29,13 +35,16 @@ export function throughSsh(
   const line = sshLine(to)
   const nft = remoteNft(line, on.monotonic)
   const host = remoteHost(line)
-  const made = (by: SshBackend) =>
-    chooseSshFirewall(line, { nft, backend: by, monotonic: on.monotonic }).catch(
-      (error: unknown) => {
-        line.close()
-        throw error
-      },
-    )
+  let sets: RemoteSets | undefined
+  const made = async (by: SshBackend) => {
+    try {
+      sets = await remoteSets(line)
+      return await chooseSshFirewall(line, nft, { sets, backend: by, monotonic: on.monotonic })
+    } catch (error) {
+      line.close()
+      throw error
+    }
+  }
   return {
     ...on,
     prepare: async () => {
@@ -58,10 +67,11 @@ export function throughSsh(
       return { ...firewall, close }
     },
     posture: (firewall) => inNft(firewall, printedPostureTable(print), () => nftPostureTable(nft)),
-    sensor: (firewall) =>
-      inNft(firewall, printedSensorTable(print), () =>
-        nftSensorTable(nft, async () => listingDump(nft)),
-      ),
+    sensor: ({ name }) => {
+      if (name === 'dry-run') return printedSensorTable(print)
+      if (name === 'ipset') return sets && ipsetSensorTable(sets.ipset, sets.iptables)
+      return nftSensorTable(nft, async () => listingDump(nft))
+    },
   }
 }
 

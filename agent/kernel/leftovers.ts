@@ -9,6 +9,7 @@ import type { Nft } from './nft.ts'
 import { iptablesPostureTable } from './posture-iptables.ts'
 import { isPostureSet } from './posture-iptables-sets.ts'
 import { removeTable } from './ruleset.ts'
+import { ipsetSensorTable } from './sensor-ipset.ts'
 
 /** They go when this one holds what is wished, so that nothing is missing meanwhile. */
 export function withoutLeftovers(firewall: Firewall, clear: () => Promise<void>): Firewall {
@@ -37,7 +38,9 @@ export function withoutLeftovers(firewall: Firewall, clear: () => Promise<void>)
 export async function clearIpset(ipset: Ipset, iptables: Iptables): Promise<void> {
   const sets = await ipset.headers()
   if ([...sets.keys()].some(isPostureSet)) await iptablesPostureTable(ipset, iptables).remove()
-  if (blockIpsets.some(({ name }) => sets.has(name))) await ipsetFirewall(ipset, iptables).clear()
+  if (!blockIpsets.some(({ name }) => sets.has(name))) return
+  await ipsetSensorTable(ipset, iptables).remove()
+  await ipsetFirewall(ipset, iptables).clear()
 }
 
 /** Where there is no nft there is no telling, and no tables that an agent of today has made. */

@@ -3,10 +3,13 @@
 import type { Address } from '#contract/address.ts'
 import { Problem } from '#contract/problem.ts'
 import type { Firewall } from './firewall.ts'
+import { ipsetProgram } from './ipset-program.ts'
+import { iptablesProgram } from './iptables-program.ts'
 import type { FoundElement } from './message.ts'
 import { type Nft, nftProgram } from './nft.ts'
 import { removeTable } from './ruleset.ts'
 import type { SetDump } from './sensor-dump.ts'
+import { ipsetSensorTable } from './sensor-ipset.ts'
 import { listingDump } from './sensor-listing.ts'
 import { makeSensor, type SensorScript, sensorTable, spareSources } from './sensor-script.ts'
 import { oneAtATime } from './turns.ts'
@@ -88,13 +91,14 @@ export function printedSensorTable(print: (script: string) => void): SensorTable
   }
 }
 
-/** Undefined for a back end that is no nftables. */
+/** By the same programs as the back end. */
 export function chooseSensorTable(
   { name }: Pick<Firewall, 'name'>,
   print: (script: string) => void,
-): SensorTable | undefined {
+): SensorTable {
   if (name === 'dry-run') return printedSensorTable(print)
-  return name === 'netlink' || name === 'nft' ? nftSensorTable(nftProgram()) : undefined
+  if (name === 'ipset') return ipsetSensorTable(ipsetProgram(), iptablesProgram())
+  return nftSensorTable(nftProgram())
 }
 
 /** Loaded only now: koffi may have no build for this machine. */

@@ -13,6 +13,8 @@ import type { SshLine } from './ssh-line.ts'
 export type SshBackend = 'auto' | 'nft' | 'ipset'
 export type RemoteSets = { ipset: Ipset; iptables: Iptables }
 
+type SshChoice = { sets: RemoteSets; backend: SshBackend; monotonic: () => number }
+
 /** Which families there are is asked of the host. Throws what `line` throws. */
 export async function remoteSets(line: SshLine): Promise<RemoteSets> {
   const { code } = await line.run(['test', '-e', '/proc/net/if_inet6'])
@@ -31,9 +33,9 @@ export async function remoteSets(line: SshLine): Promise<RemoteSets> {
 /** As on a host with an agent: nft first, else ipset. Throws what `line` throws, and what the first one lacked. */
 export async function chooseSshFirewall(
   line: SshLine,
-  { nft, backend, monotonic }: { nft: RemoteNft; backend: SshBackend; monotonic: () => number },
+  nft: RemoteNft,
+  { sets, backend, monotonic }: SshChoice,
 ): Promise<Firewall> {
-  const sets = await remoteSets(line)
   const { ipset, iptables } = sets
   if (backend === 'ipset') return openIpset(line, nft, sets)
   try {

@@ -8,6 +8,7 @@ import { isAnyOwnChain, readSaved } from './iptables-script.ts'
 import { type Nft, nftProgram } from './nft.ts'
 import { removePostureChains } from './posture-iptables.ts'
 import { isPostureSet } from './posture-iptables-sets.ts'
+import { ipsetSensorTable, sensorTraces } from './sensor-ipset.ts'
 
 export type Trace = {
   /** For a person: `table inet cordon`. */
@@ -29,11 +30,15 @@ export async function tracesOf({ nft, ipset, iptables }: Programs): Promise<Trac
   const sets = ipset
     ? await here(async () => [...(await ipset.headers()).keys()].filter(isCordons))
     : []
+  const sensor = ipset && iptables ? await here(() => sensorTraces(ipset, iptables)) : []
   return [
     ...tables.map((table) => ({
       what: `table ${table}`,
       remove: () => nft.run(`delete table ${table}\n`),
     })),
+    ...(ipset && iptables && sensor.length > 0
+      ? [{ what: sensor.join(', '), remove: () => ipsetSensorTable(ipset, iptables).remove() }]
+      : []),
     ...(iptables && chains.length > 0
       ? [{ what: chains.join(', '), remove: () => removeChains(iptables) }]
       : []),

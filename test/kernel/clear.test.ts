@@ -8,6 +8,9 @@ import { after, afterEach, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
 import { makeIdentity } from '../../agent/identity.ts'
 import { chooseFirewall } from '../../agent/kernel/choose.ts'
+import { ipsetProgram } from '../../agent/kernel/ipset-program.ts'
+import { iptablesProgram } from '../../agent/kernel/iptables-program.ts'
+import { ipsetSensorTable } from '../../agent/kernel/sensor-ipset.ts'
 import { lockFolder } from '../../agent/lock.ts'
 import { commands } from '../../agent/main.ts'
 import { ownNamespace } from '../namespace.ts'
@@ -33,7 +36,9 @@ describe('clearing', { skip: kernel.skipLarge }, () => {
   before(async () => {
     await run('sh', ['-c', `nft -f - <<'E'\n${foreign}E`])
     await run('iptables', ['-A', 'INPUT', '-p', 'tcp', '--dport', '22', '-j', 'ACCEPT'])
-    await run('ip6tables', ['-t', 'mangle', '-A', 'FORWARD', '-j', 'MARK', '--set-mark', '7'])
+    // Hooks that iptables-nft makes for a rule stay when the rule goes: it is no trace that they are there.
+    for (const hook of ['FORWARD', 'PREROUTING', 'POSTROUTING'])
+      await run('ip6tables', ['-t', 'mangle', '-A', hook, '-j', 'MARK', '--set-mark', '7'])
     await run('ipset', ['create', 'theirs', 'hash:net'])
     whole = await everything()
   })
@@ -54,6 +59,19 @@ describe('clearing', { skip: kernel.skipLarge }, () => {
       })
       assert.equal(await everything(), whole)
     })
+
+  test('takes out the sets and chains of the sensor, with or without those of blocks', async () => {
+    const sensor = ipsetSensorTable(ipsetProgram(), iptablesProgram())
+    const script = { windowMs: 60_000, interfaces: [], udp: true, trusted: [] }
+    for (const blocks of [false, true]) {
+      if (blocks) await block('ipset')
+      await sensor.make(script)
+      const { code, out } = await call([])
+      assert.equal(code, 0)
+      assert.match(out, /^taken out: iptables mangle CORDON-SENSOR.*ipset cordon-sensor6-missed$/m)
+      assert.equal(await everything(), whole)
+    }
+  })
 
   test('takes out the tables of standing rules and of the sensor, and what a self-test left', async () => {
     const names = ['cordon_posture', 'cordon_sensor', 'cordon_selftest_4711', 'cordon']
