@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, before, describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import type { BlockAction } from '#contract/action.ts'
 import { type Agent, runAgent } from '../../agent/agent.ts'
 import { check } from '../../agent/check.ts'
@@ -108,11 +109,24 @@ describe('an agent that acts by SSH for a host without nftables', { skip }, () =
     assert.equal(await filter(), whole)
   })
 
-  test('takes nft where only nft is to be used for missing, and says what to install', async () => {
+  test('where only nft is to be used, says that it is missing and what to install', async () => {
     await assert.rejects(run({ CORDON_AGENT_BACKEND: 'nft' }), {
       code: 'firewall_missing',
       remedy: /install the package nftables there/,
     })
+  })
+
+  test('notes there who tries ports in vain, and takes that out when it ends', async () => {
+    agent = await run({ CORDON_AGENT_SCAN_SENSOR: 'true' })
+    assert.deepEqual(agent.status().problems, [])
+    const order = { how: 'tcp', from: '203.0.113.9', to: [remote.address4], ports: [100, 30] }
+    const file = fileURLToPath(new URL('../kernel/scan-process.ts', import.meta.url))
+    await attacker.run(process.execPath, file, JSON.stringify(order))
+    const seen = await remote.run('ipset', 'save', 'cordon-sensor4-seen')
+    assert.equal(seen.match(/^add \S+ 203\.0\.113\.9,tcp:1\d\d,/gm)?.length, 30)
+    await agent.stop()
+    agent = undefined
+    assert.doesNotMatch(await filter(), /sensor/i)
   })
 
   test('leaves its blocks when it ends; clearing then leaves the rules of that host as they were', async () => {
