@@ -26,19 +26,29 @@ export function postureSet(generation: Generation, name: string): string {
 /** Makes and fills them all; no rule knows them yet. */
 export async function fillSets(
   ipset: Ipset,
-  { sets }: Named,
+  named: Named,
   generation: Generation,
   here: readonly Family[],
 ): Promise<void> {
   await destroySets(ipset, [generation])
+  let lines: string[] = []
+  for (const line of fillLines(named, generation, here)) {
+    lines.push(line)
+    if (lines.length < batchSize) continue
+    await ipset.run(lines)
+    lines = []
+  }
+  await ipset.run(lines)
+}
+
+function* fillLines({ sets }: Named, generation: Generation, here: readonly Family[]) {
   for (const [name, set] of sets) {
     if ('timeoutSeconds' in set || !here.includes(set.family)) continue
     const spec = specOf(postureSet(generation, name), set.family)
     const all = Array.from(set.networks).flatMap(holdable)
     const most = Math.max(mostProtected, all.length)
-    await ipset.run([create({ ...spec, most }, spec.name, all.length)])
-    for (let from = 0; from < all.length; from += batchSize)
-      await ipset.run(adding(spec.name, all.slice(from, from + batchSize)))
+    yield create({ ...spec, most }, spec.name, all.length)
+    yield* adding(spec.name, all)
   }
 }
 

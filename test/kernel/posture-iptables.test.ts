@@ -354,6 +354,29 @@ for (const variant of ['-legacy', '-nft'] as const)
       assert.equal(await everything(), whole)
     })
 
+    test('what is not refused is taken by the kernel, up to the largest', async () => {
+      const codes = Array.from({ length: 250 }, (_, n) =>
+        String.fromCharCode(65 + Math.floor(n / 26), 65 + (n % 26)),
+      )
+      const countries = Object.fromEntries(codes.map((code) => [code, ['0.0.0.0/0', '::/0']]))
+      const name = `${'long name/'.repeat(5)}.with-60_x`
+      const slow = { packets: 1, per: 'hour', burst: 65_535 } as const
+      const fast = { packets: 10_000, per: 'second', burst: 65_535 } as const
+      await apply(
+        [
+          { rule: 'state', name, way: 'both', invalid: 'drop' },
+          { rule: 'country', name, way: 'both', mode: 'only', countries: codes },
+          service({ name, rate: slow, interface: 'abcdefghijklmn*' }),
+          service({ name, rate: fast, ports: ['1-65535'], protocol: 'udplite' }),
+          service({ name, rate: fast, from: { networks: ['::/0', '0.0.0.0/0'], countries: [] } }),
+          { rule: 'service', name, way: 'both', verdict: 'reject' },
+        ],
+        { countries, default: 'drop' },
+      )
+      assert.equal(await comesIn('203.0.113.7'), true)
+      assert.equal(await comesIn('2001:db8:a::7'), true)
+    })
+
     test('after a restart it is enforced from the disk, before anybody is asked', async () => {
       const first = make(iptablesPostureTable(ipset, iptables), `restart${variant}`)
       await first.postures.begin()
