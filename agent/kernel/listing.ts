@@ -4,6 +4,7 @@ import { tableName } from './ruleset.ts'
 import type { Watcher } from './watch.ts'
 
 const pollMs = 5_000
+const gone = 'the table was deleted'
 
 /** Sees table, chains, rules and sets; not elements, and not who it was. */
 export function watchListing(nft: Nft, changed: (what: string) => void, everyMs = pollMs): Watcher {
@@ -16,7 +17,7 @@ export function watchListing(nft: Nft, changed: (what: string) => void, everyMs 
     const now = await list()
     if (before !== owns) return
     if (!first && now !== known && !stopped)
-      changed(now === '' ? 'the table was deleted' : 'the table, a chain or a rule was changed')
+      changed(now === '' ? gone : 'the table, a chain or a rule was changed')
     known = now
   }
   const lookAgain = (first: boolean) => {
@@ -30,12 +31,13 @@ export function watchListing(nft: Nft, changed: (what: string) => void, everyMs 
   lookAgain(true)
   return {
     aside: (transaction) => transaction(),
-    // What anybody else did since the last look goes unseen.
+    // What anybody else did to chains and rules since the last look goes unseen; that all is gone does not.
     async own(transaction) {
       owns++
       const result = await transaction()
       known = await list()
       owns++
+      if (known === '' && !stopped) changed(gone)
       return result
     },
     stop() {
