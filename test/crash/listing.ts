@@ -24,20 +24,24 @@ export type Kernel = {
   blocks: Map<string, number>
   /** One line a rule, in order, without the handles. */
   rules: string[]
+  /** Names of the sets of blocks that hold something. */
+  filled: string[]
 }
 
 /** Reads `nft -j list table inet cordon`. */
 export function readKernel(json: string): Kernel {
   const blocks = new Map<string, number>()
   const rules: string[] = []
+  const filled: string[] = []
   for (const { set, rule } of Listing.parse(JSON.parse(json)).nftables) {
     if (rule) rules.push(`${rule.chain} ${JSON.stringify(rule.expr)}`)
     const [, way, length] = /^(in|out)_[a-z]+[46](?:_(\d+))?$/.exec(set?.name ?? '') ?? []
-    if (way === undefined) continue
-    for (const element of set?.elem ?? [])
+    if (set === undefined || way === undefined) continue
+    if (set.elem.length > 0) filled.push(set.name)
+    for (const element of set.elem)
       blocks.set(`${way} ${targetOf(element, length)}`, expiry(element))
   }
-  return { blocks, rules }
+  return { blocks, rules, filled }
 }
 
 function targetOf(element: z.infer<typeof Element>, length: string | undefined): string {
