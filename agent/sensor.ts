@@ -166,7 +166,7 @@ function readOwn(text: string): Address[] {
 }
 
 function noTable(): Problem {
-  return new Problem('unsupported', 'the port-scan sensor needs nftables', {
-    remedy: 'set scan_sensor to false, or backend to auto on a node that has nftables',
+  return new Problem('unsupported', 'this back end has no port-scan sensor', {
+    remedy: 'set scan_sensor to false, or backend to auto',
   })
 }
