@@ -7,6 +7,7 @@ import type { EnvelopeClaims } from '#contract/envelope.ts'
 import { type Problem, toProblem } from '#contract/problem.ts'
 import { type AcceptOn, acceptEnds, acceptEnvelope, acceptLoad, type Load } from './accept.ts'
 import { Differences } from './differences.ts'
+import { verifyOrLearn } from './learn.ts'
 import { type SettleOn, Settler } from './settle.ts'
 import { readEnvelope, refuseUnfit, type Trust } from './verify.ts'
 
@@ -177,14 +178,9 @@ export class Enforcer {
     }
   }
 
-  async #read(jws: string): Promise<EnvelopeClaims> {
-    try {
-      return readEnvelope(jws, this.#on.trust())
-    } catch (error) {
-      if (toProblem(error).code !== 'envelope_key_unknown') throw error
-    }
-    await this.#on.learnKeys()
-    return readEnvelope(jws, this.#on.trust())
+  #read(jws: string): Promise<EnvelopeClaims> {
+    const { trust, learnKeys } = this.#on
+    return verifyOrLearn(() => readEnvelope(jws, trust()), learnKeys)
   }
 
   #place(claims: EnvelopeClaims, jws: string): void {

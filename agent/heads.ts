@@ -2,6 +2,7 @@
 import type { Position } from '#contract/audience.ts'
 import type { HeadClaims } from '#contract/envelope.ts'
 import { Problem, type ProblemCode, toProblem } from '#contract/problem.ts'
+import { verifyOrLearn } from './learn.ts'
 
 /** `owed`: envelopes up to the head must be on their way; when they do not come, somebody withholds them. */
 export type HeadJudgement = 'fine' | 'owed' | 'fork' | 'epoch'
@@ -52,14 +53,9 @@ export class Heads {
     this.#owed.clear()
   }
 
-  async #read(jws: string): Promise<HeadClaims> {
-    try {
-      return this.#on.verify(jws)
-    } catch (error) {
-      if (toProblem(error).code !== 'envelope_key_unknown') throw error
-    }
-    await this.#on.learnKeys()
-    return this.#on.verify(jws)
+  #read(jws: string): Promise<HeadClaims> {
+    const { verify, learnKeys } = this.#on
+    return verifyOrLearn(() => verify(jws), learnKeys)
   }
 
   #judge(head: HeadClaims): void {

@@ -4,6 +4,7 @@ import { Problem, toProblem } from '#contract/problem.ts'
 import { readChunk, type SnapshotClaims } from '#contract/snapshot.ts'
 import { type AcceptOn, gather, type Load } from './accept.ts'
 import { readAnswer, type Service } from './connect.ts'
+import { verifyOrLearn } from './learn.ts'
 import { type Trust, verifyManifest } from './verify.ts'
 
 export type ResyncOn = {
@@ -80,13 +81,7 @@ async function askForManifest(
     const held = on.accept.record.standing(audience)
     return verifyManifest(manifest, on.trust(), audience, nonce, held, on.accept.now())
   }
-  try {
-    return { manifest, claims: verify() }
-  } catch (error) {
-    if (toProblem(error).code !== 'envelope_key_unknown') throw error
-  }
-  await on.learnKeys()
-  return { manifest, claims: verify() }
+  return { manifest, claims: await verifyOrLearn(verify, on.learnKeys) }
 }
 
 async function askForChunk(service: Service, digest: string): Promise<string> {
