@@ -24,19 +24,16 @@ import { FeedLoader } from './feed-loader.ts'
 import { type FeedMemory, feedKey, type HeldFeed } from './feed-memory.ts'
 import type { Protected } from './guard.ts'
 import type { Firewall } from './kernel/firewall.ts'
-import { type Trust, verifyFeeds } from './verify.ts'
+import { Statements, type StatementsOn } from './statement.ts'
+import { verifyFeeds } from './verify.ts'
 
-export type FeedsOn = {
+export type FeedsOn = StatementsOn & {
   memory: FeedMemory
   firewall: Firewall
   service: Pick<Service, 'text'>
-  trust(): Trust
-  learnKeys(): Promise<void>
-  audiences(): ReadonlySet<string>
   here(): readonly Protected[]
   /** Networks of all lists together. */
   mostEntries: number
-  now(): number
   /** Milliseconds that only go forward. */
   monotonic(): number
   /** What is the matter with lists, undefined when nothing is. */
@@ -56,11 +53,11 @@ const retryMs = { first: 1_000, longest: 5 * 60_000 }
 export class Feeds {
   readonly #on: FeedsOn
   readonly #loader: FeedLoader
+  readonly #statements: Statements<FeedsClaims>
   readonly #receipts = new Map<string, FeedReceipt>()
   /** Named by the newest statement of their audience and not held yet. */
   readonly #wanted = new Map<string, HeldFeed>()
   readonly #tried = new Set<HeldFeed>()
-  #statements: Promise<void> = Promise.resolve()
   #fetching: Promise<void> | undefined
   #retry: NodeJS.Timeout | undefined
   #retryMs = retryMs.first
@@ -79,12 +76,18 @@ export class Feeds {
       },
       damaged: (feed) => this.#forgetDamaged(feed),
     })
+    this.#statements = new Statements(on, verifyFeeds, {
+      accept: (claims) => this.#place(claims),
+      judged: (problem) => {
+        this.#distrusted = problem
+        this.#tellHealth()
+      },
+    })
   }
 
-  /** A statement as it came. Resolves when it was accepted or refused, never throws. */
+  /** A statement as it came. Resolves when it was accepted or refused, never rejects. */
   take(jws: string): Promise<void> {
-    this.#statements = this.#statements.then(() => this.#accept(jws))
-    return this.#statements
+    return this.#statements.take(jws)
   }
 
   /** Brings what is held into the kernel anew: at the start, and when the clock was moved. */
@@ -114,45 +117,20 @@ export class Feeds {
 
   /** Resolves when nothing that has come waits. */
   async settled(): Promise<void> {
-    await this.#statements
+    await this.#statements.settled()
     while (this.#fetching) await this.#fetching
     await this.#loader.settled()
   }
 
   async stop(): Promise<void> {
     this.#stopped = true
+    this.#statements.stop()
     clearTimeout(this.#retry)
     await this.#loader.stop()
   }
 
-  async #accept(jws: string): Promise<void> {
-    if (this.#stopped) return
-    try {
-      this.#place(await this.#verify(jws))
-      this.#distrusted = undefined
-    } catch (error) {
-      const problem = toProblem(error)
-      if (problem.code !== 'envelope_replayed') this.#distrusted = problem
-    }
-    this.#tellHealth()
-  }
-
-  async #verify(jws: string): Promise<FeedsClaims> {
-    const { trust, audiences, memory, now, learnKeys } = this.#on
-    const verify = () =>
-      verifyFeeds(jws, trust(), audiences(), (audience) => memory.versions.get(audience), now())
-    try {
-      return verify()
-    } catch (error) {
-      if (toProblem(error).code !== 'envelope_key_unknown') throw error
-    }
-    await learnKeys()
-    return verify()
-  }
-
-  #place({ aud: audience, version, feeds }: FeedsClaims): void {
-    const { memory, now } = this.#on
-    memory.versions.set(audience, version)
+  #place({ aud: audience, feeds }: FeedsClaims): void {
+    const { now } = this.#on
     const named = new Map(feeds.map((one) => [feedKey({ audience, ...one }), one]))
     this.#withdraw(audience, named)
     for (const feed of feeds) if (feed.not_after > now()) this.#want({ audience, ...feed })

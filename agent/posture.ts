@@ -17,17 +17,14 @@ import { type InForceOn, PosturesInForce } from './posture-in-force.ts'
 import type { HeldPosture } from './posture-memory.ts'
 import { fetchNetworks } from './posture-networks.ts'
 import { cutShort, prove, type TrialOn } from './posture-trial.ts'
-import { type Trust, verifyPosture } from './verify.ts'
+import { Statements, type StatementsOn } from './statement.ts'
+import { verifyPosture } from './verify.ts'
 
 export type PosturesOn = AnswersOn &
   FitsOn &
   InForceOn &
-  TrialOn & {
-    service: Pick<Service, 'text'>
-    trust(): Trust
-    learnKeys(): Promise<void>
-    audiences(): ReadonlySet<string>
-  }
+  TrialOn &
+  StatementsOn & { service: Pick<Service, 'text'> }
 
 /** What the disk, the kernel or the connection refused is tried again. */
 const retryMs = { first: 2_000, longest: 5 * 60_000 }
@@ -36,10 +33,10 @@ export class Postures {
   readonly #on: PosturesOn
   readonly #answers: PostureAnswers
   readonly #inForce: PosturesInForce
+  readonly #statements: Statements<PostureClaims>
   readonly #stopping = new AbortController()
   /** The newest statement of an audience that was not looked at yet. */
   readonly #wanted = new Map<string, PostureClaims>()
-  #statements: Promise<void> = Promise.resolve()
   #working: Promise<void> | undefined
   #retryMs = retryMs.first
   /** Ends the pauses of a trial. */
@@ -49,6 +46,12 @@ export class Postures {
     this.#on = on
     this.#answers = new PostureAnswers(on)
     this.#inForce = new PosturesInForce(on, this.#answers)
+    this.#statements = new Statements(on, verifyPosture, {
+      accept: (claims) => {
+        if (!this.#isOnTrial(claims)) this.#want(claims)
+      },
+      judged: (problem) => this.#answers.trust(problem),
+    })
   }
 
   /** Enforces what proved itself; what was on trial when the agent ended did not. Never rejects. */
@@ -79,8 +82,7 @@ export class Postures {
 
   /** A statement as it came. Resolves when it was accepted or refused, never rejects. */
   take(jws: string): Promise<void> {
-    this.#statements = this.#statements.then(() => this.#accept(jws))
-    return this.#statements
+    return this.#statements.take(jws)
   }
 
   /** The node follows the audience no longer. */
@@ -109,7 +111,7 @@ export class Postures {
 
   /** Resolves when nothing that has come waits. */
   async settled(): Promise<void> {
-    await this.#statements
+    await this.#statements.settled()
     while (this.#working) await this.#working
     await this.#inForce.settled()
   }
@@ -117,6 +119,7 @@ export class Postures {
   /** What is on trial stays so on the disk: the next start goes back. */
   async stop(): Promise<void> {
     this.#stopping.abort()
+    this.#statements.stop()
     this.#nudge.abort()
     await Promise.all([this.#working, this.#inForce.stop()])
     await this.#inForce.settled()
@@ -124,32 +127,6 @@ export class Postures {
 
   get #stopped(): boolean {
     return this.#stopping.signal.aborted
-  }
-
-  async #accept(jws: string): Promise<void> {
-    if (this.#stopped) return
-    try {
-      const claims = await this.#verify(jws)
-      this.#on.memory.versions.set(claims.aud, claims.version)
-      if (!this.#isOnTrial(claims)) this.#want(claims)
-      this.#answers.trust(undefined)
-    } catch (error) {
-      const problem = toProblem(error)
-      if (problem.code !== 'envelope_replayed') this.#answers.trust(problem)
-    }
-  }
-
-  async #verify(jws: string): Promise<PostureClaims> {
-    const { trust, audiences, memory, now, learnKeys } = this.#on
-    const verify = () =>
-      verifyPosture(jws, trust(), audiences(), (audience) => memory.versions.get(audience), now())
-    try {
-      return verify()
-    } catch (error) {
-      if (toProblem(error).code !== 'envelope_key_unknown') throw error
-    }
-    await learnKeys()
-    return verify()
   }
 
   /** Each connection brings it again. */
