@@ -57,8 +57,10 @@ describe('a followed file', () => {
       assert.deepEqual(await reader.stop(), ['a line with ü in it'])
     }))
 
-  test('written through a hard link in another folder is noticed at once', async () =>
-    inFolder(async (path) => {
+  test('written through a hard link in another folder is noticed at once', async (t) => {
+    // No slow look ever comes: what is noticed was told by the kernel.
+    t.mock.timers.enable({ apis: ['setTimeout'] })
+    await inFolder(async (path) => {
       const day = join(path, '..', '2026', 'Mar')
       fs.mkdirSync(day, { recursive: true })
       const linked = join(day, 'alerts-01.json')
@@ -66,18 +68,13 @@ describe('a followed file', () => {
       fs.linkSync(linked, path)
       const reader = startReader(path)
       await reader.ready
-      const took: number[] = []
       for (let n = 1; n <= 9; n++) {
-        const from = performance.now()
         fs.appendFileSync(linked, `${n}\n`)
         await reader.until(n)
-        took.push(performance.now() - from)
       }
-      await reader.stop()
-      // The slow look alone would take a second; the median is below a millisecond on an idle machine.
-      const median = took.sort((a, b) => a - b)[4]
-      assert.ok(median !== undefined && median < 300, `${median} ms`)
-    }))
+      assert.equal((await reader.stop()).length, 9)
+    })
+  })
 
   test('whose link was made anew at midnight while nobody followed is finished first', async () =>
     inFolder(async (path) => {
@@ -301,6 +298,10 @@ function startWriter(path: string) {
   }
 }
 
+/** Fails rather than waits for ever, also where a test holds the time. */
+const patienceMs = 60_000
+const { setTimeout: setTimer, clearTimeout: clearTimer } = globalThis
+
 /** Takes records and cursor together, as the service stores them. */
 function startReader(path: string, from: 'end' | 'start' = 'end') {
   const source = followFile({ key: 'k', path, from })
@@ -332,14 +333,14 @@ function startReader(path: string, from: 'end' | 'start' = 'end') {
     ready,
     start,
     async until(count: number) {
-      const late = setTimeout(() => stop.abort(), 10_000)
+      const late = setTimer(() => stop.abort(), patienceMs)
       while (records.length < count && !stop.signal.aborted)
         await new Promise<void>((resolve) => {
           arrived = resolve
           stop.signal.addEventListener('abort', () => resolve(), { once: true })
         })
-      clearTimeout(late)
-      assert.ok(records.length >= count, `${records.length} of ${count} records within 10 s`)
+      clearTimer(late)
+      assert.ok(records.length >= count, `${records.length} of ${count} records came`)
     },
     async stop() {
       stop.abort()
