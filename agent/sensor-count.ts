@@ -59,11 +59,13 @@ export class ScanCounter {
     return missed || untold > 0 ? [...reports, ...this.#tellFlood(sources, now)] : reports
   }
 
-  /** The largest first. */
+  /** The largest first. A source counts at once, as in a flood nobody waits for answers. */
   #scans(all: readonly Attempt[]): { scans: Scan[]; sources: number } {
     const counts = new Map<string, number>()
-    for (const { source, ageMs } of all)
-      if (ageMs >= settleMs) counts.set(origin(source), (counts.get(origin(source)) ?? 0) + 1)
+    for (const { source, ageMs } of all) {
+      const from = origin(source)
+      counts.set(from, (counts.get(from) ?? 0) + (ageMs >= settleMs ? 1 : 0))
+    }
     const many = new Map<string, Attempt[]>()
     for (const [from, count] of counts) if (count >= this.#on.ports) many.set(from, [])
     if (many.size === 0) return { scans: [], sources: counts.size }
