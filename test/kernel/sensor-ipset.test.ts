@@ -1,29 +1,20 @@
 /** The port-scan sensor of hosts without nftables, with real packets: who is a scanner, and who is none. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { once } from 'node:events'
-import { createServer, type Server } from 'node:net'
+import type { Server } from 'node:net'
 import { after, before, describe, test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
-import { readAddress } from '#contract/address.ts'
-import { type ScanReport, ScanReports } from '#contract/scan.ts'
+import type { ScanReport } from '#contract/scan.ts'
 import { ipsetFirewall } from '../../agent/kernel/ipset.ts'
 import { ipsetProgram } from '../../agent/kernel/ipset-program.ts'
 import { iptablesProgram } from '../../agent/kernel/iptables-program.ts'
 import { ipsetSensorTable } from '../../agent/kernel/sensor-ipset.ts'
 import { mostAttempts } from '../../agent/kernel/sensor-script.ts'
-import { Sensor } from '../../agent/sensor.ts'
-import { AgentSettings } from '../../agent/settings.ts'
 import { type Host, host, ownNamespace, type Party, thisNode } from '../namespace.ts'
 import { legacyTools } from './legacy.ts'
 import { put } from './promises.ts'
-import type { Attempting, Flooding } from './scan-process.ts'
+import { forged, from, listen, node4, node6, openSensor, range, tcp } from './sensing.ts'
 
 const kernel = await ownNamespace(import.meta.url)
-const file = fileURLToPath(new URL('./scan-process.ts', import.meta.url))
-const node4 = '198.51.100.1'
-const node6 = '2001:db8:ffff::1'
 const variants = ['-legacy', '-nft'] as const
 
 describe('the port-scan sensor of hosts without nftables', { skip: kernel.skipLarge }, () => {
@@ -58,31 +49,28 @@ describe('the port-scan sensor of hosts without nftables', { skip: kernel.skipLa
         await firewall.prepare()
         await firewall.apply([put('in_hosts4', '203.0.113.20', 600_000)])
         before4 = everything()
-        const sensor = openSensor({ scan_trusted: '203.0.113.12,2001:db8:a::12' })
-        await sensor.begin()
-        await from(
-          attacker,
-          ...[10, 12].map((last) => tcp(`203.0.113.${last}`, [node4], [1, 30])),
-          tcp('203.0.113.11', [node4], [1, 3]),
-          ...[10, 12].map((last) => tcp(`2001:db8:a::${last}`, [node6], [1, 30])),
-          tcp('203.0.113.13', range('192.0.2.', 20), [22, 1]),
-          tcp('2001:db8:a:2::13', range('2001:db8:b::', 20), [22, 1]),
-          { how: 'udp', from: '203.0.113.14', to: [node4], ports: [100, 20] },
-          { how: 'tcp', from: '203.0.113.15', to: [node4], ports: [4_000, 1], times: 200 },
-          { how: 'fin', from: '203.0.113.20', to: [node4], ports: [100, 30] },
-          { how: 'fin', from: '203.0.113.17', to: [node4], ports: [100, 30] },
-          tcp('203.0.113.18', [node4], [5_001, 20]),
-          { how: 'udp', from: '203.0.113.19', to: [node4], ports: [33_434, 30] },
-          tcp('203.0.113.21', [node4], [7_001, 30]),
-          tcp('203.0.113.99', [node4], [1, 30]),
+        const first = sensor({ scan_trusted: '203.0.113.12,2001:db8:a::12' })
+        await first.begin()
+        await first.during(() =>
+          from(
+            attacker,
+            ...[10, 12].map((last) => tcp(`203.0.113.${last}`, [node4], [1, 30])),
+            tcp('203.0.113.11', [node4], [1, 3]),
+            ...[10, 12].map((last) => tcp(`2001:db8:a::${last}`, [node6], [1, 30])),
+            tcp('203.0.113.13', range('192.0.2.', 20), [22, 1]),
+            tcp('2001:db8:a:2::13', range('2001:db8:b::', 20), [22, 1]),
+            { how: 'udp', from: '203.0.113.14', to: [node4], ports: [100, 20] },
+            { how: 'tcp', from: '203.0.113.15', to: [node4], ports: [4_000, 1], times: 200 },
+            { how: 'fin', from: '203.0.113.20', to: [node4], ports: [100, 30] },
+            { how: 'fin', from: '203.0.113.17', to: [node4], ports: [100, 30] },
+            tcp('203.0.113.18', [node4], [5_001, 20]),
+            { how: 'udp', from: '203.0.113.19', to: [node4], ports: [33_434, 30] },
+            tcp('203.0.113.21', [node4], [7_001, 30]),
+            tcp('203.0.113.99', [node4], [1, 30]),
+          ),
         )
-        // The last of them is told of: what was before it would have been told by now.
-        while (!all.some((one) => one.kind === 'scan' && one.source === '203.0.113.99')) {
-          await sleep(100)
-          all.push(...(await sensor.look()))
-        }
-        all.push(...(await sensor.look()))
-        await sensor.stop()
+        all.push(...(await first.until(1)))
+        await first.stop()
         after4 = everything()
       })
       after(async () => {
@@ -138,7 +126,7 @@ describe('the port-scan sensor of hosts without nftables', { skip: kernel.skipLa
       })
 
       test('leaves the blocks of the firewall alone, and is left alone by them', async () => {
-        const other = openSensor()
+        const other = sensor()
         await other.begin()
         const heard: string[] = []
         const stop = firewall.watch((what) => void heard.push(what))
@@ -152,10 +140,12 @@ describe('the port-scan sensor of hosts without nftables', { skip: kernel.skipLa
       })
 
       test('looks only at the interfaces that are named', async () => {
-        const other = openSensor({ scan_interfaces: 'v-inn*', scan_ports: '20' })
+        const other = sensor({ scan_interfaces: 'v-inn*', scan_ports: '20' })
         await other.begin()
-        await from(attacker, tcp('203.0.113.30', [node4], [1, 30]))
-        await from(inner, tcp('192.0.2.30', [node4], [1, 30]))
+        await other.during(async () => {
+          await from(attacker, tcp('203.0.113.30', [node4], [1, 30]))
+          await from(inner, tcp('192.0.2.30', [node4], [1, 30]))
+        })
         const found = await other.until(1)
         assert.deepEqual(
           found.map((one) => one.kind === 'scan' && one.source),
@@ -165,13 +155,13 @@ describe('the port-scan sensor of hosts without nftables', { skip: kernel.skipLa
       })
 
       test('says so when somebody flushed its rules, and makes them anew', async () => {
-        const other = openSensor()
+        const other = sensor()
         await other.begin()
         sh(`iptables${variant} -t mangle -F CORDON-SENSOR-NOTE`)
         for (let i = 0; i < 10 && other.problems.length === 0; i++) await other.look()
         assert.match(other.problems[0] ?? '', /are gone/)
         await other.look()
-        await from(attacker, tcp('203.0.113.31', [node4], [1, 30]))
+        await other.during(() => from(attacker, tcp('203.0.113.31', [node4], [1, 30])))
         assert.equal((await other.until(1)).length, 1)
         await other.stop()
       })
@@ -181,9 +171,9 @@ describe('the port-scan sensor of hosts without nftables', { skip: kernel.skipLa
         'holds so many of seventy thousand forged sources, and tells of them once',
         flooded,
         async () => {
-          const other = openSensor()
+          const other = sensor()
           await other.begin()
-          await from(attacker, ...forged(70))
+          await other.during(() => from(attacker, ...forged(70)))
           const found = await other.until(1)
           assert.deepEqual(
             found.map(({ kind }) => kind),
@@ -197,15 +187,18 @@ describe('the port-scan sensor of hosts without nftables', { skip: kernel.skipLa
 
       test('leaves nothing when it ends, and removes what was left behind when it is off', async () => {
         assert.equal(after4, before4)
-        const killed = openSensor()
+        const killed = sensor()
         await killed.begin()
         assert.notEqual(everything(), before4)
-        const off = openSensor({ scan_sensor: 'false' })
+        const off = sensor({ scan_sensor: 'false' })
         await off.begin()
         assert.equal(everything(), before4)
         await off.stop()
         await killed.stop()
       })
+
+      const sensor = (given: Record<string, string> = {}) =>
+        openSensor(ipsetSensorTable(ipsetProgram(), iptables), given)
 
       /** Without what is counted. */
       function everything(): string {
@@ -213,81 +206,8 @@ describe('the port-scan sensor of hosts without nftables', { skip: kernel.skipLa
         const rules = saved.match(/^[-*:][^[\n]*/gm) ?? []
         return [...rules, sh('ipset list -name')].join('\n')
       }
-
-      function openSensor(given: Record<string, string> = {}) {
-        const table = ipsetSensorTable(ipsetProgram(), iptables)
-        const sent: ScanReport[] = []
-        const problems: string[] = []
-        const sensor = new Sensor({
-          settings: AgentSettings.parse({ scan_sensor: true, ...given }),
-          table,
-          service: {
-            async ask(_, path, more) {
-              assert.equal(path, '/v1/node/alerts')
-              sent.push(...ScanReports.parse(more?.body).reports)
-              return { success: true }
-            },
-          },
-          now: Date.now,
-          monotonic: () => performance.now(),
-          here: () => [{ address: readAddress('127.0.0.0/8'), why: 'loopback' }],
-          interfaces: () => [node4, node6],
-          health: (problem) => {
-            if (problem) problems.push(problem.message)
-          },
-        })
-        const look = async () => {
-          await sensor.look()
-          await sensor.settled()
-          return sent.splice(0)
-        }
-        return {
-          ...{ table, look, problems },
-          begin: async () => {
-            await sensor.begin()
-            assert.deepEqual(problems, [])
-          },
-          stop: () => sensor.stop(),
-          /** So many reports, and what else comes at the next look. */
-          until: async (count: number) => {
-            const found: ScanReport[] = []
-            while (found.length < count) {
-              await sleep(100)
-              found.push(...(await look()))
-            }
-            return [...found, ...(await look())]
-          },
-        }
-      }
     })
 })
-
-/** So many networks of a thousand sources each. */
-function forged(networks: number): Flooding[] {
-  return Array.from({ length: networks }, (_, i) => ({
-    ...{ how: 'flood' as const, from: `2001:db8:a:${(i + 16).toString(16)}::`, sources: 1_000 },
-    ...{ to: node6, ports: 1 },
-  }))
-}
-
-function tcp(source: string, to: string[], ports: [number, number]): Attempting {
-  return { how: 'tcp', from: source, to, ports }
-}
-
-async function from(party: Host, ...orders: (Attempting | Flooding)[]): Promise<void> {
-  await party.run(process.execPath, file, ...orders.map((order) => JSON.stringify(order)))
-}
-
-async function listen(port: number): Promise<Server> {
-  const server = createServer((socket) => socket.on('error', () => {}).destroy())
-  server.listen(port, node4)
-  await once(server, 'listening')
-  return server.unref()
-}
-
-function range(prefix: string, count: number): string[] {
-  return Array.from({ length: count }, (_, i) => `${prefix}${i + 1}`)
-}
 
 function sh(script: string): string {
   return execFileSync('sh', ['-c', script], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })

@@ -3,26 +3,29 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { createServer, type Server } from 'node:net'
+import type { Server } from 'node:net'
 import { after, before, describe, test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
-import { readAddress } from '#contract/address.ts'
-import { type ScanReport, ScanReports } from '#contract/scan.ts'
+import type { ScanReport } from '#contract/scan.ts'
 import { type Nft, nftProgram } from '../../agent/kernel/nft.ts'
 import { mostAttempts } from '../../agent/kernel/sensor-script.ts'
 import { nftSensorTable } from '../../agent/kernel/sensor-table.ts'
-import { Sensor } from '../../agent/sensor.ts'
 import { mostScans } from '../../agent/sensor-count.ts'
-import { AgentSettings } from '../../agent/settings.ts'
 import { type Host, host, ownNamespace, type Party, thisNode } from '../namespace.ts'
-import type { Attempting, Flooding } from './scan-process.ts'
+import type { Attempting } from './scan-process.ts'
+import {
+  forged,
+  from,
+  listen,
+  node4,
+  node6,
+  openSensor,
+  range,
+  scanProcess,
+  tcp,
+} from './sensing.ts'
 
 const kernel = await ownNamespace(import.meta.url)
 const nft: Nft = nftProgram()
-const file = fileURLToPath(new URL('./scan-process.ts', import.meta.url))
-const node4 = '198.51.100.1'
-const node6 = '2001:db8:ffff::1'
 
 /** What drops in raw, as blocks do, and the flood only later, so that nobody answers it; and what leads 30 ports of this node to one machine behind it. */
 const surroundings = `
@@ -39,7 +42,7 @@ describe('the port-scan sensor in a kernel', { skip: kernel.skip }, () => {
   let attacker: Host
   let inner: Host
   let node: Party
-  let sensor: ReturnType<typeof openSensor>
+  let first: ReturnType<typeof openSensor> | undefined
   const servers: Server[] = []
   const all: ScanReport[] = []
   before(async () => {
@@ -48,35 +51,32 @@ describe('the port-scan sensor in a kernel', { skip: kernel.skip }, () => {
     node = await thisNode()
     await nft.run(surroundings)
     for (let port = 5_001; port <= 5_020; port++) servers.push(await listen(port))
-    sensor = openSensor({ scan_trusted: '203.0.113.12' })
-    await sensor.begin()
+    first = sensor({ scan_trusted: '203.0.113.12' })
+    await first.begin()
     await asked('203.0.113.16', 30)
-    await from(
-      attacker,
-      ...[10, 12].map((last) => tcp(`203.0.113.${last}`, [node4], [1, 30])),
-      tcp('203.0.113.11', [node4], [1, 3]),
-      tcp('2001:db8:a::10', [node6], [1, 30]),
-      tcp('203.0.113.13', range('192.0.2.', 20), [22, 1]),
-      tcp('2001:db8:a:2::13', range('2001:db8:b::', 20), [22, 1]),
-      { how: 'udp', from: '203.0.113.14', to: [node4], ports: [100, 20] },
-      { how: 'tcp', from: '203.0.113.15', to: [node4], ports: [4_000, 1], times: 1_000 },
-      { how: 'fin', from: '203.0.113.20', to: [node4], ports: [100, 30] },
-      { how: 'fin', from: '203.0.113.17', to: [node4], ports: [100, 30] },
-      tcp('203.0.113.18', [node4], [5_001, 20]),
-      { how: 'udp', from: '203.0.113.19', to: [node4], ports: [33_434, 30] },
-      tcp('203.0.113.21', [node4], [7_001, 30]),
-      { how: 'udp', from: '203.0.113.22', to: [node4], ports: [4_000, 1], times: 100 },
-      tcp('203.0.113.99', [node4], [1, 30]),
+    await first.during(() =>
+      from(
+        attacker,
+        ...[10, 12].map((last) => tcp(`203.0.113.${last}`, [node4], [1, 30])),
+        tcp('203.0.113.11', [node4], [1, 3]),
+        tcp('2001:db8:a::10', [node6], [1, 30]),
+        tcp('203.0.113.13', range('192.0.2.', 20), [22, 1]),
+        tcp('2001:db8:a:2::13', range('2001:db8:b::', 20), [22, 1]),
+        { how: 'udp', from: '203.0.113.14', to: [node4], ports: [100, 20] },
+        { how: 'tcp', from: '203.0.113.15', to: [node4], ports: [4_000, 1], times: 1_000 },
+        { how: 'fin', from: '203.0.113.20', to: [node4], ports: [100, 30] },
+        { how: 'fin', from: '203.0.113.17', to: [node4], ports: [100, 30] },
+        tcp('203.0.113.18', [node4], [5_001, 20]),
+        { how: 'udp', from: '203.0.113.19', to: [node4], ports: [33_434, 30] },
+        tcp('203.0.113.21', [node4], [7_001, 30]),
+        { how: 'udp', from: '203.0.113.22', to: [node4], ports: [4_000, 1], times: 100 },
+        tcp('203.0.113.99', [node4], [1, 30]),
+      ),
     )
-    // The last of them is told of: what was before it would have been told by now.
-    while (!all.some((one) => one.kind === 'scan' && one.source === '203.0.113.99')) {
-      await sleep(100)
-      all.push(...(await sensor.look()))
-    }
-    all.push(...(await sensor.look()))
+    all.push(...(await first.until(1)))
   })
   after(async () => {
-    await sensor?.stop()
+    await first?.stop()
     for (const server of servers) server.close()
     await Promise.all([attacker, inner, node].map((one) => one?.close()))
   })
@@ -150,10 +150,12 @@ describe('the port-scan sensor in a kernel', { skip: kernel.skip }, () => {
   })
 
   test('looks only at the interfaces that are named', async () => {
-    const other = openSensor({ scan_interfaces: 'v-inn*', scan_ports: '20' })
+    const other = sensor({ scan_interfaces: 'v-inn*', scan_ports: '20' })
     await other.begin()
-    await from(attacker, tcp('203.0.113.30', [node4], [1, 30]))
-    await from(inner, tcp('192.0.2.30', [node4], [1, 30]))
+    await other.during(async () => {
+      await from(attacker, tcp('203.0.113.30', [node4], [1, 30]))
+      await from(inner, tcp('192.0.2.30', [node4], [1, 30]))
+    })
     const found = await other.until(1)
     assert.deepEqual(
       found.map((one) => one.kind === 'scan' && one.source),
@@ -163,13 +165,13 @@ describe('the port-scan sensor in a kernel', { skip: kernel.skip }, () => {
   })
 
   test('is not shaken by a hundred thousand forged sources, tells of them once, and sees IPv4 scans meanwhile', async () => {
-    const other = openSensor()
+    const other = sensor()
     await other.begin()
-    await from(attacker, ...forged(100), tcp('203.0.113.40', [node4], [1, 30]))
-    const delay = longestDelay()
+    await other.during(() => from(attacker, ...forged(100), tcp('203.0.113.40', [node4], [1, 30])))
+    const longest = longestTurn()
     const found = await other.until(2)
-    const waited = delay()
-    assert.ok(waited < 500, `the event loop stood still for ${waited} ms`)
+    const turn = longest()
+    assert.ok(turn < 500, `one turn took ${turn} ms of work`)
     assert.deepEqual(found.map(({ kind }) => kind).sort(), ['flood', 'scan'])
     const held = (await other.table.attempts()).all.filter(({ source }) => source.length === 16)
     assert.ok(held.length > 60_000 && held.length <= mostAttempts, `${held.length}`)
@@ -177,11 +179,11 @@ describe('the port-scan sensor in a kernel', { skip: kernel.skip }, () => {
   })
 
   test('tells of fifty at most where two hundred and fifty scan at once', async () => {
-    const other = openSensor()
+    const other = sensor()
     await other.begin()
-    await from(attacker, {
-      ...{ how: 'flood', from: '203.0.113.0', sources: 250, to: node4, ports: 40 },
-    })
+    await other.during(() =>
+      from(attacker, { how: 'flood', from: '203.0.113.0', sources: 250, to: node4, ports: 40 }),
+    )
     const found = await other.until(mostScans + 1)
     const first = found.filter(({ update }) => update === 0).map(({ kind }) => kind)
     assert.equal(first.filter((kind) => kind === 'scan').length, mostScans)
@@ -192,14 +194,14 @@ describe('the port-scan sensor in a kernel', { skip: kernel.skip }, () => {
 
   test('leaves no table when it ends, and removes one that was left behind when it is off', async () => {
     const there = () => nft.list('-t', 'list', 'table', 'inet', 'cordon_sensor')
-    const other = openSensor()
+    const other = sensor()
     await other.begin()
     assert.notEqual(await there(), undefined)
     await other.stop()
     assert.equal(await there(), undefined)
-    const killed = openSensor()
+    const killed = sensor()
     await killed.begin()
-    const off = openSensor({ scan_sensor: 'false' })
+    const off = sensor({ scan_sensor: 'false' })
     await off.begin()
     assert.equal(await there(), undefined)
     await off.stop()
@@ -207,69 +209,14 @@ describe('the port-scan sensor in a kernel', { skip: kernel.skip }, () => {
   })
 })
 
-/** A hundred networks of a thousand sources each. */
-function forged(networks: number): Flooding[] {
-  return Array.from({ length: networks }, (_, i) => ({
-    ...{ how: 'flood' as const, from: `2001:db8:a:${(i + 16).toString(16)}::`, sources: 1_000 },
-    ...{ to: node6, ports: 1 },
-  }))
-}
-
-function openSensor(given: Record<string, string> = {}) {
-  const table = nftSensorTable(nft)
-  const sent: ScanReport[] = []
-  const sensor = new Sensor({
-    settings: AgentSettings.parse({ scan_sensor: true, ...given }),
-    table,
-    service: {
-      async ask(_, path, more) {
-        assert.equal(path, '/v1/node/alerts')
-        sent.push(...ScanReports.parse(more?.body).reports)
-        return { success: true }
-      },
-    },
-    now: Date.now,
-    monotonic: () => performance.now(),
-    here: () => [{ address: readAddress('127.0.0.0/8'), why: 'loopback' }],
-    interfaces: () => [node4, node6],
-    health: (problem) => {
-      if (problem) throw problem
-    },
-  })
-  const look = async () => {
-    await sensor.look()
-    await sensor.settled()
-    return sent.splice(0)
-  }
-  return {
-    table,
-    look,
-    begin: () => sensor.begin(),
-    stop: () => sensor.stop(),
-    /** So many reports, and what else comes at the next look. */
-    until: async (count: number) => {
-      const found: ScanReport[] = []
-      while (found.length < count) {
-        await sleep(100)
-        found.push(...(await look()))
-      }
-      return [...found, ...(await look())]
-    },
-  }
-}
-
-function tcp(source: string, to: string[], ports: [number, number]): Attempting {
-  return { how: 'tcp', from: source, to, ports }
-}
-
-async function from(party: Host, ...orders: (Attempting | Flooding)[]): Promise<void> {
-  await party.run(process.execPath, file, ...orders.map((order) => JSON.stringify(order)))
+function sensor(given: Record<string, string> = {}) {
+  return openSensor(nftSensorTable(nft), given)
 }
 
 /** This node asks so many questions, each from a port of its own, and gets its answers. */
 async function asked(server: string, times: number): Promise<void> {
   const order: Attempting = { how: 'echo', from: server, to: [], ports: [5_300, 1], times }
-  const words = ['netns', 'exec', 'attacker', process.execPath, file, JSON.stringify(order)]
+  const words = ['netns', 'exec', 'attacker', process.execPath, scanProcess, JSON.stringify(order)]
   const child = spawn('ip', words, { stdio: ['ignore', 'pipe', 'inherit'] })
   await once(child.stdout, 'data')
   for (let i = 0; i < times; i++) {
@@ -281,28 +228,22 @@ async function asked(server: string, times: number): Promise<void> {
   await once(child, 'exit')
 }
 
-async function listen(port: number): Promise<Server> {
-  const server = createServer((socket) => socket.on('error', () => {}).destroy())
-  server.listen(port, node4)
-  await once(server, 'listening')
-  return server.unref()
-}
-
-function range(prefix: string, count: number): string[] {
-  return Array.from({ length: count }, (_, i) => `${prefix}${i + 1}`)
-}
-
-/** The longest time that nobody else had a turn since. */
-function longestDelay(): () => number {
-  let last = performance.now()
+/** The most milliseconds of this thread's own work between two turns of others since: what else the machine does is not counted. */
+function longestTurn(): () => number {
+  let last = worked()
   let longest = 0
   const timer = setInterval(() => {
-    const now = performance.now()
+    const now = worked()
     longest = Math.max(longest, now - last)
     last = now
-  }, 10)
+  })
   return () => {
     clearInterval(timer)
     return longest
   }
+}
+
+function worked(): number {
+  const { user, system } = process.threadCpuUsage()
+  return (user + system) / 1_000
 }
