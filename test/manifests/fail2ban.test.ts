@@ -15,6 +15,8 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
@@ -47,6 +49,8 @@ type World = {
   decisions(): Promise<{ target?: string | null; state: string; note?: string | null }[]>
   spool(): string[]
   ban(...words: string[]): { code: number | null; said: string }
+  /** Numbers that the script begins with: its hours are too long to wait for. */
+  adjust(numbers: Record<string, number>): void
 }
 
 async function world(t: TestContext, more: Record<string, string> = {}): Promise<World> {
@@ -117,6 +121,13 @@ async function world(t: TestContext, more: Record<string, string> = {}): Promise
       existsSync(join(home, 'spool'))
         ? readdirSync(join(home, 'spool')).filter((name) => name.endsWith('.order'))
         : [],
+    adjust: (numbers) => {
+      for (const [key, value] of Object.entries(numbers)) {
+        const [script, line] = [readFileSync(program, 'utf8'), new RegExp(`^${key}=\\d+`, 'm')]
+        assert.match(script, line)
+        writeFileSync(program, script.replace(line, `${key}=${value}`))
+      }
+    },
     ban: (...words) => {
       const done = spawnSync(program, words, { env: environment, encoding: 'utf8' })
       return { code: done.status, said: done.stdout + done.stderr }
@@ -169,6 +180,19 @@ function layOut(home: string): void {
       '',
     ].join('\n'),
   )
+}
+
+/** What a proxy says while the service behind it is away. */
+async function unavailable(t: TestContext): Promise<{ url: string; asked(): number }> {
+  let asked = 0
+  const server = createServer((_, response) => {
+    asked++
+    response.writeHead(503).end('away')
+  })
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+  t.after(() => server.close())
+  const { port } = server.address() as AddressInfo
+  return { url: `http://127.0.0.1:${port}`, asked: () => asked }
 }
 
 function stamp(): string {
@@ -235,6 +259,16 @@ describe('a jail of fail2ban', { skip }, () => {
     )
   })
 
+  test('what waited when fail2ban was stopped goes out when it starts', async (t) => {
+    const one = await world(t)
+    mkdirSync(join(one.home, 'spool'))
+    const line = { command: 'ban', host: 'web-01', jail: 'sshd', ip: '203.0.113.9', bantime: 600 }
+    const now = Math.floor(Date.now() / 1_000)
+    writeFileSync(join(one.home, 'spool', `${now}-1-1.order`), `${JSON.stringify(line)}\n`)
+    await one.startServer()
+    await until('it is blocked', async () => (await one.decisions()).length === 1)
+  })
+
   test('by the mode "alert" the policy decides', async (t) => {
     const one = await world(t, { mode: 'alert' })
     await one.startServer()
@@ -249,20 +283,25 @@ describe('a jail of fail2ban', { skip }, () => {
 })
 
 describe('cordon-ban', { skip }, () => {
-  test('keeps what Cordon cannot be told yet, and brings it in order once it is back', async (t) => {
-    const one = await world(t, { url: 'http://127.0.0.1:9' })
+  test('keeps what Cordon cannot be told yet, and brings it in order once it is back, without another ban', async (t) => {
+    const away = await unavailable(t)
+    const one = await world(t, { url: away.url })
+    one.adjust({ hour: 1, longest: 1, slow: 1 })
     const started = Date.now()
     assert.equal(one.ban('ban', 'sshd', '203.0.113.7', '600', '5', '1772334000', '0').code, 0)
     assert.ok(Date.now() - started < 5_000, 'fail2ban is not held up')
     assert.equal(one.ban('ban', 'sshd', '203.0.113.8', '600', '5', '1772334000', '0').code, 0)
     assert.equal(one.ban('unban', 'sshd', '203.0.113.7').code, 0)
     assert.equal(one.spool().length, 3)
+    await until('it was tried for some hours', () => away.asked() > 3)
+    assert.equal(one.spool().length, 3)
     const conf = join(one.home, 'cordon.conf')
     const back = await listen(one.service)
     t.after(() => back.close())
-    writeFileSync(conf, readFileSync(conf, 'utf8').replace('127.0.0.1:9', `127.0.0.1:${back.port}`))
-    spawnSync('pkill', ['-f', `${join(one.home, 'cordon-ban')} deliver`])
-    one.ban('start')
+    writeFileSync(
+      conf,
+      readFileSync(conf, 'utf8').replace(away.url, `http://127.0.0.1:${back.port}`),
+    )
     await until('nothing waits', () => one.spool().length === 0)
     const states = (await one.decisions()).map(({ target, state }) => `${target} ${state}`)
     assert.deepEqual(states.sort(), ['203.0.113.7 ended', '203.0.113.8 issued'])

@@ -140,6 +140,21 @@ describe('the scripts', () => {
       }
   })
 
+  test('are started again with Wazuh by the unit of each machine that keeps orders', () => {
+    const started = /^ExecStartPost=-(\S+) start$/m.exec(text('start.conf'))?.[1]
+    for (const [name, { files, next }] of Object.entries(file.parts)) {
+      const deliver = files.find(({ from }) => from === 'cordon-deliver')
+      const unit = files.find(({ from }) => from === 'start.conf')
+      assert.equal(unit !== undefined, deliver !== undefined, name)
+      if (!unit) continue
+      assert.equal(deliver?.to, started)
+      const service = /^\/etc\/systemd\/system\/(wazuh-\w+)\.service\.d\/cordon\.conf$/.exec(
+        unit.to,
+      )?.[1]
+      assert.deepEqual(next.slice(-2), ['systemctl daemon-reload', `systemctl restart ${service}`])
+    }
+  })
+
   test('read the settings from where they are put', () => {
     const conf = file.parts.agent?.files.find(({ from }) => from === 'cordon.conf')
     assert.ok(scripts.slice(0, 1).every((name) => text(name).includes(`conf=${conf?.to}\n`)))

@@ -32,6 +32,9 @@ export type Host = {
   /** Until nothing waits, or this is in the log. */
   delivered(program?: string): Promise<void>
   logged(text: string, name?: string): Promise<void>
+  loggedTimes(text: string, times: number): Promise<void>
+  /** Numbers that a script begins with: its hours are too long to wait for. */
+  adjust(script: keyof typeof places, numbers: Record<string, number>): void
   close(): void
 }
 
@@ -50,7 +53,7 @@ export function openHost(url: string, token: string, arConf = ''): Host {
     mkdirSync(join(home, name), { recursive: true })
   for (const [name, place] of Object.entries(places)) {
     const text = readFileSync(new URL(name, folder), 'utf8')
-    assert.ok(name === 'cordon-deliver' || text.includes(`conf=${conf}\n`))
+    assert.ok(text.includes(`conf=${conf}\n`))
     writeFileSync(join(home, place), text.replace(`conf=${conf}`, `conf=${home}/conf`))
     chmodSync(join(home, place), 0o750)
   }
@@ -101,6 +104,22 @@ export function openHost(url: string, token: string, arConf = ''): Host {
         () => waiting(program).length === 0,
         () => log(),
       ),
+    loggedTimes: (text, times) =>
+      until(
+        () => log().split(text).length > times,
+        () => log(),
+      ),
+    adjust: (script, numbers) => {
+      const path = join(home, places[script])
+      const text = Object.entries(numbers).reduce(
+        (all, [key, value]) => {
+          assert.match(all, new RegExp(`^${key}=\\d+ `, 'm'))
+          return all.replace(new RegExp(`^${key}=\\d+`, 'm'), `${key}=${value}`)
+        },
+        readFileSync(path, 'utf8'),
+      )
+      writeFileSync(path, text)
+    },
     logged: (text, name) =>
       until(
         () => log(name).includes(text),

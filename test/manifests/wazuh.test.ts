@@ -1,6 +1,14 @@
 /** The scripts for Wazuh with a decision service behind them: what is blocked, let go of, kept, refused and caught up on. */
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -12,6 +20,14 @@ import { block, ended, type Host, openHost, orderLine } from './wazuh-host.ts'
 
 const tenMinutes = `restart-wazuh0 - restart-wazuh - 0\ncordon-block600 - cordon-block - 600\nfirewall-drop9999 - firewall-drop - 9999\n`
 const attacker = '203.0.113.7'
+const alert = {
+  timestamp: '2026-03-01T03:00:00.000+0000',
+  rule: { id: '5712', level: 14, description: 'sshd: brute force', groups: ['sshd'] },
+  agent: { id: '002', name: 'bastion' },
+  manager: { name: 'wazuh-a' },
+  id: '1772334000.1',
+  data: { srcip: attacker },
+}
 
 describe('what Wazuh orders', () => {
   test('is blocked a minute longer than Wazuh means it, and says by which rule and where', async (t) => {
@@ -244,6 +260,59 @@ describe('when the service is not there', () => {
     assert.deepEqual(await states(), ['issued'])
   })
 
+  test('it is tried for as long as Cordon is away, said again by the hour, and needs no next order', async (t) => {
+    const { host, states, url } = await world(t)
+    host.adjust('cordon-deliver', { hour: 2, most: 1, slow: 1 })
+    host.configure({ url: 'http://127.0.0.1:9' })
+    await host.add(orderLine('add', attacker))
+    await host.loggedTimes('unreached: 1 wait', 3)
+    host.configure({ url })
+    await host.delivered()
+    assert.deepEqual(await states(), ['issued'])
+  })
+
+  test('what waited when the machine went down goes out when Wazuh starts, orders and alerts', async (t) => {
+    const { host, service, states } = await world(t)
+    const now = Math.floor(Date.now() / 1_000)
+    const [orders, alerts] = [
+      join(host.home, 'queue', block),
+      join(host.home, 'logs/custom-cordon'),
+    ]
+    for (const spool of [orders, alerts, join(host.home, 'queue/rids')]) mkdirSync(spool)
+    const name = `${now}-000000000001-1.continue.order`
+    writeFileSync(join(orders, name), orderLine('add', attacker))
+    writeFileSync(join(alerts, name), JSON.stringify({ ...alert, data: { srcip: '203.0.113.8' } }))
+    const ran = await ended(host.start('active-response/bin/cordon-deliver', ['start']))
+    assert.deepEqual(ran, { code: 0, signal: null, said: '' })
+    await host.delivered()
+    await host.delivered('custom-cordon')
+    assert.deepEqual(await states(), ['issued', 'issued'])
+    assert.equal((await service.ask('GET', '/v1/alerts')).body.alerts.length, 1)
+    assert.deepEqual(readdirSync(join(host.home, 'queue/rids')), [])
+  })
+
+  test('a full disk makes no order one that Cordon cannot read', async (t) => {
+    const { host, states } = await world(t)
+    const spool = join(host.home, 'queue', block)
+    mkdirSync(spool)
+    const name = `${Math.floor(Date.now() / 1_000)}-000000000001-1.continue.order`
+    writeFileSync(join(spool, name), orderLine('add', attacker, { full_log: 'x'.repeat(2_000) }))
+    const log = join(host.home, 'logs/active-responses.log')
+    const deliver = [join(host.home, 'active-response/bin/cordon-deliver'), 'orders', spool, log]
+    const more = [block, join(host.home, 'conf')]
+    const full = host.start('/bin/sh', [
+      ...['-c', 'trap "" XFSZ; ulimit -f 2; exec "$@"', 'sh'],
+      ...[...deliver, ...more],
+    ])
+    await host.logged('unreached: 1 wait')
+    full.kill()
+    await ended(full)
+    assert.match(host.log(), /\(disk\)/)
+    assert.deepEqual(host.waiting(), [name])
+    await restart(host)
+    assert.deepEqual(await states(), ['issued'])
+  })
+
   test('what can never be taken is put aside and harms no other', async (t) => {
     const { host, states, url } = await world(t)
     host.configure({ url: 'http://127.0.0.1:9' })
@@ -276,15 +345,6 @@ describe('when the service is not there', () => {
 })
 
 describe('the integration', () => {
-  const alert = {
-    timestamp: '2026-03-01T03:00:00.000+0000',
-    rule: { id: '5712', level: 14, description: 'sshd: brute force', groups: ['sshd'] },
-    agent: { id: '002', name: 'bastion' },
-    manager: { name: 'wazuh-a' },
-    id: '1772334000.1',
-    data: { srcip: attacker },
-  }
-
   test('hands the alert of integratord to Cordon, whose policy judges it', async (t) => {
     const { host, service, states } = await world(t)
     assert.equal((await integrate(t, host, JSON.stringify(alert))).code, 0)
