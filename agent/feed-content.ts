@@ -1,10 +1,11 @@
 /** What of a list goes into the kernel: never what this node protects, however the list came by it. Pure but for reading. */
 import { type Address, specialNetworks } from '#contract/address.ts'
-import { readFeedChunk } from '#contract/feed.ts'
 import { printable } from '#contract/printable.ts'
+import type { ChunkFolder } from './chunk-folder.ts'
 import { feedKey, type HeldFeed } from './feed-memory.ts'
 import type { Protected } from './guard.ts'
 import type { FeedElement } from './kernel/firewall.ts'
+import { readNetworks } from './networks.ts'
 import { inOrder, layAll, networksIn, type Stretch, stretchOf, without } from './stretch.ts'
 
 /** The service leaves wider ones out; who signs instead of it shall not cut off a continent with one line. */
@@ -24,7 +25,7 @@ export class DamagedFeed extends Error {
 }
 
 export type ContentOn = {
-  chunk(digest: string): string | undefined
+  folder: Pick<ChunkFolder, 'read'>
   here: readonly Protected[]
   now(): number
 }
@@ -66,14 +67,9 @@ function* stretches(on: ContentOn, feed: HeldFeed, spared: Spared): Generator<St
     else yield stretchOf(network, feed.not_after)
 }
 
-function* networksOf(on: ContentOn, feed: HeldFeed): Generator<Address> {
-  let last: Address | undefined
+function* networksOf({ folder }: ContentOn, feed: HeldFeed): Generator<Address> {
   try {
-    for (const digest of feed.chunks)
-      for (const network of readFeedChunk(on.chunk(digest) ?? '', digest, last)) {
-        yield network
-        last = network
-      }
+    yield* readNetworks(feed.chunks, folder)
   } catch (error) {
     throw new DamagedFeed(feed, error)
   }

@@ -124,7 +124,7 @@ export class FeedLoader {
 
   #content() {
     const { memory, here, now } = this.#on
-    return { chunk: (digest: string) => memory.chunk(digest), here: here(), now }
+    return { folder: memory.chunks, here: here(), now }
   }
 
   *#whileRunning<Each>(all: Iterable<Each>): Generator<Each> {

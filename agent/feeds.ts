@@ -12,9 +12,7 @@
  * What is held is laid over one another (an address until the latest end), what this node protects is cut out, and the
  * result replaces the feed sets of the kernel as a whole. Nothing here touches a block, nor waits for one.
  */
-import { setImmediate as breath } from 'node:timers/promises'
-import type { Address } from '#contract/address.ts'
-import { type Feed, type FeedsClaims, readFeedChunk } from '#contract/feed.ts'
+import type { Feed, FeedsClaims } from '#contract/feed.ts'
 import { printable } from '#contract/printable.ts'
 import { Problem, toProblem } from '#contract/problem.ts'
 import type { FeedReceipt } from '#contract/receipt.ts'
@@ -24,6 +22,7 @@ import { FeedLoader } from './feed-loader.ts'
 import { type FeedMemory, feedKey, type HeldFeed } from './feed-memory.ts'
 import type { Protected } from './guard.ts'
 import type { Firewall } from './kernel/firewall.ts'
+import { fetchNetworks } from './networks.ts'
 import { Statements, type StatementsOn } from './statement.ts'
 import { verifyFeeds } from './verify.ts'
 
@@ -46,8 +45,6 @@ export type FeedsOn = StatementsOn & {
 
 /** A signed list of more than a quarter of all addresses in use (2000::/3 of IPv6) is no list of attackers. */
 const mostAddresses = { 4: 2 ** 30, 6: 2 ** 123 } as const
-/** Networks that are read in one go, so that a block never waits for a chunk. */
-const breathSize = 500
 const retryMs = { first: 1_000, longest: 5 * 60_000 }
 
 export class Feeds {
@@ -229,24 +226,18 @@ export class Feeds {
     }
   }
 
-  /** Into the memory, each checked. Throws `snapshot_incomplete`, `too_wide`, and what the connection throws. */
+  /** Throws `snapshot_incomplete`, `too_wide`, and what the connection and the disk throw. */
   async #fetchChunks(feed: HeldFeed): Promise<void> {
     const { memory, service } = this.#on
-    let entries = 0
     const addresses = { 4: 0, 6: 0 }
-    let last: Address | undefined
-    for (const digest of feed.chunks) {
-      const path = `/v1/feeds/${feed.feed}/${digest}`
-      const text = memory.chunk(digest) ?? (await service.text(path).catch(absent))
-      for (const network of readFeedChunk(text, digest, last)) {
-        addresses[network.family] += 2 ** (network.bytes.length * 8 - network.prefix)
-        last = network
-        if (++entries > feed.entries) throw incomplete(`more than ${feed.entries} networks came`)
-        if (entries % breathSize === 0) await breath()
-      }
-      memory.keepChunk(digest, text)
-    }
-    if (entries !== feed.entries) throw incomplete(`${entries} of ${feed.entries} networks came`)
+    await fetchNetworks(feed, {
+      folder: memory.chunks,
+      ask: (digest) => service.text(`/v1/feeds/${feed.feed}/${digest}`),
+      each: ({ family, bytes, prefix }) => {
+        addresses[family] += 2 ** (bytes.length * 8 - prefix)
+      },
+      incomplete,
+    })
     for (const family of [4, 6] as const)
       if (addresses[family] > mostAddresses[family]) throw tooWide(feed.feed, family)
   }
@@ -328,7 +319,7 @@ export class Feeds {
     const { memory } = this.#on
     const needed = [...memory.feeds.values(), ...this.#wanted.values()]
     try {
-      memory.prune(new Set(needed.flatMap(({ chunks }) => chunks)))
+      memory.chunks.prune(new Set(needed.flatMap(({ chunks }) => chunks)))
     } catch {
       // What a disk does not let go of is tried again with the next list, and changes nothing that is in force.
     }
@@ -343,11 +334,6 @@ function tooWide(feed: string, family: 4 | 6): Problem {
       remedy: 'look at what the service took for this list, and at who may sign in its name',
     },
   )
-}
-
-function absent(error: unknown): never {
-  const problem = toProblem(error)
-  throw problem.code === 'not_found' ? incomplete('a chunk is not there', problem) : problem
 }
 
 function incomplete(message: string, cause?: unknown): Problem {

@@ -25,7 +25,7 @@ export function readHeld(claims: PostureClaims, on: FitsOn): HeldPosture | null 
 /** Whether all networks that it names are on the disk as they were. */
 export function isWhole({ posture }: HeldPosture, memory: PostureMemory): boolean {
   const chunks = posture.countries.flatMap((country) => country.chunks)
-  return chunks.every((digest) => memory.chunk(digest) !== undefined)
+  return chunks.every((digest) => memory.chunks.read(digest) !== undefined)
 }
 
 function refuseUnfit({ audience, posture }: HeldPosture, on: FitsOn): void {

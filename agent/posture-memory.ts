@@ -2,14 +2,11 @@
  * The postures of this node on its disk: those that proved themselves, and the one that is on trial, so that a start after
  * whatever happened knows which to enforce.
  */
-import { readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { Audience } from '#contract/audience.ts'
-import { ChunkDigest } from '#contract/feed.ts'
 import { Posture, PostureReceipt } from '#contract/posture.ts'
-import { chunkDigest } from '#contract/snapshot.ts'
-import { makeFolder, readState, writeState } from './state.ts'
+import { ChunkFolder } from './chunk-folder.ts'
 
 export const HeldPosture = z.strictObject({
   audience: Audience,
@@ -32,7 +29,7 @@ const Index = z.strictObject({
 })
 
 export class PostureMemory {
-  readonly #folder: string
+  readonly chunks: ChunkFolder
   readonly versions: Map<string, number>
   /** By audience. */
   readonly confirmed: Map<string, HeldPosture>
@@ -41,13 +38,12 @@ export class PostureMemory {
 
   /** What cannot be read is told anew: the service says at each connection which postures there are. */
   constructor(folder: string) {
-    this.#folder = join(folder, 'posture')
-    makeFolder(this.#folder)
-    const { versions, confirmed, trial, answers } = readIndex(join(this.#folder, 'index.json'))
-    this.versions = new Map(versions)
-    this.confirmed = new Map(confirmed.map((one) => [one.audience, one]))
-    this.answers = new Map(answers.map((one) => [one.audience, one]))
-    this.trial = trial ?? undefined
+    this.chunks = new ChunkFolder(join(folder, 'posture'))
+    const index = this.chunks.readIndex(Index)
+    this.versions = new Map(index?.versions)
+    this.confirmed = new Map(index?.confirmed.map((one) => [one.audience, one]))
+    this.answers = new Map(index?.answers.map((one) => [one.audience, one]))
+    this.trial = index?.trial ?? undefined
   }
 
   /** What is to be enforced now: the one on trial in place of what its audience had. In order of audiences. */
@@ -60,45 +56,18 @@ export class PostureMemory {
   /** Throws what the file system says. */
   keep(): void {
     const { versions, confirmed, trial = null, answers } = this
-    const index = {
+    this.chunks.writeIndex({
       versions: [...versions],
       confirmed: [...confirmed.values()],
       trial,
       answers: [...answers.values()],
-    }
-    writeState(join(this.#folder, 'index.json'), [JSON.stringify(index)])
-  }
-
-  /** Undefined when it is not there, or not what it was. */
-  chunk(digest: string): string | undefined {
-    const text = readState(join(this.#folder, digest))
-    return text !== undefined && chunkDigest(text) === digest ? text : undefined
-  }
-
-  /** Not synced: one that a crash tore is not what its digest says. Throws what the file system says. */
-  keepChunk(digest: string, text: string): void {
-    writeFileSync(join(this.#folder, digest), text, { mode: 0o600 })
+    })
   }
 
   /** Chunks that nothing of what is held names. */
   prune(): void {
     const held = this.standing.concat([...this.confirmed.values()])
-    const needed = new Set(
-      held.flatMap(({ posture }) => posture.countries.flatMap(({ chunks }) => chunks)),
-    )
-    for (const name of readdirSync(this.#folder))
-      if (ChunkDigest.safeParse(name).success && !needed.has(name))
-        rmSync(join(this.#folder, name), { force: true })
-  }
-}
-
-function readIndex(path: string): z.infer<typeof Index> {
-  const nothing = { versions: [], confirmed: [], trial: null, answers: [] }
-  const text = readState(path)
-  if (text === undefined) return nothing
-  try {
-    return Index.parse(JSON.parse(text))
-  } catch {
-    return nothing
+    const needed = held.flatMap(({ posture }) => posture.countries.flatMap(({ chunks }) => chunks))
+    this.chunks.prune(new Set(needed))
   }
 }

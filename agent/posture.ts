@@ -15,7 +15,7 @@ import { type AnswersOn, PostureAnswers } from './posture-answers.ts'
 import { type FitsOn, isWhole, readHeld } from './posture-fits.ts'
 import { type InForceOn, PosturesInForce } from './posture-in-force.ts'
 import type { HeldPosture } from './posture-memory.ts'
-import { fetchNetworks } from './posture-networks.ts'
+import { fetchCountries } from './posture-networks.ts'
 import { cutShort, prove, type TrialOn } from './posture-trial.ts'
 import { Statements, type StatementsOn } from './statement.ts'
 import { verifyPosture } from './verify.ts'
@@ -188,7 +188,7 @@ export class Postures {
     const held = this.#read(claims)
     if (held === undefined) return
     if (held === null) return this.#withdraw(claims)
-    await fetchNetworks(held.posture, memory, service)
+    await fetchCountries(held.posture, memory, service)
     if (this.#stopped || this.#wanted.has(claims.aud) || !this.#follows(claims)) return
     if (table?.enforcing) await this.#try(held)
     else await this.#plan(held)
