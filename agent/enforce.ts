@@ -9,7 +9,8 @@ import { type AcceptOn, acceptEnds, acceptEnvelope, acceptLoad, type Load } from
 import { Differences } from './differences.ts'
 import { verifyOrLearn } from './learn.ts'
 import { type SettleOn, Settler } from './settle.ts'
-import { readEnvelope, refuseUnfit, type Trust } from './verify.ts'
+import type { Trust } from './signature.ts'
+import { readEnvelope, refuseUnfit } from './verify.ts'
 
 export type EnforceOn = Omit<AcceptOn & SettleOn, 'differences' | 'expresses'> & {
   trust(): Trust

@@ -24,7 +24,7 @@ import type { Protected } from './guard.ts'
 import type { Firewall } from './kernel/firewall.ts'
 import { fetchNetworks } from './networks.ts'
 import { Statements, type StatementsOn } from './statement.ts'
-import { verifyFeeds } from './verify.ts'
+import { verifyFeeds } from './verify-newest.ts'
 
 export type FeedsOn = StatementsOn & {
   memory: FeedMemory

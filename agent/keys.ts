@@ -3,7 +3,8 @@ import { z } from 'zod'
 import { type KeysClaims, type PublicKey, thumbprint, toKeyObject } from '#contract/key.ts'
 import { type Problem, toProblem } from '#contract/problem.ts'
 import { readAnswer } from './connect.ts'
-import { refuseEarlyKeys, type Trust, verifyKeys } from './verify.ts'
+import type { Trust } from './signature.ts'
+import { refuseEarlyKeys, verifyKeys } from './verify-keys.ts'
 
 /** `announced`: epoch seconds of the newest announcement taken, so that no older one is taken again. */
 export type TrustedKeys = { issuer: string; keys: PublicKey[]; announced: number }

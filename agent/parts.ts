@@ -32,10 +32,11 @@ import { wholeState } from './resync.ts'
 import { Sensor } from './sensor.ts'
 import { portServedHere } from './served-here.ts'
 import type { AgentSettings } from './settings.ts'
+import { issuedAt } from './signature.ts'
 import { ownAddresses } from './surroundings.ts'
 import { collectGarbage, Tidy } from './tidy.ts'
 import { Troubles } from './troubles.ts'
-import { issuedAt, readHead, verifyHead } from './verify.ts'
+import { readHead, verifyHead } from './verify.ts'
 import { Wished } from './wished.ts'
 
 export type Parts = Ground & {

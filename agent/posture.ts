@@ -18,7 +18,7 @@ import type { HeldPosture } from './posture-memory.ts'
 import { fetchCountries } from './posture-networks.ts'
 import { cutShort, prove, type TrialOn } from './posture-trial.ts'
 import { Statements, type StatementsOn } from './statement.ts'
-import { verifyPosture } from './verify.ts'
+import { verifyPosture } from './verify-newest.ts'
 
 export type PosturesOn = AnswersOn &
   FitsOn &

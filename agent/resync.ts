@@ -5,7 +5,8 @@ import { readChunk, type SnapshotClaims } from '#contract/snapshot.ts'
 import { type AcceptOn, gather, type Load } from './accept.ts'
 import { readAnswer, type Service } from './connect.ts'
 import { verifyOrLearn } from './learn.ts'
-import { type Trust, verifyManifest } from './verify.ts'
+import type { Trust } from './signature.ts'
+import { verifyManifest } from './verify-state.ts'
 
 export type ResyncOn = {
   service: Service

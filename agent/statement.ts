@@ -4,7 +4,8 @@
  */
 import { type Problem, toProblem } from '#contract/problem.ts'
 import { verifyOrLearn } from './learn.ts'
-import type { Trust } from './verify.ts'
+import type { Trust } from './signature.ts'
+import type { Verify } from './verify-newest.ts'
 
 export type StatementsOn = {
   trust(): Trust
@@ -14,15 +15,6 @@ export type StatementsOn = {
   memory: { versions: Map<string, number> }
   now(): number
 }
-
-/** Throws a Problem with an `envelope_*` code, `envelope_replayed` for what is older than `held`. */
-export type Verify<Claims> = (
-  jws: string,
-  trust: Trust,
-  audiences: ReadonlySet<string>,
-  held: (audience: string) => number | undefined,
-  now: number,
-) => Claims
 
 export type Accept<Claims> = {
   /** It is the newest of its audience. Who takes it has its version written to the disk. */

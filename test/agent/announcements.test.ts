@@ -5,7 +5,8 @@ import { tokenType } from '#contract/envelope.ts'
 import { toProblem } from '#contract/problem.ts'
 import { chunkSize } from '#contract/snapshot.ts'
 import { earlyAnnouncement, Keyring, takeAnnouncements } from '../../agent/keys.ts'
-import { type Trust, verifyManifest } from '../../agent/verify.ts'
+import type { Trust } from '../../agent/signature.ts'
+import { verifyManifest } from '../../agent/verify-state.ts'
 import {
   issuer,
   makeKey,

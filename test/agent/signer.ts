@@ -9,7 +9,7 @@ import { type Feed, feedChunkSize, printFeedChunk } from '#contract/feed.ts'
 import { PublicKey, thumbprint } from '#contract/key.ts'
 import { chunkDigest, chunkSize, printChunk } from '#contract/snapshot.ts'
 import { trustOf } from '../../agent/keys.ts'
-import type { Trust } from '../../agent/verify.ts'
+import type { Trust } from '../../agent/signature.ts'
 
 export const issuer = 'https://cordon.example'
 /** 2026-03-01T00:00:00Z */

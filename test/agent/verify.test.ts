@@ -7,7 +7,8 @@ import type { Position } from '#contract/audience.ts'
 import { tokenType } from '#contract/envelope.ts'
 import { Problem, type ProblemCode } from '#contract/problem.ts'
 import { takeAnnouncements, trustOf } from '../../agent/keys.ts'
-import { readEnvelope, refuseUnfit, verifyHead, verifyManifest } from '../../agent/verify.ts'
+import { readEnvelope, refuseUnfit, verifyHead } from '../../agent/verify.ts'
+import { verifyManifest } from '../../agent/verify-state.ts'
 import {
   block,
   issuer,

@@ -15,14 +15,10 @@ import { chunkDigest, printChunk, readChunk, SnapshotClaims } from '#contract/sn
 import { seal } from '../../actions/flow/issue.ts'
 import { sign } from '../../actions/flow/sign.ts'
 import { trustOf } from '../../agent/keys.ts'
-import {
-  readEnvelope,
-  refuseUnfit,
-  verifyFeeds,
-  verifyHead,
-  verifyKeys,
-  verifyManifest,
-} from '../../agent/verify.ts'
+import { readEnvelope, refuseUnfit, verifyHead } from '../../agent/verify.ts'
+import { verifyKeys } from '../../agent/verify-keys.ts'
+import { verifyFeeds } from '../../agent/verify-newest.ts'
+import { verifyManifest } from '../../agent/verify-state.ts'
 
 const Type = z.enum(Object.values(tokenType) as [TokenType, ...TokenType[]])
 const Vector = z.object({

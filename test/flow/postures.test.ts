@@ -11,7 +11,7 @@ import { openPostures } from '../../actions/flow/postures.ts'
 import { openCountries } from '../../actions/posture/country-networks.ts'
 import { readJournal } from '../../actions/store/journal.ts'
 import { trustOf } from '../../agent/keys.ts'
-import { verifyPosture } from '../../agent/verify.ts'
+import { verifyPosture } from '../../agent/verify-newest.ts'
 import { writeMmdb } from '../facts/mmdb.ts'
 import { openTestService, startOfTest, type TestService } from '../service.ts'
 
