@@ -24,6 +24,7 @@ export const channelShape = {
       'list.*',
       'places.*',
       'provider.*',
+      'connector.*',
       'policy.*',
       'key.*',
       'epoch.*',

@@ -78,6 +78,8 @@ const failures: readonly string[] = [
   'list.silent',
   'places.silent',
   'provider.silent',
+  'connector.silent',
+  'connector.away',
   'notice.dead',
   'result.refused',
 ]

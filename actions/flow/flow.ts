@@ -124,6 +124,7 @@ export function openFlow(parts: FlowParts): Flow {
   })
   const rollOut = openRollout({ ...answering })
   const renew = openRenewal({ ...answering, blocks })
+  const followed: SourceHealth[] = []
   return {
     ...parts,
     hub,
@@ -137,7 +138,7 @@ export function openFlow(parts: FlowParts): Flow {
     snapshots: openSnapshots(store, keys),
     feeds,
     postures,
-    followed: [],
+    followed,
     asking,
     counts,
     acknowledge: async (node, receipts) => {
@@ -150,7 +151,7 @@ export function openFlow(parts: FlowParts): Flow {
       if (stopped > 0) counts.add('stopped', node, stopped)
     },
     startClock: () => {
-      const watch = openWatch(store, parts.sources.states)
+      const watch = openWatch(store, parts.sources.states, () => followed)
       const timers = [
         every(1_000, parts.log, () => expire(store, now())),
         every(1_000, parts.log, () => review.timeOut()),

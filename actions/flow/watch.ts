@@ -1,4 +1,4 @@
-/** Notices when a node or a source of facts falls silent and when it is back, and says so in the journal. */
+/** Notices when a node, a source of facts or a part of a connector falls silent and when it is back, and says so in the journal. */
 import { z } from 'zod'
 import type { SourceState } from '../facts/source.ts'
 import { putSourceCursor, readSourceCursor } from '../store/cursors.ts'
@@ -6,11 +6,14 @@ import { appendJournal, type JournalEntry } from '../store/journal.ts'
 import { listNodes, type Node } from '../store/nodes.ts'
 import type { Reader, Store } from '../store/store.ts'
 import { nodeState } from './node-state.ts'
+import type { SourceHealth } from './pull.ts'
 
 /** A source that is back within this time was hardly away, and who starts may take so long until all have spoken. */
 const settleMs = 60_000
 /** After a start all nodes look silent until their next heartbeat has come. */
 const nodesSettleMs = 180_000
+/** Others restart too: what comes from them and goes to them is taken up where it was left. */
+const connectorsSettleMs = 180_000
 
 type Health = 'well' | 'silent'
 type Known = { now: Health; since: number }
@@ -20,7 +23,11 @@ export type Watch = {
   look(now: number): Promise<void>
 }
 
-export function openWatch(store: Store, states: () => readonly SourceState[]): Watch {
+export function openWatch(
+  store: Store,
+  states: () => readonly SourceState[],
+  followed: () => readonly SourceHealth[] = () => [],
+): Watch {
   const known = new Map<string, Known>()
   /** Who is silent as people know it. */
   let told: ReadonlySet<string> | undefined
@@ -39,6 +46,9 @@ export function openWatch(store: Store, states: () => readonly SourceState[]): W
       for (const state of states())
         if (see(`${state.kind}/${state.name}`, healthOf(state), settleMs))
           lines.push(sourceLine(state, now))
+      for (const part of followed())
+        if (see(`connector/${subjectOf(part)}`, partHealth(part), connectorsSettleMs))
+          lines.push(partLine(part, now))
       for (const node of await listNodes(store.read)) {
         const state = nodeState(node, now)
         const name = `node/${node.name}`
@@ -73,7 +83,7 @@ function nameOf({ action, subject }: JournalEntry): string {
 }
 
 function isSilence({ action }: JournalEntry): boolean {
-  return action.endsWith('.silent')
+  return action.endsWith('.silent') || action.endsWith('.away')
 }
 
 function healthOf({ state }: SourceState): Health {
@@ -88,6 +98,28 @@ function sourceLine({ name, kind, state, problem }: SourceState, now: number): J
     action: `${kind}.${state}`,
     subject: name,
     after: { ...(problem && { detail: problem.detail, remedy: problem.remedy }) },
+  }
+}
+
+function partHealth({ state }: SourceHealth): Health {
+  return state === 'following' ? 'well' : 'silent'
+}
+
+/** As `cordon connector list` names it. */
+function subjectOf({ connector, source }: SourceHealth): string {
+  return `${connector}, ${source}`
+}
+
+/** `connector.silent`: nothing comes in from there; `connector.away`: what is for it waits. */
+function partLine(part: SourceHealth, now: number): JournalEntry {
+  const { state, problem: detail, remedy } = part
+  const word = { following: 'ready', failing: 'silent', away: 'away' }[state]
+  return {
+    at: now,
+    actor: 'service',
+    action: `connector.${word}`,
+    subject: subjectOf(part),
+    after: { ...(detail !== undefined && { detail, remedy }) },
   }
 }
 

@@ -7,7 +7,13 @@ import type { JournalLine } from '../store/journal.ts'
 import { type Batch, sum } from './backlog.ts'
 import { urgencyOf } from './events.ts'
 import { tellDecision, tellReceipt } from './tell-decision.ts'
-import { tellAdministration, tellAnything, tellNode, tellSource } from './tell-rest.ts'
+import {
+  tellAdministration,
+  tellAnything,
+  tellConnector,
+  tellNode,
+  tellSource,
+} from './tell-rest.ts'
 import { command, type Fields, type Told } from './told.ts'
 
 const longestTitle = 200
@@ -36,6 +42,7 @@ export function describe(
     tellReceipt(told) ??
     tellNode(told) ??
     tellSource(told) ??
+    tellConnector(told) ??
     tellAdministration(told) ??
     tellAnything(told)
   return {

@@ -82,16 +82,44 @@ export function tellSource({ action, subject, after }: Told): Words | undefined 
   if (kind === undefined || (state !== 'silent' && state !== 'ready')) return undefined
   const list = `See: ${command('source list')}`
   if (state === 'ready') return { title: `The ${kind} ${subject} answers again`, lines: [list] }
-  const [detail, remedy] = [textIn(after, 'detail'), textIn(after, 'remedy')]
   return {
     title: `The ${kind} ${subject} has fallen silent`,
     lines: [
-      ...(detail === undefined ? [] : [`Why: ${detail}`]),
-      ...(remedy === undefined ? [] : [`What to do: ${remedy}`]),
+      ...whyOf(after),
       'Rules that ask it are judged as sources in the policy says of its silence.',
       list,
     ],
   }
+}
+
+/** A part of a connector, as `cordon connector list` shows it. */
+export function tellConnector({ action, subject, after }: Told): Words | undefined {
+  const list = `See: ${command('connector list')}`
+  const why = [...whyOf(after), list]
+  switch (action) {
+    case 'connector.silent':
+      return {
+        title: `Nothing comes in any more: ${subject}`,
+        lines: ['It is tried again by itself, and goes on where it was left.', ...why],
+      }
+    case 'connector.away':
+      return {
+        title: `Cannot be reached: ${subject}`,
+        lines: ['It is tried again by itself; what is for it waits.', ...why],
+      }
+    case 'connector.ready':
+      return { title: `Works again: ${subject}`, lines: [list] }
+    default:
+      return undefined
+  }
+}
+
+function whyOf(after: Fields): string[] {
+  const [detail, remedy] = [textIn(after, 'detail'), textIn(after, 'remedy')]
+  return [
+    ...(detail === undefined ? [] : [`Why: ${detail}`]),
+    ...(remedy === undefined ? [] : [`What to do: ${remedy}`]),
+  ]
 }
 
 export function tellAdministration(told: Told): Words | undefined {

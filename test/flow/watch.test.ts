@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import type { Heartbeat } from '#contract/receipt.ts'
 import type { SourceState } from '../../actions/facts/source.ts'
+import type { SourceHealth } from '../../actions/flow/pull.ts'
 import { openWatch } from '../../actions/flow/watch.ts'
 import { readJournal } from '../../actions/store/journal.ts'
 import { openTestService, type TestService } from '../service.ts'
@@ -99,6 +100,73 @@ describe('a node', () => {
     service.clock.now += 3_600_000
     await watch.look(service.clock.now)
     assert.deepEqual(await nodeLines(service), [])
+  })
+})
+
+describe('a part of a connector', () => {
+  const part = (state: SourceHealth['state'], more: Partial<SourceHealth> = {}): SourceHealth => ({
+    ...{ connector: 'splunk', source: 'search', state, records: 0, refused: 0 },
+    ...more,
+  })
+  const expired = { problem: 'the token expired', remedy: 'make a new one' }
+
+  async function watchParts(t: TestContext) {
+    const service = await open(t)
+    let seconds = 0
+    let parts: SourceHealth[] = []
+    const watch = () =>
+      openWatch(
+        service.flow.store,
+        () => [],
+        () => parts,
+      )
+    let { look } = watch()
+    return {
+      service,
+      restart: () => {
+        ;({ look } = watch())
+      },
+      pass: async (minutes: number, ...now: SourceHealth[]) => {
+        parts = now
+        for (let n = 0; n < minutes * 4; n++) await look(start + 15_000 * seconds++)
+      },
+      lines: () => linesLike(service, 'connector.'),
+    }
+  }
+
+  test('that fails for minutes is journalled once with why, and its return too', async (t) => {
+    const { pass, lines, service } = await watchParts(t)
+    await pass(2, part('failing', expired))
+    assert.deepEqual(await lines(), [])
+    await pass(3, part('failing', expired))
+    assert.deepEqual(await lines(), ['connector.silent splunk, search'])
+    const [line] = await readJournal(service.flow.store.read, { after: 0, limit: 1 })
+    assert.deepEqual(JSON.parse(line?.after ?? ''), {
+      detail: 'the token expired',
+      remedy: 'make a new one',
+    })
+    await pass(5, part('following'))
+    assert.deepEqual((await lines()).slice(1), ['connector.ready splunk, search'])
+  })
+
+  test('whose results or service cannot be reached is away, which a restart does not say again', async (t) => {
+    const { pass, lines, restart } = await watchParts(t)
+    await pass(5, part('away', expired))
+    restart()
+    await pass(5, part('away', expired))
+    assert.deepEqual(await lines(), ['connector.away splunk, search'])
+    restart()
+    await pass(5, part('following'))
+    assert.deepEqual((await lines()).slice(1), ['connector.ready splunk, search'])
+  })
+
+  test('that is back within minutes, as after a restart over there, wakes nobody', async (t) => {
+    const { pass, lines } = await watchParts(t)
+    for (let n = 0; n < 3; n++) {
+      await pass(2, part('failing', expired))
+      await pass(2, part('following'))
+    }
+    assert.deepEqual(await lines(), [])
   })
 })
 

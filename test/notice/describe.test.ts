@@ -219,6 +219,23 @@ group('everything else', () => {
       assert.equal(back.urgency, 'low')
     })
 
+  test('a connector to which nothing comes in any more is urgent, and says why and what to do', () => {
+    const subject = 'splunk, search'
+    const after = { detail: 'the token expired', remedy: 'make a new one' }
+    const { title, text, urgency } = describe(
+      line({ action: 'connector.silent', actor: 'service', subject, after }),
+      'c',
+    )
+    assert.equal(title, 'Nothing comes in any more: splunk, search')
+    assert.match(text, /^Why: the token expired\nWhat to do: make a new one$/m)
+    assert.equal(urgency, 'high')
+    const away = describe(line({ action: 'connector.away', subject, after }), 'c')
+    assert.equal(away.title, 'Cannot be reached: splunk, search')
+    assert.equal(away.urgency, 'normal')
+    const back = describe(line({ action: 'connector.ready', subject, after: {} }), 'c')
+    assert.deepEqual([back.title, back.urgency], ['Works again: splunk, search', 'low'])
+  })
+
   test('a changed policy is told by its changed lines', () => {
     const told = line({
       action: 'policy.change',
