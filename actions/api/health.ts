@@ -29,7 +29,8 @@ export function mountHealth(app: App, flow: Flow): void {
     method: 'get',
     path: '/readyz',
     summary: 'Check that the service can work',
-    description: 'Writes to the store; says so when it cannot, or when a followed source fails.',
+    description:
+      'Writes to the store, and says so when it cannot. What other systems keep connectors from does not count: a balancer asks here. See cordon_connector_ready among the metrics, and /v1/connectors.',
     tag: 'health',
     access: 'anybody',
     answer: {

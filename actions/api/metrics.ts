@@ -2,6 +2,7 @@
 import type { SourceState } from '../facts/source.ts'
 import type { Counted } from '../flow/counts.ts'
 import type { Flow } from '../flow/flow.ts'
+import type { SourceHealth } from '../flow/pull.ts'
 import { listNodes } from '../store/nodes.ts'
 import { countBlocks, countWaiting } from '../store/tallies.ts'
 import { showNode } from './shapes.ts'
@@ -41,6 +42,7 @@ export async function printMetrics(flow: Flow): Promise<string> {
       ['', flow.asking.waiting()],
     ]),
     ...sourceMetrics(flow.sources.states()),
+    ...connectorMetrics(flow.followed),
     metric('process_resident_memory_bytes', 'gauge', 'Resident memory', [
       ['', process.memoryUsage.rss()],
     ]),
@@ -62,6 +64,43 @@ function sourceMetrics(states: readonly SourceState[]): string[] {
       labelled('source', ready),
     ),
     metric('cordon_source_age_seconds', 'gauge', 'Age of what each says', labelled('source', ages)),
+  ]
+}
+
+/** None where no connector follows, tells or serves anybody. */
+function connectorMetrics(followed: readonly SourceHealth[]): string[] {
+  if (followed.length === 0) return []
+  const each = (value: (part: SourceHealth) => number | undefined) =>
+    followed.flatMap((part) => {
+      const number = value(part)
+      return number === undefined ? [] : [[`${part.connector}, ${part.source}`, number] as const]
+    })
+  const ready = each(({ state }) => (state === 'following' ? 1 : 0))
+  const refused = each((part) => part.refused)
+  const waiting = each((part) => part.waiting)
+  return [
+    metric(
+      'cordon_connector_ready',
+      'gauge',
+      'Parts of connectors: 0 is failing or away',
+      labelled('part', ready),
+    ),
+    metric(
+      'cordon_connector_refused_total',
+      'counter',
+      'Records and results that could not be taken since the start',
+      labelled('part', refused),
+    ),
+    ...(waiting.length === 0
+      ? []
+      : [
+          metric(
+            'cordon_results_waiting',
+            'gauge',
+            'Results that are still to be told',
+            labelled('part', waiting),
+          ),
+        ]),
   ]
 }
 

@@ -1,6 +1,7 @@
 /** What balancers and people on call ask: is the service ready, and is a node silent. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import { Problem } from '#contract/problem.ts'
 import { openTestService } from '../service.ts'
 
 test('readiness is found out once a second, however many strangers ask, and they are not slowed down', async (t) => {
@@ -22,21 +23,36 @@ test('readiness is found out once a second, however many strangers ask, and they
 
 test('what is wrong is told to who may read, and a stranger hears only that it is', async (t) => {
   const service = await open(t)
-  service.flow.followed.push({
-    connector: 'wazuh',
-    source: '/var/ossec/alerts.json',
-    state: 'failing',
-    problem: 'it is gone',
-    records: 0,
-    refused: 0,
-  })
+  service.flow.store.write = async () => {
+    throw new Problem('store_unavailable', 'the disk of /var/lib/cordon is full', {
+      remedy: 'make room',
+    })
+  }
   const stranger = await service.ask('GET', '/readyz', { token: null })
   assert.equal(stranger.status, 503)
-  assert.ok(!stranger.text.includes('ossec'), stranger.text)
-  const ingest = await service.ask('GET', '/readyz', { token: await service.token(['ingest']) })
-  assert.ok(!ingest.text.includes('ossec'), ingest.text)
-  const reader = await service.ask('GET', '/readyz', { token: await service.token(['read']) })
-  assert.equal(reader.body.detail, 'source /var/ossec/alerts.json fails: it is gone')
+  assert.ok(!stranger.text.includes('disk'), stranger.text)
+  const reader = await service.ask('GET', '/readyz')
+  assert.equal(reader.body.detail, 'the disk of /var/lib/cordon is full')
+})
+
+test('a detector that cannot be asked is told of, but takes the service away from nobody', async (t) => {
+  const service = await open(t)
+  const counts = { records: 0, refused: 2 }
+  service.flow.followed.push(
+    { connector: 'splunk', source: 'search', state: 'failing', problem: 'expired', ...counts },
+    { connector: 'elastic', source: 'elastic/alerts', state: 'away', waiting: 7, ...counts },
+    { connector: 'elastic', source: 'space:default', state: 'following', ...counts },
+  )
+  assert.equal((await service.ask('GET', '/readyz', { token: null })).status, 200)
+  const { text } = await service.ask('GET', '/metrics')
+  for (const line of [
+    'cordon_connector_ready{part="splunk, search"} 0',
+    'cordon_connector_ready{part="elastic, elastic/alerts"} 0',
+    'cordon_connector_ready{part="elastic, space:default"} 1',
+    'cordon_connector_refused_total{part="splunk, search"} 2',
+    'cordon_results_waiting{part="elastic, elastic/alerts"} 7',
+  ])
+    assert.ok(text.includes(`${line}\n`), line)
 })
 
 for (const [what, interval, silentAfter] of [
