@@ -1,7 +1,9 @@
 /** Supervises the sources that connectors follow: the cursor moves only after the alerts are stored. */
 import type { Logger } from 'pino'
+import { z } from 'zod'
 import type { Source } from '#contract/connector.ts'
-import { type Problem, type ProblemCode, toProblem } from '#contract/problem.ts'
+import { printable } from '#contract/printable.ts'
+import { Problem, type ProblemBody, type ProblemCode, toProblem } from '#contract/problem.ts'
 import { printTime } from '#contract/time.ts'
 import { putSourceCursor, readSourceCursor } from '../store/cursors.ts'
 import { heldStatements } from '../store/statements.ts'
@@ -12,9 +14,9 @@ import type { Recorder } from './record.ts'
 const firstPauseMs = 500
 const longestPauseMs = 30_000
 /** Longer than this nobody is left alone, whatever he asks for. */
-const longestAskedMs = 600_000
+export const longestAskedMs = 600_000
 
-/** What `cordon connector list` and /readyz show of a followed source. */
+/** What `cordon connector list` shows of a followed source. */
 export type SourceHealth = {
   connector: string
   source: string
@@ -125,13 +127,36 @@ async function take(
     putSourceCursor(tx, cursorName(running, source), page.cursor, now),
   )
   const refused = answers.filter((answer) => answer.status === 'refused')
-  for (const answer of refused)
-    parts.log.warn({ source: source.key, problem: answer.problem }, 'a record was refused')
+  for (const { index, problem } of refused)
+    parts.log.warn(
+      { source: source.key, record: nameOf(page.records[index]), problem },
+      'a record was refused',
+    )
   health.records += page.records.length
   health.refused += refused.length
-  health.state = 'following'
-  heal(health)
   if (page.records.length > 0) health.last = printTime(now)
+  const [first] = refused
+  if (first) ail(health, 'following', ofRecord(page.records[first.index], first.problem))
+  // Nobody has seen to a record that was refused because nothing came since.
+  else if (health.state !== 'following' || page.records.length > 0) heal(health)
+  health.state = 'following'
+}
+
+function ofRecord(record: unknown, { code, detail, remedy }: ProblemBody): Problem {
+  const name = nameOf(record)
+  const message = `a record${name === undefined ? '' : ` (${name})`} was refused: ${detail}`
+  return new Problem(code, message, { ...(remedy !== undefined && { remedy }) })
+}
+
+const Named = z.union([
+  z.looseObject({ _id: z.string() }).transform(({ _id }) => _id),
+  z.looseObject({ id: z.string() }).transform(({ id }) => id),
+])
+
+/** By which it is found again where it came from, if it has a name there; nothing else of it is repeated. */
+function nameOf(record: unknown): string | undefined {
+  const name = record instanceof Problem ? undefined : Named.safeParse(record).data
+  return name === undefined ? undefined : printable(name, 100)
 }
 
 function cursorName(running: RunningConnector, source: Source): string {

@@ -8,7 +8,7 @@ import { forgetCursors, putSourceCursor, readSourceCursor } from '../store/curso
 import type { Store } from '../store/store.ts'
 import { knowledgeOf } from './knowledge.ts'
 import type { Orders } from './order.ts'
-import { ail, heal, type SourceHealth } from './pull.ts'
+import { ail, heal, longestAskedMs, type SourceHealth } from './pull.ts'
 import type { RunningConnector } from './receive.ts'
 
 const firstPauseMs = 1_000
@@ -105,7 +105,8 @@ async function supervise(
       { source: server.key, err: problem },
       'a connector cannot serve and starts again',
     )
-    await parts.pause(Math.max(pauseMs, problem.retryMs ?? 0), stop)
+    const asked = Math.min(problem.retryMs ?? 0, longestAskedMs)
+    await parts.pause(Math.max(pauseMs, asked), stop)
     pauseMs = Math.min(pauseMs * 2, longestPauseMs)
   }
 }

@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import { toProblem } from '#contract/problem.ts'
 import type { Refusal, Result, Sink } from '#contract/result.ts'
 import { printTime } from '#contract/time.ts'
-import { ail, heal, type SourceHealth } from '../flow/pull.ts'
+import { ail, heal, longestAskedMs, type SourceHealth } from '../flow/pull.ts'
 import { type Pause, tryFor } from '../flow/try-for.ts'
 import type { Alarm } from '../notice/alarm.ts'
 import { appendJournal, type JournalEntry } from '../store/journal.ts'
@@ -17,8 +17,6 @@ const slowMs = 30_000
 const keepEvery = 1_000
 const firstPauseMs = 1_000
 const longestPauseMs = 60_000
-/** Longer than this nobody is left alone, whatever he asks for. */
-const longestAskedMs = 600_000
 /** Sinks have their own, shorter limits; this is for one that hangs all the same. */
 const longestTryMs = 10 * 60_000
 /** Refusals that are told one by one in the journal; the rest is counted. */

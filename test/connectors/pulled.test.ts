@@ -54,6 +54,35 @@ describe('alerts of Elastic', () => {
   })
 })
 
+describe('an alert that cannot be understood', () => {
+  test('is shown with its id and why until others came, and held up none', async (t) => {
+    const alert = (n: number) =>
+      elasticAlert(n, start + n * 1_000, { source: { ip: `203.0.113.${n}` } })
+    const [good, bad] = [alert(1), alert(2)]
+    delete bad._source['kibana.alert.rule.name']
+    delete bad._source['kibana.alert.rule.rule_id']
+    const world = elasticWorld({ alerts: [good, bad] })
+    const { url, close } = await startElastic(world)
+    t.after(close)
+    const settings = elasticSettings(url, { every: '20ms', sweep: '20ms' })
+    const { until, decisions, health } = await follow(t, { connector: elastic, settings })
+    await until(() => health().refused === 1)
+    const asked = world.asked.length
+    // Looks that bring nothing do not hide it.
+    await until(() => world.asked.length > asked + 20)
+    assert.equal(health().state, 'following')
+    assert.match(
+      health().problem ?? '',
+      /^a record \(0{63}2\) was refused: the alert names no rule$/,
+    )
+    assert.equal(health().code, 'invalid_input')
+    assert.ok(health().remedy)
+    world.alerts.push(alert(3))
+    await until(() => health().problem === undefined)
+    assert.deepEqual(await decisions(), ['203.0.113.1', '203.0.113.3'])
+  })
+})
+
 describe('rows of Splunk', () => {
   test('become blocks, each once, though every run reaches back and one breaks off', async (t) => {
     const world = splunkWorld({
