@@ -52,7 +52,7 @@ export function mountActiveResponses(app: App, flow: Flow): void {
     description:
       'Orders of another product in the order in which it gave them, each answered by itself: a block that ends a minute after the product’s own time, or its lift. A lift touches only what was ordered here with the same token for the same audience; one that comes before the time is over is not followed, since the product was stopped. To send them again changes nothing. With "Accept: text/plain" the answer is one line for each result.',
     tag: 'decisions',
-    access: 'review',
+    access: 'respond',
     params: z.object({ connector: z.string().meta({ example: 'wazuh' }) }),
     body: Body,
     bodyExample: {

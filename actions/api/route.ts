@@ -122,7 +122,7 @@ export function may(caller: Caller, wanted: Scope): boolean {
 
 function allows(held: readonly Scope[], wanted: Scope): boolean {
   if (held.includes('admin') || held.includes(wanted)) return true
-  return wanted === 'read' && held.includes('review')
+  return (wanted === 'read' || wanted === 'respond') && held.includes('review')
 }
 
 async function readBody(context: RouteContext, { form }: { form?: true }): Promise<unknown> {

@@ -69,7 +69,7 @@ const Fragment = strict({
 
 /** The command that makes the token is shown after installing; a manifest never holds or makes a secret. */
 const Token = strict({
-  scopes: z.array(z.enum(['ingest', 'read', 'review', 'admin'])).min(1),
+  scopes: z.array(z.enum(['ingest', 'read', 'respond', 'review', 'admin'])).min(1),
   /** Where the host looks for it; may name settings. */
   file: To.optional(),
   mode: Mode.default('0600'),

@@ -62,7 +62,7 @@ export function namesUsed({ file, sources }: Manifest, parts: readonly string[])
 export function nextOf(manifest: Manifest, parts: readonly string[], values: Values): string[] {
   const chosen = parts.flatMap((name) => manifest.file.parts[name] ?? [])
   const tokens = chosen.flatMap((part) => part.token ?? manifest.file.token ?? [])
-  const commands = tokens.map((token) => tokenCommand(manifest.host, token, values))
+  const commands = onePlace(tokens, values).map((token) => tokenCommand(manifest.host, token))
   const next = chosen.flatMap((part) => part.next.map((step) => render(step, 'plain', values)))
   return [...new Set([...commands, ...next])]
 }
@@ -141,12 +141,24 @@ function twice(wish: Wish | undefined): Problem {
   })
 }
 
+/** Parts of one machine that read the same file share the token in it. */
+function onePlace(tokens: readonly TokenEntry[], values: Values): TokenEntry[] {
+  const filled = tokens.map((token) =>
+    token.file === undefined ? token : { ...token, file: render(token.file, 'plain', values) },
+  )
+  const byFile = Map.groupBy(filled, ({ file, scopes }) => file ?? scopes.join())
+  return [...byFile.values()].flatMap(([first, ...others]) => {
+    if (first === undefined) return []
+    const scopes = new Set([first, ...others].flatMap((token) => token.scopes))
+    return [{ ...first, scopes: [...scopes] }]
+  })
+}
+
 /** The secret goes from one program to the other: it is in no history of a shell and in no list of processes. */
-function tokenCommand(host: string, token: TokenEntry, values: Values): string {
-  const { scopes, file, mode, owner, group } = token
+function tokenCommand(host: string, { scopes, file, mode, owner, group }: TokenEntry): string {
   const create = `cordon token create ${host} ${scopes.map((scope) => `--scope ${scope}`).join(' ')}`
   if (file === undefined) return create
-  const path = quote(render(file, 'plain', values))
+  const path = quote(file)
   const owners = `${owner === undefined ? '' : ` -o ${owner}`}${group === undefined ? '' : ` -g ${group}`}`
   return `${create} | sudo install -D -m ${mode}${owners} /dev/stdin ${path}`
 }

@@ -4,8 +4,11 @@ import { prepared, type Slots } from './prepared.ts'
 import type { Reader, Writer } from './store.ts'
 import type { Tables } from './tables.ts'
 
-/** `ingest` posts alerts, `read` looks, `review` decides, `admin` does everything. */
-export const scopes = ['ingest', 'read', 'review', 'admin'] as const
+/**
+ * `ingest` posts alerts, `read` looks, `respond` has the active responses of another product carried out, `review` decides and
+ * may do what those two may, `admin` does everything.
+ */
+export const scopes = ['ingest', 'read', 'respond', 'review', 'admin'] as const
 export type Scope = (typeof scopes)[number]
 
 export type Token = {

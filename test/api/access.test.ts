@@ -27,6 +27,10 @@ const operations: { ask: ['GET' | 'POST', string, object?]; may: Scope[] }[] = [
     ask: ['POST', '/v1/addresses/lift', { target: '203.0.113.9', reason: 'test' }],
     may: ['review', 'admin'],
   },
+  {
+    ask: ['POST', '/v1/active-responses/wazuh', { host: 'web-01', orders: [{ line: {} }] }],
+    may: ['respond', 'review', 'admin'],
+  },
   { ask: ['GET', '/v1/tokens'], may: ['admin'] },
   { ask: ['POST', '/v1/tokens', { name: 'more', scopes: ['read'] }], may: ['admin'] },
   { ask: ['POST', '/v1/nodes/tokens', {}], may: ['admin'] },
@@ -40,7 +44,7 @@ const operations: { ask: ['GET' | 'POST', string, object?]; may: Scope[] }[] = [
 ]
 
 describe('a token', () => {
-  for (const scope of ['ingest', 'read', 'review', 'admin'] as const)
+  for (const scope of ['ingest', 'read', 'respond', 'review', 'admin'] as const)
     test(`for ${scope} may do what it is for and nothing else`, async (t) => {
       const service = await open(t)
       await service.enrol('web-01')

@@ -41,11 +41,13 @@ test('whoever wants text gets one line for each, and no control characters', asy
   assert.match(lines[1] ?? '', /^blocked: 203\.0\.113\.7 is blocked until 2026-/)
 })
 
-test('it needs the right to review, and a connector that takes orders', async (t) => {
+test('it needs the right to respond, and a connector that takes orders', async (t) => {
   const service = await open(t)
   const body = request([{ line: orderLine('add', '203.0.113.7') }])
   const ingest = await service.token(['ingest'])
-  assert.equal((await service.ask('POST', path, { token: ingest, body })).status, 403)
+  const refused = await service.ask('POST', path, { token: ingest, body })
+  assert.equal(refused.status, 403)
+  assert.match(refused.text, /it needs respond/)
   assert.equal((await service.ask('POST', path, { token: null, body })).status, 401)
   const { status, text } = await service.ask('POST', '/v1/active-responses/suricata', { body })
   assert.equal(status, 404)

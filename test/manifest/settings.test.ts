@@ -95,6 +95,21 @@ describe('settings', () => {
   })
 })
 
+test('parts that read the same file share one token: a second one would put out the first', () => {
+  const own = (scope: string) => `\n    token: { scopes: [${scope}], file: /etc/demo.token }`
+  using source = temporary()
+  using root = temporary()
+  const text = yaml.replace(': a template', `: a template${own('read')}`)
+  const both = text.replace(': another', `: another${own('respond')}`)
+  const manifest = writeManifest(source.path, both, files)
+  const values = { url: 'https://x', unused: 'x' }
+  const { next } = prepare(manifest, root.path, { parts: ['main', 'other'], values })
+  const create = 'cordon token create demo --scope read --scope respond'
+  assert.deepEqual(next.slice(0, -1), [
+    `${create} | sudo install -D -m 0600 /dev/stdin /etc/demo.token`,
+  ])
+})
+
 describe('a value comes out of its file as it went in', () => {
   const value = fc.string({ maxLength: 20 }).filter((text) => !/[\u0000-\u001f\u007f]/.test(text))
   test('in JSON and YAML between double quotes', () => {

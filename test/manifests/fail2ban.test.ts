@@ -58,7 +58,7 @@ async function world(t: TestContext, more: Record<string, string> = {}): Promise
   service.clock.now = Date.now()
   const server = await listen(service)
   const home = mkdtempSync(join(tmpdir(), 'cordon-fail2ban-'))
-  const token = await service.token(['ingest', 'review'])
+  const token = await service.token(['ingest', 'respond'])
   writeFileSync(join(home, 'token'), `${token}\n`, { mode: 0o600 })
   const configure = (url: string) =>
     writeFileSync(

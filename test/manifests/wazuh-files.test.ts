@@ -128,7 +128,7 @@ describe('the scripts', () => {
     })
 
   test('go where Wazuh looks for them, with the rights that it asks for', () => {
-    for (const part of [file.parts.manager, file.parts.agent])
+    for (const part of [file.parts.manager, file.parts.orders, file.parts.agent])
       for (const name of scripts) {
         const entry = part?.files.find(({ from }) => from === name)
         if (!entry) continue
@@ -153,6 +153,18 @@ describe('the scripts', () => {
       )?.[1]
       assert.deepEqual(next.slice(-2), ['systemctl daemon-reload', `systemctl restart ${service}`])
     }
+  })
+
+  test('of the manager send alerts or carry out orders: no part does both, which would block twice', () => {
+    const fragments = (part: string) =>
+      (file.parts[part]?.fragments ?? []).map(({ from }) => text(from)).join('')
+    assert.match(fragments('manager'), /<name>custom-cordon<\/name>/)
+    assert.doesNotMatch(fragments('manager'), /active-response/)
+    assert.match(fragments('orders'), /<active-response>/)
+    assert.doesNotMatch(fragments('orders'), /integration/)
+    assert.deepEqual(file.parts.manager?.token?.scopes, ['ingest'])
+    for (const part of ['orders', 'agent'])
+      assert.deepEqual(file.parts[part]?.token?.scopes, ['respond'], part)
   })
 
   test('read the settings from where they are put', () => {

@@ -254,7 +254,7 @@ describe('when the service is not there', () => {
     await host.logged('unreached: ')
     assert.match(host.log(), /\(401\).*unauthenticated/)
     assert.equal(host.waiting().length, 1)
-    writeFileSync(join(host.home, 'token'), await service.token(['review']))
+    writeFileSync(join(host.home, 'token'), await service.token(['respond']))
     await host.delivered()
     assert.equal(host.log().match(/unreached: /g)?.length, 1)
     assert.deepEqual(await states(), ['issued'])
@@ -395,7 +395,7 @@ async function world(t: TestContext, arConf = tenMinutes) {
   const service = await openTestService()
   const server = await listen(service)
   const url = `http://127.0.0.1:${server.port}`
-  const host = openHost(url, await service.token(['ingest', 'review']), arConf)
+  const host = openHost(url, await service.token(['ingest', 'respond']), arConf)
   t.after(async () => {
     host.close()
     await server.close()

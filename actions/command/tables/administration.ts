@@ -54,8 +54,9 @@ export const administration: readonly Command[] = [
       {
         name: 'scope',
         value: 'SCOPE',
-        choices: ['ingest', 'read', 'review', 'admin'],
-        description: 'ingest, read, review or admin',
+        choices: ['ingest', 'read', 'respond', 'review', 'admin'],
+        description:
+          'ingest (send alerts), read, respond (active responses: no look, no lift of another’s block), review (decide) or admin',
         required: true,
         many: true,
       },
