@@ -13,6 +13,7 @@ import { openSnapshots } from '../../actions/flow/snapshot.ts'
 import { openStream } from '../../actions/flow/stream.ts'
 import { findNode } from '../../actions/store/nodes.ts'
 import { beginEpoch, insertEnvelope, readHead } from '../../actions/store/outbox.ts'
+import { until } from '../crash/until.ts'
 import { listen, payloadOf } from '../listening.ts'
 import { openTestService, record, type TestService, type TestServiceOptions } from '../service.ts'
 
@@ -347,7 +348,10 @@ describe('a listener', () => {
     await service.alert(record('203.0.113.1'))
     await follower.wait('envelope')
     follower.close()
-    await until(() => service.flow.hub.count() === 0)
+    await until('nobody listens any more', async () => {
+      const count = service.flow.hub.count()
+      return count > 0 && `${count} do`
+    })
   })
 
   test('that reads nothing is let go, and the others go on', async (t) => {
@@ -461,11 +465,6 @@ const here = 'all:1:0:'
 /** Everything that was asked of the store is done, so that all who connected have joined. */
 async function settled(service: TestService): Promise<void> {
   for (let n = 0; n < 5; n++) await service.flow.store.write(async () => {})
-}
-
-async function until(true_: () => boolean): Promise<void> {
-  for (let n = 0; n < 5_000 && !true_(); n++) await new Promise(setImmediate)
-  assert.ok(true_())
 }
 
 /** A statement of ours whose place the store no longer knows: as after an older backup was restored. */
