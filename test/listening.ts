@@ -15,7 +15,7 @@ export type Follower = {
   of(event: string): Frame[]
   /** Claims of the envelopes so far. */
   envelopes(): EnvelopeClaims[]
-  /** The frames once there are so many of this kind; fails after five seconds. */
+  /** The frames once there are so many of this kind; fails rather than waits for ever. */
   wait(event: string, count?: number): Promise<Frame[]>
   /** Resolves when the service ends the stream. */
   ended: Promise<void>
@@ -26,6 +26,8 @@ export type Follower = {
   resume(): void
   close(): void
 }
+
+const patienceMs = 60_000
 
 export async function listen(service: TestService) {
   const server = await new Promise<ReturnType<typeof serve>>((done) => {
@@ -93,8 +95,8 @@ async function follow(port: number, bearer: string, lastEventId?: string): Promi
         }
         const timer = setTimeout(() => {
           waiting.delete(look)
-          failed(new Error(`${of(event).length} of ${count} ${event} came in five seconds`))
-        }, 5_000)
+          failed(new Error(`${of(event).length} of ${count} ${event} came in time`))
+        }, patienceMs)
         waiting.add(look)
         look()
       }),

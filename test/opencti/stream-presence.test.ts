@@ -46,10 +46,13 @@ describe('the presence of the stream connector', { skip: schemaMissing() }, () =
       world.exchanges.flatMap(({ query, variables }) =>
         query.includes('CordonPing') ? [variables.state] : [],
       )
-    /** Pings until it holds; each takes a millisecond or a few. */
+    /** Pings until it holds, but not for ever. */
     const until = async (holds: () => boolean) => {
-      for (let looks = 0; looks < 2_000 && !holds(); looks++)
-        await Promise.race([ended, new Promise((done) => setImmediate(done))])
+      for (const late = AbortSignal.timeout(20_000); !holds() && !late.aborted; ) {
+        await new Promise((done) => setImmediate(done))
+        // Why it failed, if it did.
+        await Promise.race([ended, undefined])
+      }
       assert.ok(holds(), JSON.stringify(pings().slice(-3)))
     }
     return {
