@@ -88,6 +88,12 @@ describe('sightings of confirmed blocks', { skip: schemaMissing() }, () => {
   test('are told again, the same with the same dates, when the platform may not have got them', async () => {
     fails = new Problem('service_unreachable', 'the broker is away')
     await assert.rejects(take(confirmed('1', '203.0.113.7')), { code: 'service_unreachable' })
+    const [, ended] = world.works
+    assert.deepEqual(
+      [ended?.did, ended?.inError, ended?.message],
+      ['toProcessed', true, 'the broker is away'],
+      'no work is shown as running for ever',
+    )
     fails = undefined
     assert.deepEqual(await take(confirmed('1', '203.0.113.7')), [])
     const [first] = sightings()
@@ -155,7 +161,10 @@ describe('sightings of confirmed blocks', { skip: schemaMissing() }, () => {
 
 test('nobody is told of blocks without settings for it, and as long as the connector is not registered they wait', async () => {
   assert.deepEqual(connector.sinks?.(Settings.parse({ id: connectorId })), [])
-  assert.deepEqual(connector.sinks?.(Settings.parse({ sightings: true })), [])
+  assert.throws(() => connector.sinks?.(Settings.parse({ sightings: true })), {
+    code: 'setting_invalid',
+    remedy: /CORDON_OPENCTI_ID/,
+  })
   const [sink] = connector.sinks?.(Settings.parse({ id: connectorId, sightings: true })) ?? []
   assert.ok(sink)
   const taking = sink.take([confirmed('1', '203.0.113.7')], AbortSignal.timeout(5_000))

@@ -1,7 +1,7 @@
 /** Tells the platform of blocks that nodes have confirmed, whenever they do: sightings of what led to them. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { addressScope, readAddress } from '#contract/address.ts'
-import { Problem } from '#contract/problem.ts'
+import { Problem, toProblem } from '#contract/problem.ts'
 import type { Refusal, Result, ResultDecision, Sink } from '#contract/result.ts'
 import { addWork, workProcessed } from '../client/questions/work.ts'
 import { askAbout, type Observable } from '../lookup/about.ts'
@@ -22,9 +22,17 @@ const most = 500
 /** Addresses in one question and one bundle. */
 const mostAtOnce = 25
 
-/** One sighting of what led to a block, however many nodes confirm it; none when the settings do not ask for it. */
+/**
+ * One sighting of what led to a block, however many nodes confirm it; none when the settings do not ask for it. Throws
+ * `setting_invalid` when they do and lack what that needs.
+ */
 export function openSightings(settings: Settings): Sink[] {
-  if (!settings.sightings || settings.id === undefined) return []
+  if (!settings.sightings) return []
+  if (settings.id === undefined)
+    throw new Problem('setting_invalid', 'opencti has no id to tell of sightings under', {
+      remedy:
+        'set CORDON_OPENCTI_ID to a UUID that stays the same for ever (uuidgen makes one), or CORDON_OPENCTI_SIGHTINGS=false',
+    })
   let toldAt = Number.NEGATIVE_INFINITY
   return [
     {
@@ -111,12 +119,18 @@ async function tellOf(
   if (count === 0) return
   const friendlyName = `Cordon: ${count} confirmed ${count === 1 ? 'block' : 'blocks'}`
   const { workAdd } = await client.ask(addWork, { connectorId: id, friendlyName }, { signal })
-  await send(bundleOf([...objects.values()]), { work: workAdd?.id })
-  if (!workAdd) return
-  const message = `sent ${objects.size} objects`
-  const processed = { id: workAdd.id, message, inError: false }
+  const done = async (message: string, inError: boolean) => {
+    if (workAdd) await client.ask(workProcessed, { id: workAdd.id, message, inError }, { signal })
+  }
+  try {
+    await send(bundleOf([...objects.values()]), { work: workAdd?.id })
+  } catch (error) {
+    // Each try has a work of its own, which would be shown as running for ever.
+    await done(toProblem(error).message, true).catch(() => {})
+    throw error
+  }
   // Such as a work that somebody deleted meanwhile: the bundle is there.
-  await client.ask(workProcessed, processed, { signal }).catch(unlessPassing)
+  await done(`sent ${objects.size} objects`, false).catch(unlessPassing)
 }
 
 /** Nothing where nothing was seen, such as for a block that a person or the platform itself asked for. */
