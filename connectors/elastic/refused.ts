@@ -42,7 +42,7 @@ export function refused(what: string, error: unknown, hints: Hints = reading): P
       remedy: 'raise http.max_content_length, or the limit of the proxy in front of it',
     })
   if (status === 429)
-    return new Problem('rate_limited', 'elasticsearch has too much to do', {
+    return new Problem('rate_limited', `elasticsearch has too much to do${said(trouble)}`, {
       remedy: 'it is asked again by itself; when it lasts ask less often (every, page)',
       retryMs: trouble.retryMs,
     })

@@ -173,6 +173,26 @@ describe('results go to a data stream', () => {
       assert.deepEqual(sequences().toSorted(), [1, 2, 3])
     })
 
+    for (const [status, block] of [
+      [429, 'TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark'],
+      [403, 'FORBIDDEN/8/index write (api)'],
+    ] as const)
+      test(`an index that is closed to writes with ${status} is told as that, not as a right that is missing`, async () => {
+        const sink = await sinkOf()
+        const reason = `index [x] blocked by: [${block}];`
+        world.written.refuse = () => ({ status, type: 'cluster_block_exception', reason })
+        await assert.rejects(give(sink, result(1)), (problem) => {
+          assert.ok(problem instanceof Problem)
+          assert.equal(problem.code, 'service_unreachable')
+          assert.ok(problem.message.includes(block), problem.message)
+          assert.match(problem.remedy ?? '', /disk space.*write block/)
+          return true
+        })
+        world.written.refuse = () => undefined
+        await give(sink, result(1))
+        assert.deepEqual(sequences(), [1])
+      })
+
     test('an answer without all of its items is believed for none', async () => {
       const sink = await sinkOf()
       at(bulk, (response) => {

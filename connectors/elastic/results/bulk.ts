@@ -115,12 +115,22 @@ function outcomeOf({ status, aside }: Item): 'taken' | 'later' | 'never' {
 }
 
 function again({ status, type, reason }: Item, name: string): Problem {
-  if (status === 429)
-    return new Problem('rate_limited', `elasticsearch has too much to do to write to ${name}`, {
-      remedy: 'it is tried again by itself; when it lasts see the load of the cluster',
+  const said = told(type, reason)
+  const why = said === '' ? '' : ` (${said})`
+  // A full disk, or somebody's setting: no right of ours, though the status may be that of one.
+  if (type === 'cluster_block_exception')
+    return new Problem('service_unreachable', `elasticsearch takes no writes to ${name}${why}`, {
+      remedy:
+        'free disk space of the cluster, or remove the write block of the index; it is tried again by itself',
     })
+  if (status === 429)
+    return new Problem(
+      'rate_limited',
+      `elasticsearch has too much to do to write to ${name}${why}`,
+      { remedy: 'it is tried again by itself; when it lasts see the load of the cluster' },
+    )
   if (status === 401 || status === 403)
-    return new Problem('forbidden', `elasticsearch does not allow to write to ${name}`, {
+    return new Problem('forbidden', `elasticsearch does not allow to write to ${name}${why}`, {
       remedy: hintsOf(name).forbidden,
     })
   if (status === 404)
@@ -129,7 +139,7 @@ function again({ status, type, reason }: Item, name: string): Problem {
     })
   return new Problem(
     'service_unreachable',
-    `elasticsearch did not write a result: ${status} ${told(type, reason)}`,
+    `elasticsearch did not write a result: ${status} ${said}`,
     { remedy: 'see the health of the cluster; it is tried again by itself' },
   )
 }
