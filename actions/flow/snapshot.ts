@@ -1,8 +1,9 @@
 /** The signed whole state of an audience: a manifest for one node's nonce, and chunks that all nodes share. */
+import type { StandingAction } from '#contract/action.ts'
 import { tokenType } from '#contract/envelope.ts'
 import { Problem } from '#contract/problem.ts'
 import { chunkDigest, chunkSize, printChunk, type SnapshotClaims } from '#contract/snapshot.ts'
-import { claimsOf, type Head, readHead } from '../store/outbox.ts'
+import { claimPages, type Head, readHead } from '../store/outbox.ts'
 import type { Store } from '../store/store.ts'
 import type { SigningKeys } from './keys.ts'
 import { sign } from './sign.ts'
@@ -31,28 +32,50 @@ export function openSnapshots(store: Store, keys: SigningKeys): Snapshots {
     for (const [audience, state] of states)
       if (state.made + keptMs / 2 < now) states.delete(audience)
   }
+  const keep = (orders: readonly StandingAction[], until: number): string => {
+    const text = printChunk(orders)
+    const digest = chunkDigest(text)
+    chunks.set(digest, { text, until })
+    return digest
+  }
   const build = (audience: string, now: number): Promise<State> =>
-    store.write(async (tx) => {
-      const head = await readHead(tx, audience)
-      const known = states.get(audience)
-      if (known && known.head.hash === head.hash && known.head.epoch === head.epoch) return known
-      const claims = await claimsOf(tx, audience, now)
+    store.view(async (db) => {
+      const head = await readHead(db, audience)
       const digests: string[] = []
-      for (let i = 0; i < claims.length; i += chunkSize) {
-        const text = printChunk(claims.slice(i, i + chunkSize))
-        const digest = chunkDigest(text)
-        chunks.set(digest, { text, until: now + keptMs })
-        digests.push(digest)
+      let blocks = 0
+      for await (const chunk of inChunks(claimPages(db, audience, now))) {
+        digests.push(keep(chunk, now + keptMs))
+        blocks += chunk.length
       }
-      const state = { head, blocks: claims.length, digests, made: now }
+      const state = { head, blocks, digests, made: now }
       states.set(audience, state)
       return state
     })
+  /** A state in which all is that was committed before it was asked for: a node may have been told of that already. */
+  const stateOf = async (audience: string, now: number): Promise<State> => {
+    const known = states.get(audience)
+    if (!known) return build(audience, now)
+    const { epoch, hash } = await readHead(store.read, audience)
+    return known.head.hash === hash && known.head.epoch === epoch ? known : build(audience, now)
+  }
+  const asked = new Map<string, Promise<State>>()
+  let last: Promise<unknown> = Promise.resolve()
+  /** One after the other; all who ask for an audience before its turn has begun share it. */
+  const latest = (audience: string, now: number): Promise<State> => {
+    const begin = () => {
+      asked.delete(audience)
+      return stateOf(audience, now)
+    }
+    const state = asked.get(audience) ?? last.then(begin, begin)
+    if (!asked.has(audience)) last = state
+    asked.set(audience, state)
+    return state
+  }
 
   return {
     manifest: async (audience, nonce, now) => {
       letGo(now)
-      const { head, blocks, digests } = await build(audience, now)
+      const { head, blocks, digests } = await latest(audience, now)
       for (const digest of digests) {
         const chunk = chunks.get(digest)
         if (chunk) chunk.until = now + keptMs
@@ -81,4 +104,15 @@ export function openSnapshots(store: Store, keys: SigningKeys): Snapshots {
       })
     },
   }
+}
+
+async function* inChunks(
+  pages: AsyncIterable<readonly StandingAction[]>,
+): AsyncGenerator<StandingAction[]> {
+  const waiting: StandingAction[] = []
+  for await (const page of pages) {
+    waiting.push(...page)
+    while (waiting.length >= chunkSize) yield waiting.splice(0, chunkSize)
+  }
+  if (waiting.length > 0) yield waiting
 }

@@ -1,5 +1,6 @@
 /** What the nodes are to enforce: signed envelopes in sequence, and the wished state that they add up to. */
-import type { Selectable } from 'kysely'
+import { setImmediate as turn } from 'node:timers/promises'
+import { type Selectable, sql } from 'kysely'
 import type { StandingAction } from '#contract/action.ts'
 import { noPrevious } from '#contract/envelope.ts'
 import { prepared, preparedList, type Slots } from './prepared.ts'
@@ -155,19 +156,69 @@ export async function dropEndedClaims(tx: Writer, now: number): Promise<void> {
   await tx.deleteFrom('claims').where('not_after', '<=', now).execute()
 }
 
-export async function claimsOf(
-  db: Reader | Writer,
+/** Claims that are read in one go, about 1 ms. */
+const pageSize = 1_000
+/** The same of their numbers alone. */
+const numbersSize = 5 * pageSize
+
+/**
+ * What the audience is to enforce, in pages, between which the event loop has a turn: `db` must stay at one state of the
+ * store meanwhile. Decision ids are random, so rows are read in the order in which they lie on the disk.
+ */
+export async function* claimPages(
+  db: Reader,
   audience: string,
   now: number,
-): Promise<StandingAction[]> {
-  const rows = await db
-    .selectFrom('claims')
-    .select('action')
-    .where('audience', '=', audience)
-    .where('not_after', '>', now)
-    .execute()
-  return rows.map((row) => JSON.parse(row.action) as StandingAction)
+): AsyncGenerator<StandingAction[]> {
+  const numbers = Float64Array.from(await rowNumbers(db, audience)).sort()
+  for (let from = 0; from < numbers.length; from += pageSize) {
+    const page = JSON.stringify([...numbers.subarray(from, from + pageSize)])
+    const [row] = await selectPage(db, { numbers: page, now })
+    yield JSON.parse(row?.actions ?? '[]') as StandingAction[]
+    await turn()
+  }
 }
+
+async function rowNumbers(db: Reader, audience: string): Promise<number[]> {
+  const found: number[] = []
+  for (let after: string | null = ''; after !== null; ) {
+    const [row]: Numbers[] = await selectNumbers(db, { audience, after })
+    for (const number of JSON.parse(row?.numbers ?? '[]')) found.push(number)
+    after = row?.last ?? null
+    await turn()
+  }
+  return found
+}
+
+type Numbers = { numbers: string; last: string | null }
+
+const selectNumbers = prepared(
+  (db, { audience, after }: Slots<{ audience: string; after: string }>) =>
+    db
+      .selectFrom(
+        db
+          .selectFrom('claims')
+          .select([sql<number>`rowid`.as('number'), 'decision'])
+          .where('audience', '=', audience)
+          .where('decision', '>', after)
+          .orderBy('decision')
+          .limit(numbersSize)
+          .as('page'),
+      )
+      .select([
+        sql<string>`json_group_array(number)`.as('numbers'),
+        sql<string | null>`max(decision)`.as('last'),
+      ]),
+)
+
+/** As one text: a row of its own for each costs more than all that is done with it. */
+const selectPage = prepared((db, { numbers, now }: Slots<{ numbers: string; now: number }>) =>
+  db
+    .selectFrom('claims')
+    .select(sql<string>`'[' || coalesce(group_concat(action), '') || ']'`.as('actions'))
+    .where(sql<boolean>`rowid in (select value from json_each(${numbers}))`)
+    .where('not_after', '>', now),
+)
 
 type Claim = Selectable<Tables['claims']>
 

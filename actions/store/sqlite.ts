@@ -15,7 +15,7 @@ export function openSqlite(path: string): { dialect: SqliteDialect; setDurabilit
   const database = connect(path, false)
   let durable = true
   return {
-    dialect: dialectOf(database),
+    dialect: dialectOf(database, 'begin immediate'),
     setDurability: (wanted) => {
       if (wanted === durable) return
       durable = wanted
@@ -26,17 +26,20 @@ export function openSqlite(path: string): { dialect: SqliteDialect; setDurabilit
 
 /** A second connection that only reads, and is never in the way of the writer. */
 export function openSqliteReader(path: string): SqliteDialect {
-  return dialectOf(connect(path, true))
+  return dialectOf(connect(path, true), 'begin')
 }
 
 const nothingRun = { changes: 0, lastInsertRowid: 0 }
 
-function dialectOf(database: DatabaseSync): SqliteDialect {
+/** A writer takes the lock at once, for which SQLite waits; for the step from reading to writing it does not. */
+type Begin = 'begin' | 'begin immediate'
+
+function dialectOf(database: DatabaseSync, begin: Begin): SqliteDialect {
   const kept = new Map<string, SqliteStatement>()
   const prepare = (text: string): SqliteStatement => {
     const known = kept.get(text)
     if (known) return known
-    const statement = explained(() => prepareStatement(database, text))
+    const statement = explained(() => prepareStatement(database, text === 'begin' ? begin : text))
     if (kept.size >= keptStatements) kept.delete(kept.keys().next().value ?? '')
     kept.set(text, statement)
     return statement
@@ -45,8 +48,7 @@ function dialectOf(database: DatabaseSync): SqliteDialect {
 }
 
 function prepareStatement(database: DatabaseSync, text: string): SqliteStatement {
-  // The lock is taken at once, for which SQLite waits; for the step from reading to writing it does not.
-  const statement = database.prepare(text === 'begin' ? 'begin immediate' : text)
+  const statement = database.prepare(text)
   // A full disk makes SQLite undo the transaction itself; to fail at undoing it again would hide the reason.
   const undone = () => text === 'rollback' && !database.isTransaction
   return {

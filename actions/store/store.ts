@@ -23,6 +23,11 @@ export type Store = {
    * says it again: it does not wait for the disk, which on most disks is all that a small commit costs.
    */
   note<T>(job: (tx: Writer) => Promise<T>): Promise<T>
+  /**
+   * Runs the job on the store as it is now, whatever is written meanwhile; nobody waits for it. What it reads is on the disk.
+   * Where there is no second connection it is a job among the others.
+   */
+  view<T>(job: (db: Reader) => Promise<T>): Promise<T>
   /** Called after every commit; it must neither take long nor throw. */
   onCommit(listener: () => void): void
   close(): Promise<void>
@@ -38,7 +43,7 @@ type Job = {
   failed: (error: unknown) => void
 }
 
-/** Migrates forward first. `reading` may be a second connection; without it reads share the writer's. */
+/** Migrates forward first. `reading` opens further connections; without it reads share the writer's. */
 export async function openStore(
   writing: { dialect: Dialect; setDurability: SetDurability },
   reading?: () => Dialect,
@@ -55,12 +60,23 @@ export async function openStore(
     read,
     write: (job) => queue.add(true, job),
     note: (job) => queue.add(false, job),
+    view: (job) => (reading ? view(reading(), job) : queue.add(false, job)),
     onCommit: (listener) => void listeners.push(listener),
     close: async () => {
       await queue.add(false, async () => {})
       if (read !== writer) await read.destroy()
       await writer.destroy()
     },
+  }
+}
+
+/** Its connection is its own: on another one every other question would wait for it, or be answered from the past. */
+async function view<T>(dialect: Dialect, job: (db: Reader) => Promise<T>): Promise<T> {
+  const db = new Kysely<Tables>({ dialect })
+  try {
+    return await db.transaction().execute(job)
+  } finally {
+    await db.destroy()
   }
 }
 

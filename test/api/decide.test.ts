@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { readAction } from '#contract/action.ts'
 import { expire } from '../../actions/flow/expire.ts'
-import { claimsOf } from '../../actions/store/outbox.ts'
+import { claimsOf } from '../claims.ts'
 import { claimsIn } from '../listening.ts'
 import {
   openTestService,

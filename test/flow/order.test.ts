@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { longestReason } from '#contract/action.ts'
-import { claimsOf } from '../../actions/store/outbox.ts'
+import { claimsOf } from '../claims.ts'
 import { openTestService, plainPolicy } from '../service.ts'
 
 describe('a block whose target is protected since', () => {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import type { Heartbeat } from '#contract/receipt.ts'
-import { claimsOf } from '../../actions/store/outbox.ts'
+import { claimsOf } from '../claims.ts'
 import {
   openTestService,
   plainPolicy,

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import type { StandingAction } from '#contract/action.ts'
-import { claimsOf } from '../../actions/store/outbox.ts'
+import { claimsOf } from '../claims.ts'
 import { openTestService, plainPolicy, record, type TestService } from '../service.ts'
 
 const rate = { packets: 20, per: 'second', burst: 40 } as const

@@ -13,6 +13,7 @@ import { openSnapshots } from '../../actions/flow/snapshot.ts'
 import { openStream } from '../../actions/flow/stream.ts'
 import { findNode } from '../../actions/store/nodes.ts'
 import { beginEpoch, insertEnvelope, readHead } from '../../actions/store/outbox.ts'
+import type { Reader } from '../../actions/store/store.ts'
 import { until } from '../crash/until.ts'
 import { listen, payloadOf } from '../listening.ts'
 import { openTestService, record, type TestService, type TestServiceOptions } from '../service.ts'
@@ -420,6 +421,36 @@ describe('the whole state', () => {
     assert.ok(!blocks.some(({ decision }) => decision === lifted?.id))
     const head = await readHead(service.flow.store.read, 'all')
     assert.deepEqual([claims.seq, claims.head], [head.seq, head.hash])
+  })
+
+  test('lets alerts be stored while it is read, and all who ask then get one in which these are', async (t) => {
+    const { service } = await open(t, { onDisk: true })
+    const { flow, clock } = service
+    await service.alert(record('203.0.113.1'))
+    let late: Promise<string>[] = []
+    let views = 0
+    const view = <T>(job: (db: Reader) => Promise<T>): Promise<T> =>
+      flow.store.view(async (db) => {
+        const state = await job(db)
+        if (++views > 1) return state
+        await service.alert(record('203.0.113.2'))
+        late = ['b', 'c'].map((one) => snapshots.manifest('all', one.repeat(16), clock.now))
+        return state
+      })
+    const snapshots = openSnapshots({ ...flow.store, view }, flow.keys)
+    const first = await snapshots.manifest('all', nonce, clock.now)
+    const told = [first, ...(await Promise.all(late))].map((jws) =>
+      SnapshotClaims.parse(payloadOf(jws)),
+    )
+    assert.deepEqual(
+      told.map(({ seq, blocks }) => [seq, blocks]),
+      [
+        [1, 1],
+        [2, 2],
+        [2, 2],
+      ],
+    )
+    assert.equal(views, 2)
   })
 
   test('of an audience that the node does not follow is not given', async (t) => {

@@ -9,8 +9,8 @@ import {
   QuestionShape,
   ShelteredShape,
 } from '../../actions/api/show-review.ts'
-import { claimsOf } from '../../actions/store/outbox.ts'
 import type { Scope } from '../../actions/store/tokens.ts'
+import { claimsOf } from '../claims.ts'
 import {
   type Answer,
   openTestService,

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type { BlockAction } from '#contract/action.ts'
 import {
-  claimsOf,
+  claimPages,
   dropClaims,
   insertEnvelope,
   pruneEnvelopes,
@@ -12,6 +12,7 @@ import {
 } from '../../actions/store/outbox.ts'
 import { openSqlite } from '../../actions/store/sqlite.ts'
 import { openStore, type Store } from '../../actions/store/store.ts'
+import { claimsOf } from '../claims.ts'
 
 test('envelopes of age go from each sequence, the younger stay, and its head stays where it is', async (t) => {
   const store = await open(t)
@@ -61,14 +62,30 @@ test('a claim is dropped from the audience that is named, and stays with the oth
   assert.equal((await held('group/web')).length, 2)
 })
 
+test('of many claims each comes once, in pages, whatever lies between them, and none that has ended', async (t) => {
+  const store = await open(t)
+  const id = (n: number) => `d-${n.toString().padStart(16, '0')}`
+  // Not in the order in which they are found by name.
+  const numbers = Array.from({ length: 7_001 }, (_, n) => (n * 3_989) % 7_001)
+  await store.note(async (tx) => {
+    for (const n of numbers)
+      await putClaims(tx, n % 7 === 0 ? 'group/web' : 'all', [block(id(n), n)])
+  })
+  const pages = await Array.fromAsync(claimPages(store.read, 'all', 500))
+  const found = pages.flat().map(({ decision }) => decision)
+  const expected = numbers.filter((n) => n % 7 !== 0 && n > 500).map(id)
+  assert.deepEqual(found.sort(), expected.sort())
+  assert.ok(pages.length > 5 && pages.every((page) => page.length <= 1_000))
+})
+
 function add(store: Store, audience: string, seq: number, created: number): Promise<void> {
   const place = { audience, epoch: 1, seq, hash: `${audience} ${seq}` }
   return store.write((tx) => insertEnvelope(tx, { ...place, jws: 'signed', created }))
 }
 
-function block(decision: string): BlockAction {
+function block(decision: string, not_after = 3_600_000): BlockAction {
   const target = '203.0.113.7'
-  const times = { issued: 1, not_after: 3_600_000 }
+  const times = { issued: 1, not_after }
   return { action: 'block', decision, target, direction: 'in', ...times, reason: 'test' }
 }
 

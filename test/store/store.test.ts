@@ -54,6 +54,20 @@ describe('the store', () => {
     await store.close()
   })
 
+  test('is seen as it was for as long as somebody looks, and what is written meanwhile waits for nothing', async (t) => {
+    const store = await directory(t).reopen()
+    await store.write((tx) => putSourceCursor(tx, 'a', 'before', 0))
+    const seen = await store.view(async (db) => {
+      const first = await readSourceCursor(db, 'a')
+      await store.write((tx) => putSourceCursor(tx, 'a', 'meanwhile', 0))
+      assert.equal(await readSourceCursor(store.read, 'a'), 'meanwhile')
+      return [first, await readSourceCursor(db, 'a')]
+    })
+    assert.deepEqual(seen, ['before', 'before'])
+    assert.equal(await store.view((db) => readSourceCursor(db, 'a')), 'meanwhile')
+    await store.close()
+  })
+
   test('holds nothing of a job that failed, alone or among others that did not', async (t) => {
     const store = await directory(t).reopen()
     const good = (name: string) => store.write((tx) => putSourceCursor(tx, name, 'good', 0))
