@@ -1,8 +1,6 @@
 /** Web hooks and chats against real servers: what is sent, what is believed of the answer, and that no secret is shown. */
 import assert from 'node:assert/strict'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { createServer as createTlsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { afterEach, before, describe, test } from 'node:test'
 import { Webhook } from 'standardwebhooks'
 import type { Publisher } from '#contract/connector.ts'
@@ -11,6 +9,7 @@ import { mattermostMessage } from '../../connectors/mattermost/message.ts'
 import { slackMessage } from '../../connectors/slack/message.ts'
 import { teamsMessage } from '../../connectors/teams/message.ts'
 import { openWebhook, Settings } from '../../connectors/webhook-out/connector.ts'
+import { openWeb } from '../web-server.ts'
 import { load } from './samples.ts'
 import { approve, notice, ownCertificate } from './told.ts'
 
@@ -40,14 +39,9 @@ async function receiver(answer: Answer, tls = false) {
     got.push({ method, path, headers, body })
     answer(response, { method, path, headers, body })
   }
-  const server = tls ? createTlsServer(certificate, listener) : createServer(listener)
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
-  const { port } = server.address() as AddressInfo
-  closing.push(async () => {
-    server.closeAllConnections()
-    await new Promise((done) => server.close(done))
-  })
-  return { got, url: `${tls ? 'https' : 'http'}://127.0.0.1:${port}/hooks/T0SECRET/B0SECRET` }
+  const web = await openWeb(listener, tls ? certificate : undefined)
+  closing.push(web.close)
+  return { got, url: `${web.url}/hooks/T0SECRET/B0SECRET` }
 }
 
 const status =

@@ -8,10 +8,10 @@
  * Not imitated: refresh (everything is seen at once), rights by index, rules, users, limits of cases, closing a case with its
  * alerts, connectors and rules.
  */
-import http, { type IncomingMessage, type ServerResponse } from 'node:http'
-import https from 'node:https'
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import { z } from 'zod'
 import { valuesAt } from '../../connectors/read-path.ts'
+import { bodyOf, openWeb, type Tls, type WebServer } from '../web-server.ts'
 import { type ElasticWorld, loseAnswer, type Stored } from './elastic.ts'
 
 export type KibanaCase = {
@@ -57,24 +57,8 @@ export function kibanaWorld(
   }
 }
 
-export async function startKibana(
-  world: KibanaWorld,
-  tls?: { cert: string; key: string },
-): Promise<{ url: string; close(): Promise<void> }> {
-  const listener = (request: IncomingMessage, response: ServerResponse) => {
-    void answer(world, request, response)
-  }
-  const server = tls ? https.createServer(tls, listener) : http.createServer(listener)
-  await new Promise<void>((up) => server.listen(0, '127.0.0.1', up))
-  const address = server.address()
-  if (typeof address !== 'object' || address === null) throw new Error('no address')
-  return {
-    url: `${tls ? 'https' : 'http'}://127.0.0.1:${address.port}`,
-    close: async () => {
-      server.closeAllConnections()
-      await new Promise((done) => server.close(done))
-    },
-  }
+export function startKibana(world: KibanaWorld, tls?: Tls): Promise<WebServer> {
+  return openWeb((request, response) => answer(world, request, response), tls)
 }
 
 export function sayKibana(response: ServerResponse, status: number, body: unknown): void {
@@ -83,7 +67,7 @@ export function sayKibana(response: ServerResponse, status: number, body: unknow
 }
 
 export function sayKibanaError(response: ServerResponse, status: number): void {
-  const error = http.STATUS_CODES[status]
+  const error = STATUS_CODES[status]
   sayKibana(response, status, { statusCode: status, error, message: `${error} of the double` })
 }
 
@@ -102,7 +86,7 @@ async function answer(
 ): Promise<void> {
   const { pathname, searchParams: query } = new URL(request.url ?? '', 'http://double')
   const line = `${request.method} ${decodeURIComponent(pathname)}`
-  const text = await textOf(request)
+  const text = await bodyOf(request)
   world.asked.push(line)
   const fault = world.faults.findIndex(({ on }) => on.test(line))
   if (fault >= 0) return world.faults.splice(fault, 1)[0]?.answer(response)
@@ -310,10 +294,4 @@ function attach({ world, space, body, response }: Request, id: string) {
 function alertsOf({ elastic }: KibanaWorld, space: string, ids: readonly string[]): Stored[] {
   const own = new RegExp(`\\.alerts-security\\.alerts-${space}(-\\d+)?$`)
   return elastic.alerts.filter(({ _id, _index }) => ids.includes(_id) && own.test(_index))
-}
-
-async function textOf(request: IncomingMessage): Promise<string> {
-  let text = ''
-  for await (const chunk of request.setEncoding('utf8')) text += chunk
-  return text
 }

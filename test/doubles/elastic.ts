@@ -9,10 +9,10 @@
  * Not imitated: mappings, analysis, scores, shards and replicas, refresh, rights by index, remote clusters, limits of
  * memory and of open points in time.
  */
-import http, { type IncomingMessage, type ServerResponse } from 'node:http'
-import https from 'node:https'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { z } from 'zod'
 import { valuesAt } from '../../connectors/read-path.ts'
+import { bodyOf, openWeb, type Tls, type WebServer } from '../web-server.ts'
 import { answerWrite, type Written, written } from './elastic-writes.ts'
 
 export type Stored = { _index: string; _id: string; _source: Record<string, unknown> }
@@ -54,24 +54,8 @@ export function elasticWorld(more: Partial<ElasticWorld> = {}): ElasticWorld {
 /** The key that a world asks for unless told otherwise. */
 export const elasticKey = 'a2V5OnNlY3JldA=='
 
-export async function startElastic(
-  world: ElasticWorld,
-  tls?: { cert: string; key: string },
-): Promise<{ url: string; close(): Promise<void> }> {
-  const listener = (request: IncomingMessage, response: ServerResponse) => {
-    void answer(world, request, response)
-  }
-  const server = tls ? https.createServer(tls, listener) : http.createServer(listener)
-  await new Promise<void>((up) => server.listen(0, '127.0.0.1', up))
-  const address = server.address()
-  if (typeof address !== 'object' || address === null) throw new Error('no address')
-  return {
-    url: `${tls ? 'https' : 'http'}://127.0.0.1:${address.port}`,
-    close: async () => {
-      server.closeAllConnections()
-      await new Promise((done) => server.close(done))
-    },
-  }
+export function startElastic(world: ElasticWorld, tls?: Tls): Promise<WebServer> {
+  return openWeb((request, response) => answer(world, request, response), tls)
 }
 
 /** An answer with the header without which the client believes nobody. */
@@ -95,7 +79,7 @@ async function answer(
 ): Promise<void> {
   const { pathname, searchParams } = new URL(request.url ?? '', 'http://double')
   const line = `${request.method} ${decodeURIComponent(pathname)}`
-  const text = await textOf(request)
+  const text = await bodyOf(request)
   world.asked.push(line)
   const fault = world.faults.findIndex(({ on }) => on.test(line))
   if (fault >= 0) return world.faults.splice(fault, 1)[0]?.answer(response, world)
@@ -242,10 +226,4 @@ export function loseAnswer(lost: RegExp[], line: string, response: ServerRespons
   if (at < 0) return
   lost.splice(at, 1)
   Object.assign(response, { writeHead: () => response, end: () => response.destroy() })
-}
-
-async function textOf(request: IncomingMessage): Promise<string> {
-  let text = ''
-  for await (const chunk of request.setEncoding('utf8')) text += chunk
-  return text
 }

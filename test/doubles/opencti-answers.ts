@@ -2,8 +2,8 @@
  * The few answers that enrichment over a broker needs of a platform, by the name of the operation: where the vendor's
  * schema is not there to be executed. It checks nothing, so that the test runs against opencti.ts wherever it can.
  */
-import { createServer } from 'node:http'
 import { z } from 'zod'
+import { bodyOf, openWeb, type WebServer } from '../web-server.ts'
 import { queueNames, userId, type World } from './opencti.ts'
 
 const Asked = z.object({
@@ -11,23 +11,12 @@ const Asked = z.object({
   variables: z.looseObject({ input: z.looseObject({ id: z.string() }).optional() }).default({}),
 })
 
-export async function startAnswers(world: World): Promise<{ url: string; close(): Promise<void> }> {
-  const server = createServer(async (request, response) => {
-    let text = ''
-    for await (const chunk of request.setEncoding('utf8')) text += chunk
+export function startAnswers(world: World): Promise<WebServer> {
+  return openWeb(async (request, response) => {
+    const text = await bodyOf(request)
     const data = await answer(world, Asked.parse(JSON.parse(text)))
     response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ data }))
   })
-  await new Promise<void>((up) => server.listen(0, '127.0.0.1', up))
-  const address = server.address()
-  if (typeof address !== 'object' || !address) throw new Error('no address')
-  return {
-    url: `http://127.0.0.1:${address.port}`,
-    close: async () => {
-      server.closeAllConnections()
-      await new Promise((done) => server.close(done))
-    },
-  }
 }
 
 async function answer(world: World, { query, variables }: z.output<typeof Asked>) {

@@ -2,9 +2,9 @@
  * Conversations with a platform as they were captured from test/doubles/opencti.ts: the same questions, with the same
  * variables and in the same order, get the same answers. Nothing else is answered, so that it needs no schema.
  */
-import { createServer } from 'node:http'
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
+import { bodyOf, openWeb } from '../web-server.ts'
 import type { Exchange } from './opencti.ts'
 
 export const Capture = z.array(
@@ -30,9 +30,8 @@ export function captureOf(exchanges: readonly Exchange[]): Capture {
 export async function startReplay(capture: Capture) {
   const left = [...capture]
   const surprises: string[] = []
-  const server = createServer(async (request, response) => {
-    let text = ''
-    for await (const chunk of request.setEncoding('utf8')) text += chunk
+  const web = await openWeb(async (request, response) => {
+    const text = await bodyOf(request)
     const { query, variables } = z
       .object({ query: z.string(), variables: z.record(z.string(), z.unknown()).default({}) })
       .parse(JSON.parse(text))
@@ -45,19 +44,8 @@ export async function startReplay(capture: Capture) {
     response.writeHead(200, { 'content-type': 'application/json' })
     response.end(JSON.stringify(expected?.answer ?? { data: null }))
   })
-  await new Promise<void>((up) => server.listen(0, '127.0.0.1', up))
-  const address = server.address()
-  if (typeof address !== 'object' || !address) throw new Error('no address')
-  return {
-    url: `http://127.0.0.1:${address.port}`,
-    /** What was asked otherwise than it was captured. */
-    surprises,
-    left,
-    close: async () => {
-      server.closeAllConnections()
-      await new Promise((done) => server.close(done))
-    },
-  }
+  /** `surprises`: what was asked otherwise than it was captured. */
+  return { ...web, surprises, left }
 }
 
 function operationIn(query: string): string {

@@ -8,7 +8,8 @@
  * Not imitated: the stream's own filter, rights and markings, the options listen-delete, no-dependencies and
  * with-inferences (they are only recorded), heartbeats by themselves, back-pressure on the platform's side.
  */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { openWeb } from '../web-server.ts'
 
 export const streamId = 'e6f7a8b9-c0d1-4e2f-8a3b-4c5d6e7f8091'
 export const token = 'stream-token'
@@ -45,14 +46,14 @@ export type StreamDouble = {
   cut(): void
   /** Resolves once so many connections were opened. */
   opened(count: number): Promise<void>
-  close(): void
+  close(): Promise<void>
 }
 
 export async function openStreamDouble(): Promise<StreamDouble> {
   const open = new Set<ServerResponse>()
   const waiting: { count: number; done: () => void }[] = []
   let connections = 0
-  const server = createServer((request, response) => {
+  const web = await openWeb((request, response) => {
     const url = new URL(request.url ?? '', 'http://localhost')
     if (url.pathname.endsWith('/graphql')) void answerQuestion(double, request, response)
     else if (serve(double, url, request, response)) {
@@ -62,14 +63,11 @@ export async function openStreamDouble(): Promise<StreamDouble> {
       for (const { count, done } of waiting) if (connections >= count) done()
     }
   })
-  await new Promise<void>((up) => server.listen(0, '127.0.0.1', up))
-  const address = server.address()
-  const port = typeof address === 'object' && address ? address.port : 0
   const write = (text: string) => {
     for (const response of open) put(double, response, text)
   }
   const double: StreamDouble = {
-    url: `http://127.0.0.1:${port}/base`,
+    url: `${web.url}/base`,
     requests: [],
     capabilities: ['TAXIIAPI'],
     asked: [],
@@ -96,10 +94,7 @@ export async function openStreamDouble(): Promise<StreamDouble> {
         if (connections >= count) done()
         else waiting.push({ count, done })
       }),
-    close: () => {
-      server.closeAllConnections()
-      server.close()
-    },
+    close: web.close,
   }
   return double
 }

@@ -8,7 +8,7 @@
  * themselves, workers, what becomes of a bundle.
  */
 import { readFileSync } from 'node:fs'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import {
   buildSchema,
@@ -19,6 +19,7 @@ import {
   parse,
   validate,
 } from 'graphql'
+import { bodyOf, openWeb, type WebServer } from '../web-server.ts'
 
 const schemaFile = fileURLToPath(
   new URL('../../../shared/contracts/opencti.graphql', import.meta.url),
@@ -120,24 +121,12 @@ export function emptyWorld(): World {
   }
 }
 
-export async function startOpenCti(world: World): Promise<{ url: string; close(): Promise<void> }> {
+export async function startOpenCti(world: World): Promise<WebServer> {
   const missing = schemaMissing()
   if (missing || !built) throw new Error(missing || 'no schema')
   const schema =
     world.jwks === undefined ? built : extendSchema(built, newer, { assumeValid: true })
-  const server = createServer((request, response) => {
-    void answer(schema, world, request, response)
-  })
-  await new Promise<void>((up) => server.listen(0, '127.0.0.1', up))
-  const address = server.address()
-  if (typeof address !== 'object' || address === null) throw new Error('no address')
-  return {
-    url: `http://127.0.0.1:${address.port}`,
-    close: async () => {
-      server.closeAllConnections()
-      await new Promise((done) => server.close(done))
-    },
-  }
+  return openWeb((request, response) => answer(schema, world, request, response))
 }
 
 async function answer(
@@ -152,7 +141,7 @@ async function answer(
     response.writeHead(404, { 'content-type': 'text/html' }).end('<html>Not found</html>')
     return
   }
-  const { query, variables } = JSON.parse(await textOf(request))
+  const { query, variables } = JSON.parse(await bodyOf(request))
   const headers = Object.fromEntries(
     Object.entries(request.headers).map(([name, value]) => [name, String(value)]),
   )
@@ -350,10 +339,4 @@ function config(world: World, id: string) {
     listen_callback_uri: null,
     dead_letter_routing: `${world.prefix}dead_letter_routing`,
   }
-}
-
-async function textOf(request: IncomingMessage): Promise<string> {
-  let text = ''
-  for await (const chunk of request.setEncoding('utf8')) text += chunk
-  return text
 }

@@ -7,8 +7,8 @@
  * Not imitated: indexing itself, raw events, tokens in the query (16), several collectors behind a balancer, channels that
  * are forgotten, time limits, gzip, what a real one does with keys that it does not know (here they are refused).
  */
-import http, { type IncomingMessage, type ServerResponse } from 'node:http'
-import https from 'node:https'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { bodyOf, openWeb, type Tls, type WebServer } from '../web-server.ts'
 
 export type HecEvent = Record<string, unknown>
 export type HecWorld = {
@@ -50,24 +50,8 @@ export function hecWorld(more: Partial<HecWorld> = {}): HecWorld {
   }
 }
 
-export async function startHec(
-  world: HecWorld,
-  tls?: { cert: string; key: string },
-): Promise<{ url: string; close(): Promise<void> }> {
-  const listener = (request: IncomingMessage, response: ServerResponse) => {
-    void answer(world, request, response)
-  }
-  const server = tls ? https.createServer(tls, listener) : http.createServer(listener)
-  await new Promise<void>((up) => server.listen(0, '127.0.0.1', up))
-  const address = server.address()
-  if (typeof address !== 'object' || address === null) throw new Error('no address')
-  return {
-    url: `${tls ? 'https' : 'http'}://127.0.0.1:${address.port}`,
-    close: async () => {
-      server.closeAllConnections()
-      await new Promise((done) => server.close(done))
-    },
-  }
+export function startHec(world: HecWorld, tls?: Tls): Promise<WebServer> {
+  return openWeb((request, response) => answer(world, request, response), tls)
 }
 
 export type Said = [status: number, code: number, text: string, more?: object]
@@ -78,8 +62,7 @@ export function sayHec(response: ServerResponse, [status, code, text, more = {}]
 }
 
 async function answer(world: HecWorld, request: IncomingMessage, response: ServerResponse) {
-  let body = ''
-  for await (const chunk of request.setEncoding('utf8')) body += chunk
+  const body = await bodyOf(request)
   const path = request.url ?? ''
   const channel = String(request.headers['x-splunk-request-channel'] ?? '')
   world.requests.push({ path, channel, body })

@@ -7,8 +7,8 @@
  * Not imitated: SPL itself (every search gives the events of its window, a search for `fail` an error), what a namespace
  * hides, who may read what, quotas, jobs. Event collectors have a double of their own.
  */
-import http, { type IncomingMessage, type ServerResponse } from 'node:http'
-import https from 'node:https'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { bodyOf, openWeb, type Tls, type WebServer } from '../web-server.ts'
 
 export type SplunkWorld = {
   /** `at` in epoch milliseconds. */
@@ -40,24 +40,8 @@ function thingsOf(): SplunkWorld['things'] {
   }
 }
 
-export async function startSplunk(
-  world: SplunkWorld,
-  tls?: { cert: string; key: string },
-): Promise<{ port: number; close(): Promise<void> }> {
-  const listener = (request: IncomingMessage, response: ServerResponse) => {
-    void answer(world, request, response)
-  }
-  const server = tls ? https.createServer(tls, listener) : http.createServer(listener)
-  await new Promise<void>((up) => server.listen(0, '127.0.0.1', up))
-  const address = server.address()
-  if (typeof address !== 'object' || address === null) throw new Error('no address')
-  return {
-    port: address.port,
-    close: async () => {
-      server.closeAllConnections()
-      await new Promise((done) => server.close(done))
-    },
-  }
+export function startSplunk(world: SplunkWorld, tls?: Tls): Promise<WebServer> {
+  return openWeb((request, response) => answer(world, request, response), tls)
 }
 
 export function sayMessage(response: ServerResponse, status: number, type: string, text: string) {
@@ -72,8 +56,7 @@ async function answer(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  let text = ''
-  for await (const chunk of request.setEncoding('utf8')) text += chunk
+  const text = await bodyOf(request)
   const path = request.url ?? ''
   const form = Object.fromEntries(new URLSearchParams(text))
   world.asked.push({ path, form })

@@ -7,9 +7,9 @@
  * Not imitated: cases, observables by themselves, custom fields, attachments, other operators of filters, sharing between
  * organisations, licences, the index that lags behind, audits, retries of the web hook (there are none).
  */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { z } from 'zod'
+import { bodyOf, openWeb } from '../web-server.ts'
 import { CommentsOf, Listing, matches, type Step } from './thehive-query.ts'
 
 export const analyst = ['manageAlert/create', 'manageAlert/update', 'manageComment']
@@ -120,11 +120,9 @@ export type TheHiveDouble = {
 }
 
 export async function startTheHive(world: TheHiveWorld): Promise<TheHiveDouble> {
-  const server = createServer((request, response) => void answer(world, request, response))
-  await new Promise<void>((up) => server.listen(0, '127.0.0.1', up))
-  const { port } = server.address() as AddressInfo
+  const web = await openWeb((request, response) => answer(world, request, response))
   return {
-    url: `http://127.0.0.1:${port}`,
+    ...web,
     change: async (login, sourceRef, change) => {
       const alert = world.alerts.find((one) => one.sourceRef === sourceRef)
       if (!alert) throw new Error(`there is no alert ${sourceRef}`)
@@ -132,10 +130,6 @@ export async function startTheHive(world: TheHiveWorld): Promise<TheHiveDouble> 
       const refused = applyChange(world, by, alert, Change.parse(change))
       if (refused) throw new Error(refused.message)
       await ring(world, alert, login, change)
-    },
-    close: async () => {
-      server.closeAllConnections()
-      await new Promise((done) => server.close(done))
     },
   }
 }
@@ -148,8 +142,7 @@ const refuse = (status: number, type: string, message: string): Refused => ({
 })
 
 async function answer(world: TheHiveWorld, request: IncomingMessage, response: ServerResponse) {
-  let body = ''
-  for await (const chunk of request.setEncoding('utf8')) body += chunk
+  const body = await bodyOf(request)
   const place = `${request.method} ${request.url}`
   world.asked.push(place)
   const fault = world.faults.shift()

@@ -1,6 +1,6 @@
 /** A web server with a list, in this process, that can behave in all the wrong ways. */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { openWeb } from '../web-server.ts'
 
 export type Asked = { path: string; headers: IncomingMessage['headers'] }
 export type Answer = (request: IncomingMessage, response: ServerResponse) => void
@@ -15,22 +15,14 @@ export type ListServer = {
 
 export async function startListServer(): Promise<ListServer> {
   const asked: Asked[] = []
-  const state: ListServer = {
-    url: '',
-    asked,
-    answer: says(''),
-    close: async () => {
-      server.closeAllConnections()
-      await new Promise((resolve) => server.close(resolve))
-    },
-  }
-  const server = createServer((request, response) => {
+  const web = await openWeb((request, response) => {
     asked.push({ path: request.url ?? '', headers: request.headers })
     state.answer(request, response)
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  state.url = `http://127.0.0.1:${port}/list.txt`
+  const state: ListServer = {
+    ...{ url: `${web.url}/list.txt`, asked, answer: says('') },
+    close: web.close,
+  }
   return state
 }
 

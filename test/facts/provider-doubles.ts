@@ -5,11 +5,10 @@
  * of tens of kilobytes with all engines and reports, real counting of a quota (a test says when it is spent), the other
  * endpoints, and whatever of the shapes is in no vendor's documentation.
  */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { createServer as createSecureServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TestContext } from 'node:test'
 import { generate } from 'selfsigned'
+import { openWeb } from '../web-server.ts'
 
 export type Behaviour = (request: IncomingMessage, response: ServerResponse) => void
 
@@ -31,21 +30,13 @@ export async function openDouble(t: TestContext, secure = false): Promise<Double
     asked.push(request.url ?? '')
     behaviour(request, response)
   }
-  const server = secure ? createSecureServer(await ownCertificate(), serve) : createServer(serve)
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
-  const { port } = server.address() as AddressInfo
-  const close = async () => {
-    server.closeAllConnections()
-    await new Promise((done) => server.close(done))
-  }
-  t.after(close)
+  const web = await openWeb(serve, secure ? await ownCertificate() : undefined)
+  t.after(web.close)
   return {
-    url: `${secure ? 'https' : 'http'}://127.0.0.1:${port}`,
-    asked,
+    ...{ url: web.url, asked, close: web.close },
     does: (next) => {
       behaviour = next
     },
-    close,
   }
 }
 
