@@ -109,17 +109,16 @@ test('with every provider down each is silent for its own reason, within the bud
   doubles[0].does(never)
   doubles[1].does(answering(200, page))
   await doubles[2].close()
+  // Longer than the test may take: only the budget ends the waiting.
+  const settings = { timeout: '1h' }
   const providers = stage.start({
-    abuseipdb: await lookupOf('abuseipdb', doubles[0].url),
-    virustotal: await lookupOf('virustotal', doubles[1].url),
-    greynoise: await lookupOf('greynoise', doubles[2].url),
+    abuseipdb: await lookupOf('abuseipdb', doubles[0].url, settings),
+    virustotal: await lookupOf('virustotal', doubles[1].url, settings),
+    greynoise: await lookupOf('greynoise', doubles[2].url, settings),
   })
   const names = ['abuseipdb', 'virustotal', 'greynoise']
-  const from = performance.now()
-  const answers = await providers.ask(readAddress(attacker), names, 50)
-  // The lookups themselves wait for two seconds.
-  assert.ok(performance.now() - from < 1_000)
-  isSilent(answers.get('abuseipdb'), 'service_unreachable', /has not answered within 50ms/)
+  const answers = await providers.ask(readAddress(attacker), names, 2_000)
+  isSilent(answers.get('abuseipdb'), 'service_unreachable', /has not answered within 2s/)
   isSilent(answers.get('virustotal'), 'invalid_input')
   isSilent(answers.get('greynoise'), 'service_unreachable', /ECONNREFUSED/)
 })
