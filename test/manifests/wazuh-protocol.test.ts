@@ -15,6 +15,13 @@ const skip = existsSync(shared) ? false : 'the shared samples are not beside thi
 const host = openHost('http://127.0.0.1:9', 'cordon_none')
 after(() => host.close())
 const program = 'active-response/bin/cordon-block'
+/** Without the word of who brings the orders meanwhile, which comes when it comes. */
+const logged = () =>
+  host
+    .log()
+    .trimEnd()
+    .split('\n')
+    .filter((line) => !line.includes(': unreached: '))
 
 test('an add is answered with the address as the key, and kept once execd says continue', async () => {
   const { code, said } = await host.add(orderLine('add', '203.0.113.7'))
@@ -26,7 +33,7 @@ test('an add is answered with the address as the key, and kept once execd says c
 })
 
 test('the log has the form and the words that Wazuh reads back', async () => {
-  const lines = host.log().trimEnd().split('\n').slice(0, 5)
+  const lines = logged().slice(0, 5)
   const form = /^\d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d active-response\/bin\/cordon-block: (.+)$/
   const said = lines.map((line) => form.exec(line)?.[1])
   assert.equal(said[0], 'Starting')
@@ -111,7 +118,7 @@ describe('bad input gets its word in the log, no handshake and another exit stat
       const ran = await host.add(line)
       assert.deepEqual([ran.code, ran.said], [1, ''])
       assert.equal(host.waiting().length, before)
-      const lines = host.log().trimEnd().split('\n')
+      const lines = logged()
       assert.match(lines.at(-1) ?? '', /: Aborted$/)
       const said = lines.at(-2)?.slice(0, 300) ?? ''
       assert.ok(said.includes(word), said)
