@@ -5,7 +5,7 @@ import { Audience, NodeName } from '#contract/audience.ts'
 import { Heartbeat } from '#contract/receipt.ts'
 import { printTime } from '#contract/time.ts'
 import { explainReason } from '../decide/explain.ts'
-import { printMeasure, printNarrowing } from '../decide/measure.ts'
+import { type Measure, printMeasure, printNarrowing } from '../decide/measure.ts'
 import { audienceNodes } from '../flow/audience-nodes.ts'
 import { measures } from '../flow/manual-measure.ts'
 import { nodeState, nodeStates } from '../flow/node-state.ts'
@@ -162,8 +162,15 @@ export function showDecision(
 /** Of an alert that led to nothing there is nothing to say. */
 function whatOf({ target, direction, measure, scope }: Decision): string | null {
   if (target === null || direction === null) return null
-  const only = printNarrowing(scope)
+  const only = [wayOf(measure, direction), printNarrowing(scope)].filter(Boolean).join(' ')
   return `${printMeasure(measure, target)}${only && `, only ${only}`}`
+}
+
+/** What narrows it beside what is usual: `in` for what is stopped, `both` for what is allowed. */
+function wayOf({ action }: Measure, direction: Direction): string {
+  if (direction === 'forward') return 'forwarded'
+  if (direction === 'out') return 'outgoing'
+  return action === 'allow' && direction === 'in' ? 'incoming' : ''
 }
 
 function count(decision: Decision, receipts: readonly NodeReceipt[], nodes: readonly Node[]) {

@@ -83,10 +83,13 @@ async function inState(client: Client, state: string): Promise<DecisionAnswer[]>
   }
 }
 
+/** Of a line that is to fit on a screen; all of it is in "decision show". */
+const longestNote = 40
+
 function printBlocked(decisions: readonly DecisionAnswer[], io: Io): string {
   if (decisions.length === 0) return 'nothing is blocked\n'
   const rows = decisions.map((decision) => {
-    const { target, not_after, nodes, hits, rule, actor, id } = decision
+    const { target, not_after, nodes, hits, rule, actor, note, id } = decision
     return [
       target ?? '-',
       verdictOf(decision),
@@ -96,10 +99,14 @@ function printBlocked(decisions: readonly DecisionAnswer[], io: Io): string {
       hits ? String(hits.packets) : '-',
       hits ? printAgo(hits.last, io.now()) : '-',
       rule ?? `by ${actor ?? 'hand'}`,
+      printable(note ?? '', longestNote) || '-',
       id,
     ]
   })
-  const heads = ['ADDRESS', 'DOES', 'ONLY', 'ENDS', 'NODES', 'HITS', 'LAST HIT', 'RULE', 'DECISION']
+  const heads = [
+    ...['ADDRESS', 'DOES', 'ONLY', 'ENDS', 'NODES', 'HITS', 'LAST HIT'],
+    ...['RULE', 'NOTE', 'DECISION'],
+  ]
   return printColumns(io, heads, rows)
 }
 

@@ -65,13 +65,14 @@ function approve(asked: Asked, io: Io, more: object): Promise<number> {
   })
 }
 
-/** An audience that is named and has no node is most likely a typing error. */
+/** An audience that is named and has no node is most likely a typing error; what a node refuses is not in force there. */
 export async function reached(
   client: Client,
   { id, nodes }: DecisionAnswer,
   audience: readonly string[],
   io: Io,
 ): Promise<number> {
+  if (nodes.refused + nodes.failed > 0) return tellRefusals(client, id, io)
   if (nodes.of > 0 || audience.length === 0 || audience.includes('all')) return 0
   const Nodes = z.looseObject({ nodes: z.array(NodeAnswer) })
   const enrolled = await client.get('/v1/nodes', Nodes)
@@ -84,6 +85,19 @@ export async function reached(
     : ''
   io.err(`note: there is no node in ${printable(audience.join(', '))}\n`)
   io.err(`hint: ${hint || 'cordon node list shows the nodes and their groups'}\n`)
+  return 3
+}
+
+/** Nodes whose reasons are printed; there may be a thousand of one mind. */
+const mostRefusals = 5
+
+async function tellRefusals(client: Client, id: string, io: Io): Promise<number> {
+  const { receipts } = await client.get(`/v1/decisions/${encodeURIComponent(id)}`, Whole)
+  const no = receipts.filter(({ status }) => status === 'refused' || status === 'failed')
+  for (const { node, status, detail, code } of no.slice(0, mostRefusals))
+    io.err(`note: ${node} ${status} it: ${printable(detail ?? code ?? 'no reason was given')}\n`)
+  const more = no.length - mostRefusals
+  if (more > 0) io.err(`note: and so did ${more} more; "cordon decision show ${id}" has them all\n`)
   return 3
 }
 
@@ -173,6 +187,7 @@ export function verdictOf({ outcome, action }: DecisionAnswer): string {
 
 /** What narrows it; `-` for nothing. */
 export function onlyOf({
+  action,
   direction,
   interface: name,
   protocol,
@@ -181,13 +196,20 @@ export function onlyOf({
   response,
 }: DecisionAnswer) {
   const parts = [
-    direction === 'forward' && 'forwarded',
+    wayOf(action, direction),
     [protocol, ports?.join(',')].filter(Boolean).join(' '),
     name && `at ${name}`,
     rate && `${rate.packets}/${rate.per}`,
     response === 'reject' && 'reject',
   ].filter(Boolean)
   return parts.length === 0 ? '-' : parts.join(' ')
+}
+
+/** Blocks and limits are of what comes in unless it is said, and what is allowed passes both ways. */
+function wayOf(action: string, direction: string | null): string | false {
+  if (direction === 'forward') return 'forwarded'
+  if (direction === 'out') return 'outgoing'
+  return action === 'allow' && direction === 'in' && 'incoming'
 }
 
 function hitsOf({ hits }: DecisionAnswer, now: number): string {

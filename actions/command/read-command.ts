@@ -45,6 +45,8 @@ export function readAsked(command: Command, rest: readonly string[]): Asked {
     const option = known.find(({ name }) => name === token.name && token.rawName.startsWith('--'))
     if (!option) throw unknownOption(command, token.rawName, known)
     const value = readValue(command, option, token.value, token.inlineValue === true)
+    if (given.has(option.name) && !takesSeveral(option))
+      throw wrong(command, `--${option.name} is given twice`)
     given.set(option.name, [...(given.get(option.name) ?? []), value])
     if (option.name === 'color')
       ours.add(token.index).add(token.index + (token.inlineValue ? 0 : 1))
@@ -57,6 +59,11 @@ export function readAsked(command: Command, rest: readonly string[]): Asked {
 
 function shapeOf(option: Option) {
   return { type: option.value === undefined ? ('boolean' as const) : ('string' as const) }
+}
+
+/** Of two answers one would be dropped in silence. What is asked of a switch twice, or of every command, is no doubt. */
+function takesSeveral({ many, value, name }: Option): boolean {
+  return many === true || value === undefined || commonOptions.some((one) => one.name === name)
 }
 
 function readValue(

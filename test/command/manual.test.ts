@@ -93,7 +93,7 @@ describe('an allow', () => {
 
 test('the list of what is blocked says what each does, to what only, and what it still stops', async () => {
   const { out } = await open.type('blocked list')
-  assert.match(out, /^ADDRESS +DOES +ONLY +ENDS +NODES +HITS +LAST HIT +RULE +DECISION\n/)
+  assert.match(out, /^ADDRESS +DOES +ONLY +ENDS +NODES +HITS +LAST HIT +RULE +NOTE +DECISION\n/)
   assert.match(out, /^203\.0\.113\.1 +block +tcp 22,8000-8100 at eth0 reject +in /m)
   assert.match(out, /^203\.0\.113\.3 +limit +20\/second +in /m)
   assert.match(out, /^203\.0\.113\.5 +allow +- +in /m)

@@ -67,7 +67,7 @@ describe('a block by hand', () => {
     const { out } = await open.type('blocked list')
     assert.match(
       out,
-      /^ADDRESS +DOES +ONLY +ENDS +NODES +HITS +LAST HIT +RULE +DECISION\n203\.0\.113\.1 +block +- /,
+      /^ADDRESS +DOES +ONLY +ENDS +NODES +HITS +LAST HIT +RULE +NOTE +DECISION\n203\.0\.113\.1 +block +- /,
     )
   })
 

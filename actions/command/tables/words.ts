@@ -25,7 +25,8 @@ export const direction: Option = {
   name: 'direction',
   value: 'WAY',
   choices: ['in', 'out', 'both', 'forward'],
-  description: 'in, out, both, or forward: only what passes through the node for others',
+  description:
+    'in (when not set; both for allow), out, both, or forward: only what passes through the node',
 }
 
 /** What part of the traffic is meant. */
