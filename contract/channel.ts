@@ -29,7 +29,7 @@ export const channelShape = {
       'key.*',
       'epoch.*',
       'notice.dead',
-      'result.refused',
+      'result.*',
     ])
     .meta({ description: 'what is told, by the names that the journal uses; `*` is any' }),
   min_urgency: Urgency.default('low').meta({

@@ -82,6 +82,7 @@ const failures: readonly string[] = [
   'connector.away',
   'notice.dead',
   'result.refused',
+  'result.lost',
 ]
 
 const Said = z

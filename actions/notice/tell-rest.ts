@@ -188,7 +188,16 @@ export function tellAdministration(told: Told): Words | undefined {
         lines: [
           `${numberIn(after, 'refused')} of ${numberIn(after, 'of')} in one batch; the others were taken.`,
           `Why: ${textIn(after, 'problem') ?? 'not known'}`,
-          'They are in the journal still, from which they can be exported.',
+          'But for judged alerts they are in the journal still, from which they can be exported.',
+          `See: ${command('connector list')}`,
+        ],
+      }
+    case 'result.lost':
+      return {
+        title: `${subject} was not told of all alerts`,
+        lines: [
+          `Why: ${textIn(after, 'problem') ?? 'not known'}`,
+          'What to do: keep alerts longer (retention), or get it back sooner. Decisions and what nodes said were told.',
           `See: ${command('connector list')}`,
         ],
       }

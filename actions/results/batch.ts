@@ -3,7 +3,13 @@ import { isDecisionId } from '#contract/action.ts'
 import type { Result, Sink } from '#contract/result.ts'
 import { type Decision, decisionsById } from '../store/decisions.ts'
 import type { JournalLine } from '../store/journal.ts'
-import { alertsFrom, type JudgedAlert, judgedAfter, newestJudged } from '../store/judged-alerts.ts'
+import {
+  alertsFrom,
+  goneBetween,
+  type JudgedAlert,
+  judgedAfter,
+  newestJudged,
+} from '../store/judged-alerts.ts'
 import { actionsAfter, linesAt } from '../store/notices.ts'
 import { type ReceiptWord, wordsAfter } from '../store/receipt-words.ts'
 import type { Reader } from '../store/store.ts'
@@ -17,8 +23,11 @@ import {
   wordResult,
 } from './result.ts'
 
-/** `place` is behind the results and what was passed over before them. */
-export type Batch = { results: readonly Result[]; place: Place }
+/**
+ * `place` is behind the results and what was passed over before them. `gone`: alerts before it that retention let go of
+ * before the sink could be told, at most (whose they were is gone with them).
+ */
+export type Batch = { results: readonly Result[]; place: Place; gone: number }
 
 /** Lines of the journal that are looked at at once: most may be of no interest. */
 const pageLines = 1_000
@@ -40,7 +49,10 @@ export async function nextBatch(parts: BatchParts, place: Place): Promise<Batch>
     await alertStream(parts, place),
   ]
   const { items, place: behind } = merge(streams, place, parts.sink.most)
-  return { results: await compose(parts, items), place: behind }
+  const gone = parts.sink.wants(alertAction)
+    ? await goneBetween(parts.db, place.alert, behind.alert)
+    : 0
+  return { results: await compose(parts, items), place: behind, gone }
 }
 
 async function journalStream({ db, sink }: BatchParts, { seq }: Place): Promise<Stream> {

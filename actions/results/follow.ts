@@ -1,6 +1,6 @@
 /** One sink: given what happened, in order, until it has taken it, however long that takes; its place moves only then. */
 import type { Logger } from 'pino'
-import { toProblem } from '#contract/problem.ts'
+import { Problem, toProblem } from '#contract/problem.ts'
 import type { Refusal, Result, Sink } from '#contract/result.ts'
 import { printTime } from '#contract/time.ts'
 import { ail, heal, longestAskedMs, type SourceHealth } from '../flow/pull.ts'
@@ -55,10 +55,11 @@ export async function followResults(
     try {
       const batch = await nextBatch({ ...parts, ...following, db: store.read }, at.place)
       await step(parts, following, batch, stop)
-      const { place, results } = batch
-      const keep = results.length === 0 && place.seq - at.kept.seq >= keepEvery
+      const { place, results, gone } = batch
+      const kept = results.length > 0 || gone > 0
+      const keep = !kept && passed(at.kept, place) >= keepEvery
       if (keep) await store.note((tx) => putPlace(tx, sink.key, place, now()))
-      at = { place, kept: keep || results.length > 0 ? place : at.kept }
+      at = { place, kept: keep || kept ? place : at.kept }
       if (results.length > 0) pauseMs = firstPauseMs
       following.moved(place)
       const end = await endOf(store.read)
@@ -74,6 +75,10 @@ export async function followResults(
       await pause(Math.max(pauseMs, asked), stop)
       pauseMs = Math.min(pauseMs * 2, longestPauseMs)
     }
+}
+
+function passed(from: Place, to: Place): number {
+  return Math.max(to.seq - from.seq, to.alert - from.alert)
 }
 
 /** Lines of the journal, whether or not the sink will want them. */
@@ -99,13 +104,17 @@ function isBehind(sink: Sink, place: Place, end: Place): boolean {
 async function step(
   { store, now, log, pause }: FollowParts,
   { sink, health }: Following,
-  { results, place }: Batch,
+  { results, place, gone }: Batch,
   stop: AbortSignal,
 ): Promise<void> {
-  if (results.length === 0) return
-  const give = async (signal: AbortSignal) => sink.take(results, signal)
+  if (results.length === 0 && gone === 0) return
+  const give = async (signal: AbortSignal) =>
+    results.length === 0 ? [] : sink.take(results, signal)
   const refused = await tryFor(longestTryMs, give, pause, stop)
-  const lines = refusalLines(sink.key, results, refused, now())
+  const lines = [
+    ...refusalLines(sink.key, results, refused, now()),
+    ...lossLines(sink.key, gone, now()),
+  ]
   await store.write(async (tx) => {
     await appendJournal(tx, lines)
     await putPlace(tx, sink.key, place, now())
@@ -114,10 +123,25 @@ async function step(
     log.warn({ sink: sink.key, result: id, err: problem }, 'a result can never be taken')
   Object.assign(health, { state: 'following', last: printTime(now()) })
   health.records += results.length
-  health.refused += refused.length
-  const [first] = refused
-  if (first) ail(health, 'following', first.problem)
+  health.refused += refused.length + gone
+  const problem = refused[0]?.problem ?? (gone > 0 ? lost(gone) : undefined)
+  if (problem) ail(health, 'following', problem)
   else heal(health)
+}
+
+/** The journal waits for whoever reads it; alerts are kept as long as the settings say, and no longer. */
+function lossLines(sink: string, gone: number, at: number): JournalEntry[] {
+  if (gone === 0) return []
+  const after = { lost: gone, problem: lost(gone).message }
+  return [{ at, actor: 'service', action: 'result.lost', subject: sink, after }]
+}
+
+function lost(gone: number): Problem {
+  const whose = gone === 1 ? 'an alert was' : `up to ${gone} alerts were`
+  return new Problem('too_old', `${whose} let go of before the sink could be told`, {
+    remedy:
+      'it was away for longer than alerts are kept: see retention.alerts in the settings file; decisions and what nodes said were told all the same',
+  })
 }
 
 /** One line a batch. What is said of a refusal and refused again is not said once more, which would never end. */

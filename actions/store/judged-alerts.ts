@@ -40,6 +40,18 @@ export async function newestJudged(db: Reader): Promise<number> {
   return row?.place ?? 0
 }
 
+/** How many between the two places were let go of: numbers that nobody has any more. */
+export async function goneBetween(db: Reader, after: number, upto: number): Promise<number> {
+  if (upto <= after) return 0
+  const { n } = await db
+    .selectFrom('alerts')
+    .select((row) => row.fn.countAll<number>().as('n'))
+    .where(place, '>', after)
+    .where(place, '<=', upto)
+    .executeTakeFirstOrThrow()
+  return upto - after - n
+}
+
 /** Oldest first. */
 export async function alertsFrom(
   db: Reader,

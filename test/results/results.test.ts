@@ -9,7 +9,7 @@ import { retain } from '../../actions/flow/retain.ts'
 import { placeName } from '../../actions/results/place.ts'
 import { keepsWords, type OpenSink, startResults } from '../../actions/results/sinks.ts'
 import { RetentionSettings } from '../../actions/retention-settings.ts'
-import { appendJournal } from '../../actions/store/journal.ts'
+import { appendJournal, readJournal } from '../../actions/store/journal.ts'
 import { type HeldTime, holdTime } from '../held-time.ts'
 import { openTestService, record, type TestService } from '../service.ts'
 
@@ -285,6 +285,45 @@ describe('a sink that is away', () => {
     await service.time.pass(minute)
     assert.deepEqual(siem.actions().slice(0, 2), ['test.a', 'test.b'])
   })
+})
+
+test('alerts that were let go of while a sink was away are counted, journalled and shown once', async (t) => {
+  const service = await open(t)
+  const siem = testSink(['alert.judged'])
+  siem.asked.answer = () => away
+  const { stop } = await service.follow(siem)
+  for (const n of [7, 8, 9]) {
+    const id = await block(service, `203.0.113.${n}`)
+    await service.ask('POST', `/v1/decisions/${id}/lift`, { body: { reason: 'it was us' } })
+  }
+  await service.time.pass(minute)
+  await stop()
+  service.clock.now += 500 * day
+  const { store, followed } = service.flow
+  await retain(store, RetentionSettings.parse({}), service.clock.now)
+  siem.asked.answer = () => []
+  followed.length = 0
+  await service.follow(siem)
+  await block(service, '203.0.113.10')
+  await service.time.pass(minute)
+  // The newest of all is never let go of.
+  assert.deepEqual(
+    siem.taken.map(({ document }) => document.source),
+    [{ ip: '203.0.113.9' }, { ip: '203.0.113.10' }],
+  )
+  const lost = async () =>
+    (await readJournal(store.read, { after: 0, limit: 100 })).filter(
+      ({ action }) => action === 'result.lost',
+    )
+  assert.deepEqual(
+    (await lost()).map(({ subject, after }) => [subject, JSON.parse(after ?? '').lost]),
+    [['test/sink', 2]],
+  )
+  const [health] = followed
+  assert.equal(health?.refused, 2)
+  await block(service, '203.0.113.11')
+  await service.time.pass(minute)
+  assert.equal((await lost()).length, 1)
 })
 
 test('an alert that comes after a long quiet time is told, whatever was let go of meanwhile', async (t) => {
