@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { Audience } from '#contract/audience.ts'
 import { Feed } from '#contract/feed.ts'
+import { factsOf, putFactOf } from './facts.ts'
 import type { Reader, Writer } from './store.ts'
 
 const Published = z.object({
@@ -13,25 +14,13 @@ const Published = z.object({
 export type Published = z.infer<typeof Published>
 export type PublishedFeed = Published['feeds'][number]
 
-const prefix = 'feeds '
+const kind = 'feeds'
 
 /** Also of audiences that enforce none any more: their nodes must still hear that. */
 export async function readFeeds(db: Reader): Promise<Published[]> {
-  const rows = await db
-    .selectFrom('facts')
-    .select('value')
-    .where('name', '>=', prefix)
-    .where('name', '<', 'feeds!')
-    .orderBy('name')
-    .execute()
-  return rows.map(({ value }) => Published.parse(JSON.parse(value)))
+  return (await factsOf(db, kind)).map((value) => Published.parse(JSON.parse(value)))
 }
 
-export async function putFeeds(tx: Writer, published: Published): Promise<void> {
-  const value = JSON.stringify(published)
-  await tx
-    .insertInto('facts')
-    .values({ name: `${prefix}${published.audience}`, value })
-    .onConflict((conflict) => conflict.column('name').doUpdateSet({ value }))
-    .execute()
+export function putFeeds(tx: Writer, published: Published): Promise<void> {
+  return putFactOf(tx, kind, published.audience, JSON.stringify(published))
 }

@@ -1,6 +1,7 @@
 /** What has come of age and may go, page by page, and the way to let it go. Nothing that stands is touched. */
 import { sql } from 'kysely'
 import { decisionIdFrom } from './decisions.ts'
+import { putFact, readFact } from './facts.ts'
 import type { Reader, Writer } from './store.ts'
 
 /** Rows that one step looks at, and changes, at most: about 6 ms, for which an alert that comes meanwhile waits. */
@@ -204,22 +205,13 @@ export async function countIntelligence(db: Reader, before: number): Promise<num
 
 /** Up to where all has been let go that may be, so that the next round does not look at it again. */
 export async function readPlace(db: Reader | Writer, name: string): Promise<Place> {
-  const row = await db
-    .selectFrom('facts')
-    .select('value')
-    .where('name', '=', `retention.${name}`)
-    .executeTakeFirst()
-  const [, at, id] = /^(-?\d+) (.*)$/s.exec(row?.value ?? '') ?? []
+  const value = await readFact(db, `retention.${name}`)
+  const [, at, id] = /^(-?\d+) (.*)$/s.exec(value ?? '') ?? []
   return at === undefined || id === undefined ? beginning : { at: Number(at), id }
 }
 
 export async function putPlace(tx: Writer, name: string, place: Place): Promise<void> {
-  const row = { name: `retention.${name}`, value: `${place.at} ${place.id}` }
-  await tx
-    .insertInto('facts')
-    .values(row)
-    .onConflict((conflict) => conflict.column('name').doUpdateSet(row))
-    .execute()
+  await putFact(tx, `retention.${name}`, `${place.at} ${place.id}`)
 }
 
 /** Bytes of the database, and those within it that are free to be used again: the file does not shrink by itself. */
