@@ -4,7 +4,7 @@
  * makes that safe. A list that its source has not confirmed for three intervals ends by itself.
  */
 import type { Address } from '#contract/address.ts'
-import { envelopeLifeSeconds, tokenType } from '#contract/envelope.ts'
+import { tokenType } from '#contract/envelope.ts'
 import type { Feed, FeedsClaims } from '#contract/feed.ts'
 import { Problem } from '#contract/problem.ts'
 import { type Published, type PublishedFeed, putFeeds, readFeeds } from '../store/feeds.ts'
@@ -12,8 +12,9 @@ import { appendJournal, type JournalEntry } from '../store/journal.ts'
 import type { Store } from '../store/store.ts'
 import { type FeedContent, makeContent } from './feed-content.ts'
 import { eventFrame, type Hub } from './hub.ts'
+import { openTurns } from './in-turn.ts'
 import type { SigningKeys } from './keys.ts'
-import { sign } from './sign.ts'
+import { openSigner } from './statement.ts'
 
 /** A list that nodes are to enforce. */
 export type EnforcedList = {
@@ -56,19 +57,19 @@ export type FeedsParts = {
 const intervalsUntilEnd = 3
 /** A later end is told when it is later by a good part of an interval: each time nodes load the list anew. */
 const worthTelling = 0.5
-/** A statement is signed anew after this time, so that whoever gets it has long to accept it. */
-const signedForMs = 3_600_000
 
 export function openFeeds(parts: FeedsParts): Feeds {
   const { store, hub, now } = parts
   const contents = new Map<string, FeedContent>()
-  const signer = openSigner(parts.keys)
+  const signer = openSigner<FeedsClaims, Published>(parts.keys, tokenType.feeds, ({ feeds }) => ({
+    feeds: feeds.map(({ published: _, ...feed }): Feed => feed),
+  }))
   let known: Promise<Map<string, Published>> | undefined
   const current = () => {
     known ??= readFeeds(store.read).then((all) => new Map(all.map((one) => [one.audience, one])))
     return known
   }
-  let working = Promise.resolve()
+  const inTurn = openTurns()
 
   const contentOf = async (list: EnforcedList): Promise<FeedContent | undefined> => {
     const made = contents.get(list.name)
@@ -106,12 +107,7 @@ export function openFeeds(parts: FeedsParts): Feeds {
   }
 
   return {
-    look: () => {
-      // One after the other; that one fails is told to who asked for it, and holds up none after it.
-      const done = working.then(work)
-      working = done.catch(() => {})
-      return done
-    },
+    look: () => inTurn(work),
     statements: async (audiences) => {
       const told = await current()
       return audiences.flatMap((audience) => {
@@ -201,23 +197,4 @@ function journalLines(
     if (was) lines.push(entry('feed.withdraw', was, { entries: was.entries, why }))
   }
   return lines
-}
-
-/** Signs a version once, and again when the signature is old or the key is another one. */
-function openSigner(keys: SigningKeys): (published: Published, now: number) => string {
-  const signed = new Map<string, { jws: string; version: number; kid: string; at: number }>()
-  return (published, now) => {
-    const { audience, version } = published
-    const key = keys.current()
-    const made = signed.get(audience)
-    if (made?.version === version && made.kid === key.kid && now - made.at < signedForMs)
-      return made.jws
-    const iat = Math.floor(now / 1_000)
-    const exp = iat + envelopeLifeSeconds
-    const feeds = published.feeds.map(({ published: _, ...feed }): Feed => feed)
-    const claims: FeedsClaims = { iss: keys.issuer, aud: audience, iat, exp, version, feeds }
-    const jws = sign(key, tokenType.feeds, claims)
-    signed.set(audience, { jws, version, kid: key.kid, at: now })
-    return jws
-  }
 }

@@ -5,8 +5,7 @@
 import { readFile } from 'node:fs/promises'
 import { isDeepStrictEqual } from 'node:util'
 import type { Address } from '#contract/address.ts'
-import { audiencesOf } from '#contract/audience.ts'
-import { envelopeLifeSeconds, tokenType } from '#contract/envelope.ts'
+import { tokenType } from '#contract/envelope.ts'
 import {
   confirmSeconds,
   type Posture,
@@ -27,9 +26,11 @@ import {
   type StoredPosture,
 } from '../store/postures.ts'
 import type { Store } from '../store/store.ts'
+import { audienceNodes } from './audience-nodes.ts'
 import { eventFrame, type Hub } from './hub.ts'
+import { openTurns } from './in-turn.ts'
 import type { SigningKeys } from './keys.ts'
-import { sign } from './sign.ts'
+import { openSigner } from './statement.ts'
 
 export type Postures = {
   /** Throws `posture_invalid`, `setting_invalid`. Without a text that of the file which the settings name. */
@@ -76,41 +77,33 @@ export type PosturesParts = {
   file: string | undefined
 }
 
-/** A statement is signed anew after this time, so that whoever gets it has long to accept it. */
-const signedForMs = 3_600_000
-
 export function openPostures(parts: PosturesParts): Postures {
   const { store, hub, now } = parts
-  const signer = openSigner(parts.keys)
+  const signer = openSigner<PostureClaims, StoredPosture>(
+    parts.keys,
+    tokenType.posture,
+    ({ confirm, posture }) => ({ confirm, posture }),
+  )
   const heard = new Map<string, PostureReceipt>()
   const stored = () => readPostures(store.read)
-  const livingNodes = async () =>
-    (await listNodes(store.read)).filter(({ revoked }) => revoked === null)
-  let working = Promise.resolve<unknown>(undefined)
-  // One after the other: a version is worked out from the one before it.
-  const inTurn = <Result>(work: () => Promise<Result>): Promise<Result> => {
-    const done = working.then(work)
-    working = done.catch(() => {})
-    return done
-  }
+  // A version is worked out from the one before it.
+  const inTurn = openTurns()
 
   const propose = async (text: string | undefined, admins: readonly Address[]) => {
     const known = new Map<string, Posture>()
     for (const { audience, posture } of await stored()) if (posture) known.set(audience, posture)
     const file = text ?? (await readOwnFile(parts.file))
     const proposed = await proposePostures(file, parts.countries, known, admins)
-    return { ...proposed, proposals: warnOfNobody(proposed.proposals, await livingNodes()) }
+    return { ...proposed, proposals: warnOfNobody(proposed.proposals, await listNodes(store.read)) }
   }
   const standings = async () => {
-    const nodes = await livingNodes()
+    const nodes = await listNodes(store.read)
     return (await stored()).map((one) => ({
       ...one,
-      nodes: nodes
-        .filter(({ name, groups }) => audiencesOf(name, groups).includes(one.audience))
-        .map(({ name, heartbeat }) => {
-          const said = heartbeat?.postures?.find(({ audience }) => audience === one.audience)
-          return standingOf(name, one.version, [said, heard.get(`${name} ${one.audience}`)])
-        }),
+      nodes: audienceNodes([one.audience], nodes).map(({ name, heartbeat }) => {
+        const said = heartbeat?.postures?.find(({ audience }) => audience === one.audience)
+        return standingOf(name, one.version, [said, heard.get(`${name} ${one.audience}`)])
+      }),
     }))
   }
   const publish = async (
@@ -213,13 +206,9 @@ export function openPostures(parts: PosturesParts): Postures {
 }
 
 /** A name that no node has may be a typing error, or the group of nodes to come. */
-function warnOfNobody(
-  proposals: readonly Proposal[],
-  nodes: readonly Pick<Node, 'name' | 'groups'>[],
-): Proposal[] {
-  const known = new Set(nodes.flatMap(({ name, groups }) => audiencesOf(name, groups)))
+function warnOfNobody(proposals: readonly Proposal[], nodes: readonly Node[]): Proposal[] {
   return proposals.map((one) =>
-    known.has(one.audience)
+    audienceNodes([one.audience], nodes).length > 0
       ? one
       : { ...one, warnings: [...one.warnings, `no node is in ${one.audience} now`] },
   )
@@ -272,25 +261,5 @@ async function readOwnFile(file: string | undefined): Promise<string> {
       remedy: 'check CORDON_POSTURE and that this user may read the file',
       cause: error,
     })
-  }
-}
-
-/** Signs a version once, and again when the signature is old or the key is another one. */
-function openSigner(keys: SigningKeys): (stored: StoredPosture, now: number) => string {
-  const signed = new Map<string, { jws: string; version: number; kid: string; at: number }>()
-  return ({ audience, version, confirm, posture }, now) => {
-    const key = keys.current()
-    const made = signed.get(audience)
-    if (made?.version === version && made.kid === key.kid && now - made.at < signedForMs)
-      return made.jws
-    const iat = Math.floor(now / 1_000)
-    const exp = iat + envelopeLifeSeconds
-    const claims: PostureClaims = {
-      ...{ iss: keys.issuer, aud: audience, iat, exp },
-      ...{ version, confirm, posture },
-    }
-    const jws = sign(key, tokenType.posture, claims)
-    signed.set(audience, { jws, version, kid: key.kid, at: now })
-    return jws
   }
 }

@@ -1,9 +1,9 @@
 /** What each list that is enforced as a whole has come to on the nodes, from what they said of it last. */
-import { audiencesOf } from '#contract/audience.ts'
 import type { FeedReceipt } from '#contract/receipt.ts'
 import type { Published, PublishedFeed } from '../store/feeds.ts'
 import { listNodes, type Node } from '../store/nodes.ts'
 import type { Reader } from '../store/store.ts'
+import { audienceNodes } from './audience-nodes.ts'
 
 export type ShownFeed = Omit<PublishedFeed, 'chunks'> & { audience: string; nodes: NodeFeed[] }
 type NodeFeed = {
@@ -17,9 +17,9 @@ type NodeFeed = {
 }
 
 export async function showFeeds(db: Reader, published: readonly Published[]): Promise<ShownFeed[]> {
-  const nodes = (await listNodes(db)).filter(({ revoked }) => revoked === null)
+  const nodes = await listNodes(db)
   return published.flatMap(({ audience, feeds }) => {
-    const own = nodes.filter(({ name, groups }) => audiencesOf(name, groups).includes(audience))
+    const own = audienceNodes([audience], nodes)
     return feeds.map(({ chunks: _, ...feed }) => ({
       ...feed,
       audience,
