@@ -51,7 +51,11 @@ INSIDE = [
 
 
 class Refused(Exception):
-    """What the analyst is told in place of a result."""
+    """What the analyst is told in place of a result, with the code of Cordon's answer if it is one."""
+
+    def __init__(self, text, code=None):
+        super().__init__(text)
+        self.code = code
 
 
 # ------------------------------------------------------------------ the job
@@ -142,21 +146,42 @@ def block(job):
 
     def one(target):
         outside(target)
-        known = cordon(config, "GET", "/v1/why?" + urllib.parse.urlencode({"address": target}))
-        holding = [decision for decision in known["decisions"] if holds(decision, target, audience)]
-        longest = max(holding, key=lambda decision: decision["not_after"], default=None)
+        known = asked_why(config, target)
+        longest = longest_of(known, target, audience)
         if longest and (not length or ends_later(longest["not_after"], length)):
-            told = f"{target} is blocked already, until {longest['not_after']} ({longest['id']})"
-            return {**shown(longest), "message": told}
+            result = already(longest, target)
+            return {**result, "message": result["message"] + but_allowed(known)}
         body = {"reason": reason_of(job), **({"for": length} if length else {})}
-        ours = [one["id"] for one in holding if is_ours(one, target, audience)]
+        ours = [one["id"] for one in known["decisions"] if is_ours(one, target, audience)]
         if ours and length:
-            return told_of(cordon(config, "POST", f"/v1/decisions/{ours[0]}/extend?wait_s=3", body))
-        if audience:
-            body["audience"] = audience
-        return told_of(cordon(config, "POST", "/v1/decisions?wait_s=3", {"target": target, **body}))
+            result = extended(ours[0], body)
+        else:
+            there = {"audience": audience} if audience else {}
+            order = {"target": target, **there, **body}
+            result = told_of(cordon(config, "POST", "/v1/decisions?wait_s=3", order))
+        return {**result, "message": result["message"] + but_allowed(known)}
+
+    def extended(decision, body):
+        try:
+            path = f"/v1/decisions/{decision}/extend?wait_s=3"
+            return told_of(cordon(config, "POST", path, body))
+        except Refused as refused:
+            # By Cordon's clock it lasts as long as is wished, though not by the one here.
+            same = cordon(config, "GET", f"/v1/decisions/{decision}")["decision"]
+            if refused.code != "conflict" or same["state"] not in ("issued", "applied"):
+                raise
+            return already(same, same["target"])
 
     return done(job, targets_of(job), one)
+
+
+def asked_why(config, target):
+    return cordon(config, "GET", "/v1/why?" + urllib.parse.urlencode({"address": target}))
+
+
+def longest_of(known, target, audience):
+    holding = [one for one in known["decisions"] if holds(one, target, audience)]
+    return max(holding, key=lambda decision: decision["not_after"], default=None)
 
 
 def lift(job):
@@ -213,7 +238,7 @@ def lookup(job):
         kind = job.get("dataType")
         raise Refused(f"unsupported type {kind}: an analyzer is given one address as text")
     target = address_in(data)
-    known = cordon(config, "GET", "/v1/why?" + urllib.parse.urlencode({"address": target}))
+    known = asked_why(config, target)
     query = urllib.parse.urlencode({"attacker": target, "limit": 100})
     alerts = cordon(config, "GET", "/v1/alerts?" + query)["alerts"]
     waiting = [decision for decision in known["recent"] if decision["state"] == "waiting"]
@@ -230,10 +255,14 @@ def lookup(job):
 def standing_of(known, waiting):
     if known["blocked"]:
         return "malicious", "Block", f"in force until {known['until']}"
+    if known["allowed"]:
+        return "info", "Block", f"let pass until {known['allowed']['until']}"
     if known["ordered"]:
         return "malicious", "Block", f"ordered until {known['until']}, on no node yet"
     if waiting:
         return "suspicious", "Block", f"waits for a person ({waiting[0]['id']})"
+    if known["partly"]:
+        return "suspicious", "Block", "of a part of its traffic"
     if known["decisions"]:
         return "suspicious", "Block", f"{len(known['decisions'])} within it"
     return "info", "Block", "ended" if known["recent"] else "none"
@@ -341,7 +370,10 @@ def severity_of(job):
 
 
 def holds(decision, target, audience):
-    """Whether it blocks all of the target wherever it is wished."""
+    """Whether it blocks all of the target wherever it is wished: not a limit, not one port."""
+    narrow = any(decision[name] for name in ("interface", "protocol", "ports"))
+    if decision["action"] != "block" or narrow or decision["direction"] not in ("in", "both"):
+        return False
     inner, outer = ipaddress.ip_network(target), ipaddress.ip_network(decision["target"])
     if inner.version != outer.version or not inner.subnet_of(outer):
         return False
@@ -368,6 +400,21 @@ def ends_later(until, length):
 
 
 # ------------------------------------------------------------------ what is answered
+
+
+def but_allowed(known):
+    """A block does nothing while the address is let pass: whoever clicked has to know."""
+    passes = known["allowed"]
+    if not passes:
+        return ""
+    only = passes["only"] and f", only {passes['only']}"
+    by = f"{passes['by']} ({passes['decision']})"
+    return f"; but it is let pass until {passes['until']} by {by}{only}"
+
+
+def already(decision, target):
+    told = f"{target} is blocked already, until {decision['not_after']} ({decision['id']})"
+    return {**shown(decision), "message": told}
 
 
 def told_of(answer):
@@ -433,7 +480,7 @@ def cordon(config, method, path, body=None):
         with opener_for(config).open(request, timeout=TIMEOUT_S) as answer:
             return json.loads(answer.read(LONGEST_ANSWER))
     except urllib.error.HTTPError as error:
-        raise Refused(refusal(error)) from None
+        raise refusal(error) from None
     except urllib.error.URLError as error:
         hint = "check url, and cacerts of Cortex"
         raise Refused(f"cannot reach Cordon at {where}: {error.reason}; {hint}") from None
@@ -445,9 +492,10 @@ def cordon(config, method, path, body=None):
 
 def refusal(error):
     try:
-        return problem_text(json.loads(error.read(LONGEST_ANSWER)))
+        problem = json.loads(error.read(LONGEST_ANSWER))
+        return Refused(problem_text(problem), problem.get("code"))
     except (ValueError, KeyError, TypeError, OSError):
-        return f"what answers at url is not Cordon (status {error.code}); check url"
+        return Refused(f"what answers at url is not Cordon (status {error.code}); check url")
 
 
 def problem_text(problem):

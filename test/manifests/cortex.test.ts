@@ -4,7 +4,7 @@ import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'no
 import { createServer } from 'node:http'
 import https from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { after, before, describe, test } from 'node:test'
+import { after, before, beforeEach, describe, test } from 'node:test'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { ManifestFile } from '../../actions/manifest/manifest-file.ts'
@@ -157,6 +157,9 @@ describe('run against a service', () => {
     at = await listen(service)
     token = await service.token(['read', 'review', 'ingest'])
   })
+  beforeEach(() => {
+    service.clock.now = Date.now()
+  })
   after(async () => {
     await at.close()
     await service.close()
@@ -239,12 +242,47 @@ describe('run against a service', () => {
     assert.equal((await decisionsOn(target)).length, 1)
   })
 
+  test('clicked again is no error where the clocks of Cortex and Cordon differ', async () => {
+    const target = '203.0.113.6'
+    service.clock.now -= 300_000
+    for (const said of [/ is blocked until /, / is blocked already, until /]) {
+      const { report } = await runInFolder(job(block, artifact(target)))
+      assert.match(report.full?.message ?? report.errorMessage ?? '', said)
+    }
+    assert.equal((await decisionsOn(target)).length, 1)
+  })
+
   test('a block of some nodes does not stand for one of all', async () => {
     const target = '203.0.113.3'
     await runInFolder(job(block, artifact(target), { config: { audience: ['group/web'] } }))
     await runInFolder(job(block, artifact(target), { config: { audience: ['group/db'] } }))
     const audiences = (await decisionsOn(target)).map(({ audience }) => audience)
     assert.deepEqual(audiences.flat().sort(), ['group/db', 'group/web'])
+  })
+
+  for (const [what, more] of Object.entries({
+    'a limit': { action: 'limit', rate: { packets: 20, per: 'second', burst: 40 } },
+    'a block of one port': { protocol: 'tcp', ports: ['22'] },
+    'a block of the way out': { direction: 'out' },
+  }))
+    test(`${what} does not stand for a block`, async () => {
+      const target = { 'a limit': '203.0.113.70', 'a block of one port': '203.0.113.71' }[what]
+      const body = { target: target ?? '203.0.113.72', for: '4h', reason: 'a colleague', ...more }
+      assert.equal((await service.ask('POST', '/v1/decisions', { body })).status, 201)
+      const { report } = await runInFolder(job(block, artifact(body.target)))
+      assert.match(report.full?.message ?? '', / is blocked until /)
+      assert.equal((await decisionsOn(body.target)).length, 2)
+    })
+
+  test('says of an address that is let pass that the block does nothing', async () => {
+    const target = '203.0.113.73'
+    const body = { target, action: 'allow', for: '4h', reason: 'our scanner' }
+    await service.ask('POST', '/v1/decisions', { body })
+    for (const said of [/is blocked until /, /is blocked already, until /]) {
+      const { report } = await runInFolder(job(block, artifact(target)))
+      assert.match(report.full?.message ?? '', said)
+      assert.match(report.full?.message ?? '', /; but it is let pass until 20.* by .*\(d-\w+\)$/)
+    }
   })
 
   test('blocks for as long as the custom field of the case says, else as the policy does', async () => {
@@ -412,6 +450,22 @@ describe('run against a service', () => {
       await runInFolder(job(block, artifact('203.0.113.62')))
       assert.deepEqual(await standing('203.0.113.62'), [
         ['malicious', 'Block', 'ordered until …, on no node yet'],
+      ])
+    })
+    test('what is let pass or limited is called neither blocked nor about to be', async () => {
+      const order = (target: string, more: object) =>
+        service.ask('POST', '/v1/decisions', {
+          body: { target, for: '4h', reason: 'test', ...more },
+        })
+      await order('203.0.113.63', { action: 'allow' })
+      await order('203.0.113.63', {})
+      await order('203.0.113.64', {
+        action: 'limit',
+        rate: { packets: 20, per: 'second', burst: 40 },
+      })
+      assert.deepEqual(await standing('203.0.113.63'), [['info', 'Block', 'let pass until …']])
+      assert.deepEqual(await standing('203.0.113.64'), [
+        ['suspicious', 'Block', 'of a part of its traffic'],
       ])
     })
     test('a responder’s object or a name is no address', async () => {

@@ -71,6 +71,28 @@ describe('the app in Shuffle', () => {
         const lifted = await perform('lift_address', { target: '192.0.2.30', reason: 'mistake' })
         assert.equal(lifted.message, '1 lifted, nothing else covers it')
       })
+      test('calls nothing blocked that passes, or of which a part does', async () => {
+        const { service } = open
+        const order = (target: string, more: object) => {
+          const body = { target, for: '4h', reason: 'ours', ...more }
+          return service.ask('POST', '/v1/decisions', { body })
+        }
+        const told = async (address: string) =>
+          (await perform('lookup_address', { address })).message
+        await order('192.0.2.35', { action: 'allow' })
+        assert.match(
+          await told('192.0.2.35'),
+          /^192\.0\.2\.35 is not blocked; allowed until 20\S+ by /,
+        )
+        await order('192.0.2.35', {})
+        assert.match(
+          await told('192.0.2.35'),
+          / is ordered to be blocked, until .*; allowed until /,
+        )
+        await order('192.0.2.36', { protocol: 'tcp', ports: ['22'] })
+        const part = '192.0.2.36 is blocked or limited for a part of its traffic'
+        assert.equal(await told('192.0.2.36'), part)
+      })
       test('says why a protected address is not blocked, and what to do', async () => {
         const refused = await perform('block_address', { target: '10.0.0.1', reason: 'seen twice' })
         assert.deepEqual([refused.success, refused.status], [false, 409])

@@ -127,7 +127,19 @@ def sentence(status, body):
 
 
 def explained(body):
-    if not body["ordered"]:
-        return body["address"] + " is not blocked"
-    said = "blocked" if body["blocked"] else "ordered to be blocked, and no kernel has confirmed it"
-    return "{} is {}, until {}".format(body["address"], said, body["until"])
+    passes = body.get("allowed")
+    said = "{} {}".format(body["address"], held(body, passes))
+    if not passes:
+        return said
+    only = passes["only"] and ", only " + passes["only"]
+    by = "{} ({})".format(passes["by"], passes["decision"])
+    return "{}; allowed until {} by {}{}".format(said, passes["until"], by, only)
+
+
+def held(body, passes):
+    if body["blocked"]:
+        return "is blocked, until {}".format(body["until"])
+    if body["ordered"]:
+        unheard = "" if passes else ", and no kernel has confirmed it"
+        return "is ordered to be blocked{}, until {}".format(unheard, body["until"])
+    return "is blocked or limited for a part of its traffic" if body.get("partly") else "is not blocked"
