@@ -44,6 +44,14 @@ export function readKernel(json: string): Kernel {
   return { blocks, rules, filled }
 }
 
+/** Which of these there are follows from what is blocked, and from what a start has not looked at yet. */
+const asksNetworks = /"@((in|out)_(nets|rare)|feeds)/
+
+/** The rules that are there whatever is blocked. */
+export function lasting(rules: readonly string[]): string[] {
+  return rules.filter((rule) => !asksNetworks.test(rule))
+}
+
 function targetOf(element: z.infer<typeof Element>, length: string | undefined): string {
   if (typeof element === 'string') return length === undefined ? element : `${element}/${length}`
   if ('elem' in element) return targetOf(element.elem.val, length)

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { ownNamespace } from '../namespace.ts'
+import { lasting } from './listing.ts'
 import { startLoad } from './load.ts'
 import { type Chance, seeded } from './seeded.ts'
 import { openStage, type Stage } from './stage.ts'
@@ -75,9 +76,6 @@ async function killSome(stage: Stage, chance: Chance): Promise<void> {
   }
 }
 
-/** Which of these there are follows from what is blocked, and from what a restart has not looked at yet. */
-const asksNetworks = /"@((in|out)_(nets|rare)|feeds)/
-
 async function quiet(
   stage: Stage,
   rules: readonly string[],
@@ -86,9 +84,8 @@ async function quiet(
   await stage.settled()
   for (const node of stage.nodes) {
     const found = await node.kernel()
-    const others = (all: readonly string[]) => all.filter((rule) => !asksNetworks.test(rule))
     const { name } = node
-    assert.deepEqual(others(found.rules), others(rules), `the rules of ${name} are not as new`)
+    assert.deepEqual(lasting(found.rules), lasting(rules), `the rules of ${name} are not as new`)
     assert.equal(new Set(found.rules).size, found.rules.length, `${name} has a rule twice`)
     for (const set of found.filled)
       assert.ok(

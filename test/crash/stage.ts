@@ -69,10 +69,10 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     alert: async (...records) => taken(await web.ask('POST', '/v1/alerts/webhook', records)),
     block: async (target, more) => {
       const order = { target, for: '10m', reason: 'test', ...more }
-      return decisionIn(await web.ask('POST', '/v1/decisions?wait_s=5', order))
+      return decisionIn(await web.ask('POST', '/v1/decisions?wait_s=10', order))
     },
     lift: async (decision) => {
-      const path = `/v1/decisions/${decision}/lift?wait_s=5`
+      const path = `/v1/decisions/${decision}/lift?wait_s=10`
       return decisionIn(await web.ask('POST', path, { reason: 'test' }))
     },
     stored: (read) => reading(service.database, read),

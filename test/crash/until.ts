@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 export async function until(
   what: string,
   wrong: () => Promise<string | undefined | false>,
-  withinMs = 20_000,
+  withinMs = 60_000,
 ): Promise<void> {
   const deadline = performance.now() + withinMs
   for (;;) {

@@ -11,7 +11,7 @@ export type Web = {
   close(): void
 }
 
-const answerMs = 10_000
+const answerMs = 60_000
 
 export function openWeb(base: string): Web {
   let agent = new Agent()
