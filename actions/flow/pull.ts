@@ -100,9 +100,12 @@ async function pull(
     try {
       const from = await readSourceCursor(parts.store.read, cursorName(running, source))
       const held = () => heldStatements(parts.store.read, running.connector.name)
+      let place = from
       for await (const page of source.follow(from, stop, held)) {
         await take(parts, running, source, page, health)
-        pauseMs = firstPauseMs
+        // Records that lead nowhere will come again: who breaks off after them each time is left alone for longer.
+        if (page.cursor !== place || page.records.length === 0) pauseMs = firstPauseMs
+        place = page.cursor
       }
     } catch (error) {
       const problem = toProblem(error)

@@ -36,7 +36,8 @@ export function openSplunk(settings: Settings, clock: Clock): RunSearch {
       })
       if (answer.status !== 200)
         throw refused(answer.status, await readStart(answer, mostRead), settings, clock.now())
-      for await (const line of linesOf(answer.body ?? [], silence.heard)) yield* rowIn(line)
+      for await (const line of linesOf(answer.body ?? [], silence.heard))
+        yield* rowIn(line, settings.every)
     } catch (error) {
       throw brokenOff(silence.signal.aborted ? silence.signal.reason : error)
     } finally {
@@ -55,16 +56,34 @@ function formOf({ spl, earliest, latest }: Run): string {
   }).toString()
 }
 
+/** By a warning only: an indexer that is down, or a job that ran into a limit. Rows would be missing, and never come. */
+const incomplete = /\bincomplete\b|auto-?finali[sz]ed/i
+
 /** Previews are sent by some versions also when they are not asked for. */
-function* rowIn(line: string): Generator<JsonObject, void> {
+function* rowIn(line: string, retryMs: number): Generator<JsonObject, void> {
   if (line.trim() === '') return
   const value = parse(line)
-  const fatal = messagesIn(value).find(({ type }) => /^(ERROR|FATAL)$/i.test(type))
+  const messages = messagesIn(value)
+  const fatal = messages.find(({ type }) => /^(ERROR|FATAL)$/i.test(type))
   if (fatal)
     throw new Problem('invalid_input', `splunk says of the search: ${printable(fatal.text, 200)}`, {
       remedy: 'run the search in Splunk over the same time, and see its job inspector',
     })
+  const partly = messages.find(({ text }) => incomplete.test(text))
+  if (partly) throw notAll(partly.text, retryMs)
   if (value.preview !== true && isObject(value.result)) yield value.result
+}
+
+function notAll(said: string, retryMs: number): Problem {
+  return new Problem(
+    'service_unreachable',
+    `splunk did not search everything: ${printable(said, 200)}`,
+    {
+      remedy:
+        'see its indexers and the job inspector, or set a shorter longest_window; it is run again over the same time by itself',
+      retryMs,
+    },
+  )
 }
 
 async function* linesOf(

@@ -54,11 +54,17 @@ async function* runOnce(
   const earliest = Math.max(0, place.at - settings.overlap)
   let records: object[] = []
   const rows = openSplunk(settings, clock)({ spl: search.spl, earliest, latest: until }, stop)
-  for await (const result of rows) {
-    records.push({ search_name: search.rule, earliest, result })
-    if (records.length < mostRecords) continue
-    yield { records, cursor: printPlace(place) }
-    records = []
+  try {
+    for await (const result of rows) {
+      records.push({ search_name: search.rule, earliest, result })
+      if (records.length < mostRecords) continue
+      yield { records, cursor: printPlace(place) }
+      records = []
+    }
+  } catch (error) {
+    // What did come is told now; it comes again with the rest.
+    if (records.length > 0 && !stop.aborted) yield { records, cursor: printPlace(place) }
+    throw error
   }
   place.at = until
   yield { records, cursor: printPlace(place) }

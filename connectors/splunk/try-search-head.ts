@@ -20,13 +20,15 @@ const longestAnswer = 1_000_000
 type Head = { settings: Settings; clock: Clock; signal: AbortSignal }
 
 export async function trySearchHead(head: Head): Promise<Finding[]> {
-  const { host, port, app, saved_searches, hec_index } = head.settings
+  const { host, port, app, saved_searches, search, hec_index } = head.settings
   const server = await tried(`search head ${host}, port ${port}`, () => lookAtServer(head))
   if ('problem' in server) return [server]
   const account = await tried('account', () => lookAtAccount(head))
   if ('problem' in account) return [server, account]
   const findings: Finding[] = [server, account]
   if (app !== undefined) findings.push(await tried(`app ${app}`, () => lookAtApp(head, app)))
+  if (saved_searches.length === 0 && search === undefined)
+    findings.push({ what: 'searches', problem: noSearch() })
   for (const name of saved_searches) {
     const what = `saved search ${printable(name, 100)}`
     findings.push(await tried(what, () => lookAtSearch(head, name)))
@@ -34,6 +36,13 @@ export async function trySearchHead(head: Head): Promise<Finding[]> {
   if (hec_index !== undefined)
     findings.push(await tried(`index ${hec_index}`, () => lookAtIndex(head, hec_index)))
   return findings
+}
+
+function noSearch(): Problem {
+  return new Problem('setting_invalid', 'splunk has a host, and no search to run there', {
+    remedy:
+      'set CORDON_SPLUNK_SAVED_SEARCHES or CORDON_SPLUNK_SEARCH; where Splunk posts its alerts itself, leave out the host',
+  })
 }
 
 /** Whoever it is that asks: an answer of any status is one. */

@@ -1,6 +1,9 @@
 /** From Elastic and Splunk to the decisions: over real connections, into a real store, with what fails in between. */
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
+import { z } from 'zod'
+import type { Connector, Source } from '#contract/connector.ts'
+import { Problem } from '#contract/problem.ts'
 import { followSources, type SourceHealth } from '../../actions/flow/pull.ts'
 import type { RunningConnector } from '../../actions/flow/receive.ts'
 import { connector as elastic } from '../../connectors/elastic/connector.ts'
@@ -149,3 +152,36 @@ async function follow(t: TestContext, running: RunningConnector) {
     },
   }
 }
+
+test('a source that breaks off after the same records each time is left alone for longer and longer', async (t) => {
+  const service = await openTestService()
+  t.after(() => service.close())
+  const { store, recorder, log, now } = service.flow
+  const pauses: number[] = []
+  const ending = Promise.withResolvers<void>()
+  const source: Source = {
+    key: 'test',
+    async *follow() {
+      yield { records: [{}], cursor: 'here' }
+      throw new Problem('service_unreachable', 'it breaks off')
+    },
+  }
+  const connector: Connector = {
+    name: 'test',
+    title: 'Test',
+    settings: z.unknown(),
+    read: () => [],
+  }
+  const running = { connector: { ...connector, sources: () => [source] }, settings: {} }
+  const pause = async (ms: number) => {
+    pauses.push(ms)
+    if (pauses.length === 4) ending.resolve()
+    await new Promise((done) => setImmediate(done))
+  }
+  const health: SourceHealth[] = []
+  const followed = followSources({ store, recorder, log, now, pause }, [running], health)
+  await ending.promise
+  await followed.stop()
+  // The first time the records led from nowhere to somewhere.
+  assert.deepEqual(pauses.slice(0, 4), [500, 1_000, 2_000, 4_000])
+})

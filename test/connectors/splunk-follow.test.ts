@@ -168,9 +168,9 @@ describe('a search is run again and again', () => {
   })
 
   describe('and when Splunk fails', () => {
-    const failing = async (more: object = {}) => {
+    const failing = async (more: object = {}, cursor?: string) => {
       world.events = [event(1, start - second), event(2, start - second)]
-      return following({ from: '2026-07-01T09:59:00Z', ...more })
+      return following({ from: '2026-07-01T09:59:00Z', ...more }, cursor)
     }
 
     for (const [status, type, code, remedy] of [
@@ -213,6 +213,36 @@ describe('a search is run again and again', () => {
         })
         await assert.rejects(look(), { code: 'invalid_input', message: /Search auto-canceled/ })
         const again = await failing()
+        assert.deepEqual(attackers(await again.look()), ['203.0.113.1', '203.0.113.2'])
+      })
+
+    for (const [type, text] of [
+      [
+        'WARN',
+        'Search results may be incomplete: the search process on the peer idx-2 ended early',
+      ],
+      ['INFO', 'Search auto-finalized after disk usage limit (100MB) reached.'],
+    ] as const)
+      test(`"${text.slice(0, 40)}…" moves nothing, though it is no error; the rows that came are taken`, async () => {
+        await failing()
+        world.faults.push((response, rows) => {
+          const message = { messages: [{ type, text }] }
+          response.end(`${rows[1]}\n${JSON.stringify(message)}\n`)
+        })
+        const settings = settingsOf({ port: (await server).port, from: '2026-07-01T09:59:00Z' })
+        const [search] = searchesOf(settings)
+        assert.ok(search)
+        const clock = { now: () => start, pause: async () => {} }
+        const source = followSearch(settings, search, clock)
+        const pages = source.follow(undefined, AbortSignal.timeout(20_000))[Symbol.asyncIterator]()
+        const partly: Page = (await pages.next()).value
+        assert.deepEqual(attackers([partly]), ['203.0.113.1'])
+        await assert.rejects(async () => pages.next(), {
+          code: 'service_unreachable',
+          message: new RegExp(text.slice(0, 20)),
+          retryMs: minute,
+        })
+        const again = await failing({}, partly.cursor)
         assert.deepEqual(attackers(await again.look()), ['203.0.113.1', '203.0.113.2'])
       })
 

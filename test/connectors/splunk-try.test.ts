@@ -33,6 +33,7 @@ async function settingsOf(more: object = {}): Promise<Settings> {
     port: (await head).port,
     security: 'none',
     token: 'token-1',
+    search: 'index=main',
     hec_url: (await collector).url,
     hec_token: hec.token,
     ...more,
@@ -112,6 +113,12 @@ describe('the search head', () => {
     assert.equal((await failure({ token: 'no-jwt', ...alone })).code, 'unauthenticated')
     const password = await failure({ token: undefined, user: 'u', password: 'p', ...alone })
     assert.match(password.remedy, /locked/)
+  })
+
+  test('that is named without any search is of no use, and it is said', async () => {
+    const told = await failure({ ...alone, search: undefined })
+    assert.deepEqual([told.what, told.code], ['searches', 'setting_invalid'])
+    assert.match(told.remedy, /CORDON_SPLUNK_SAVED_SEARCHES or CORDON_SPLUNK_SEARCH;/)
   })
 
   test('says when a good token ends', async () => {

@@ -130,6 +130,6 @@ async function untilIndexed(
 function notIndexed(): Problem {
   return new Problem('service_unreachable', 'the indexers of splunk have not confirmed in time', {
     remedy:
-      'the events are sent again by themselves, and may be there twice: see the queues of the indexers, or set a longer hec_acknowledge_within',
+      'the events are sent again by themselves, and may be there twice: see the queues of the indexers, set a longer hec_acknowledge_within, or let the balancer before several collectors keep a client at one of them',
   })
 }
