@@ -19,13 +19,18 @@ import { mountHealth } from './health.ts'
 import { mountJournal } from './journal.ts'
 import { mountKeys } from './keys.ts'
 import { mountLinks } from './links.ts'
-import { mountNodeSide } from './node-side.ts'
+import { mountNodeAlerts } from './node-alerts.ts'
+import { mountNodePosture } from './node-posture.ts'
+import { mountNodeReports } from './node-reports.ts'
+import { mountNodeState } from './node-state.ts'
+import { mountNodeStream } from './node-stream.ts'
 import { mountNodes } from './nodes.ts'
 import { mountNotices } from './notices.ts'
 import { type OpenApi, openApiDocument } from './openapi.ts'
 import { mountOrders } from './orders.ts'
 import { mountPolicy } from './policy.ts'
 import { mountPosture } from './posture.ts'
+import { mountPublicKeys } from './public-keys.ts'
 import { openRateLimit } from './rate-limit.ts'
 import { mountRetention } from './retention.ts'
 import { mountReview } from './review.ts'
@@ -96,9 +101,14 @@ export function makeApp(flow: Flow & { notices: Notices }): App {
   mountLinks(app, flow)
   mountAddresses(app, flow)
   mountNodes(app, flow)
-  mountNodeSide(app, flow)
+  mountNodeStream(app, flow)
+  mountNodeState(app, flow)
+  mountPublicKeys(app, flow)
+  mountNodeReports(app, flow)
+  mountNodeAlerts(app, flow)
   mountFeeds(app, flow)
   mountPosture(app, flow)
+  mountNodePosture(app, flow)
   mountTokens(app, flow)
   mountJournal(app, flow)
   mountExport(app, flow)

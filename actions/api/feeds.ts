@@ -6,7 +6,8 @@ import { ReceiptStatus } from '#contract/receipt.ts'
 import { printTime, TimeText } from '#contract/time.ts'
 import type { Flow } from '../flow/flow.ts'
 import { showFeeds } from '../flow/show-feeds.ts'
-import { nodeOf } from './node-side.ts'
+import { answerChunk, chunkAnswer, chunkDescription } from './chunk.ts'
+import { nodeOf } from './node-of.ts'
 import { type App, mount } from './route.ts'
 
 const NodeFeed = z.object({
@@ -84,25 +85,17 @@ export function mountFeeds(app: App, flow: Flow): void {
     method: 'get',
     path: '/v1/feeds/{feed}/{digest}',
     summary: 'Fetch a chunk of a list',
-    description: 'Under its digest it is always the same, so that any cache may keep and relay it.',
+    description: chunkDescription,
     tag: 'agents',
     access: 'node',
     params: z.object({ feed: FeedName.meta({ example: 'spamhaus_drop' }), digest: ChunkDigest }),
-    answer: {
-      status: 200,
-      schema: z.string(),
-      description: 'the chunk as it was digested: networks in order',
-      example: '["192.0.2.0/24"]',
-    },
+    answer: chunkAnswer,
     problems: ['not_found'],
     handle: async ({ params, caller }, context) => {
       const node = nodeOf(caller)
       const audiences = audiencesOf(node.name, node.groups)
       const text = await flow.feeds.chunk(audiences, params.feed, params.digest)
-      return context.body(text, 200, {
-        'content-type': 'application/json',
-        'cache-control': 'public, max-age=86400, immutable',
-      })
+      return answerChunk(context, text)
     },
   })
 }

@@ -1,14 +1,12 @@
-/** Standing rules of the nodes: compared, applied, removed and shown; and what nodes fetch and say of them. */
+/** Standing rules of the nodes: compared, applied, removed and shown. */
 import { z } from '@hono/zod-openapi'
 import { type Address, AddressText, maybeAddress, readAddress } from '#contract/address.ts'
-import { Audience, audiencesOf, NodeName } from '#contract/audience.ts'
-import { ChunkDigest } from '#contract/feed.ts'
-import { confirmSeconds, PostureReceipt, PostureStatus } from '#contract/posture.ts'
+import { Audience, NodeName } from '#contract/audience.ts'
+import { confirmSeconds, PostureStatus } from '#contract/posture.ts'
 import { printTime, TimeText } from '#contract/time.ts'
 import type { Flow } from '../flow/flow.ts'
 import type { PostureStanding } from '../flow/postures.ts'
 import { describePosture } from '../posture/describe.ts'
-import { nodeOf } from './node-side.ts'
 import { type App, mount, type RouteContext } from './route.ts'
 
 const given = {
@@ -203,60 +201,6 @@ export function mountPosture(app: App, flow: Flow): void {
     handle: async ({ body, caller }) => {
       const version = await flow.postures.remove(body.audience, caller.actor)
       return { message: `${body.audience} has no standing rules from now on`, version }
-    },
-  })
-
-  mount(app, {
-    method: 'get',
-    path: '/v1/posture/chunks/{digest}',
-    summary: 'Fetch networks of a country',
-    description: 'Under its digest it is always the same, so that any cache may keep and relay it.',
-    tag: 'agents',
-    access: 'node',
-    params: z.object({ digest: ChunkDigest }),
-    answer: {
-      status: 200,
-      schema: z.string(),
-      description: 'the chunk as it was digested: networks in order',
-      example: '["192.0.2.0/24"]',
-    },
-    problems: ['not_found'],
-    handle: async ({ params, caller }, context) => {
-      const { name, groups } = nodeOf(caller)
-      const text = await flow.postures.chunk(audiencesOf(name, groups), params.digest)
-      return context.body(text, 200, {
-        'content-type': 'application/json',
-        'cache-control': 'public, max-age=86400, immutable',
-      })
-    },
-  })
-
-  mount(app, {
-    method: 'post',
-    path: '/v1/posture/receipt',
-    summary: 'Confirm standing rules',
-    description: 'That it is answered is what a node needs to keep a version that it tries.',
-    tag: 'agents',
-    access: 'node',
-    body: PostureReceipt,
-    bodyExample: {
-      audience: 'group/web',
-      version: 1_772_326_923_456,
-      status: 'trying',
-      at: 1_772_326_924_001,
-      in_force: 1_772_326_923_456,
-    },
-    answer: {
-      status: 200,
-      schema: z.object({ success: z.literal(true), time: z.int() }),
-      description: "the service's clock, epoch milliseconds",
-      example: { success: true, time: 1_772_326_924_010 },
-    },
-    handle: async ({ body, caller }) => {
-      const { name, groups } = nodeOf(caller)
-      // What is said of others is answered, since that is what it is for, and not kept.
-      if (audiencesOf(name, groups).includes(body.audience)) flow.postures.hear(name, body)
-      return { time: flow.now() }
     },
   })
 }
