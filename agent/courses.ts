@@ -2,6 +2,7 @@
 import { type Problem, toProblem } from '#contract/problem.ts'
 import type { Load } from './accept.ts'
 import type { Hello, ResyncReason } from './follow.ts'
+import type { Outcome } from './heal.ts'
 import type { Parts } from './parts.ts'
 
 export type Courses = ReturnType<typeof coursesOf>
@@ -166,14 +167,14 @@ export function coursesOf(parts: () => Parts, say: (line: string) => void) {
       healed('the table was gone, found by a change')
       parts().feeds.heal()
     },
-    async heal(): Promise<'gone' | 'there' | 'refused'> {
+    async heal(): Promise<Outcome> {
       const { firewall, enforcer, feeds } = parts()
       look()
       // A dry run has nothing that somebody could have changed, and would print it all again.
       if (!firewall.enforcing) return 'there'
       await enforcer.replace()
       feeds.heal()
-      if (enforcer.problem) return 'refused'
+      if (enforcer.problem) return enforcer.refusesScoped ? 'partly' : 'refused'
       return enforcer.gone ? 'gone' : 'there'
     },
     healed,

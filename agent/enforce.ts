@@ -30,6 +30,8 @@ export type EnforceOn = Omit<AcceptOn & SettleOn, 'differences' | 'expresses'> &
 /** Claims of a whole state that one round takes, so that live actions are never stuck behind them. */
 const loadStep = 1_000
 const longestTimer = 3_600_000
+/** What the kernel refused beyond plain blocks is tried again by itself, and nothing else with it. */
+const againMs = { first: 2_000, longest: 60_000 }
 
 export class Enforcer {
   readonly #on: EnforceOn
@@ -41,6 +43,9 @@ export class Enforcer {
   #everything = false
   #protect = false
   #changed = false
+  #scopedAgain = false
+  #againMs = againMs.first
+  #again: NodeJS.Timeout | undefined
   #working: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
   #stopped = false
@@ -55,6 +60,11 @@ export class Enforcer {
   /** Why the kernel does not hold what is wished, if it does not. */
   get problem(): Problem | undefined {
     return this.#settler.problem
+  }
+
+  /** Plain blocks are in force, and only what is more than that is not; it is tried again without being asked. */
+  get refusesScoped(): boolean {
+    return this.#settler.refusesScoped
   }
 
   /** There was no table when everything was brought last. */
@@ -136,6 +146,7 @@ export class Enforcer {
   async stop(): Promise<void> {
     this.#stopped = true
     clearTimeout(this.#timer)
+    clearTimeout(this.#again)
     await this.settled()
   }
 
@@ -155,7 +166,8 @@ export class Enforcer {
       this.#loading !== undefined ||
       this.#everything ||
       this.#protect ||
-      this.#changed
+      this.#changed ||
+      this.#scopedAgain
     )
   }
 
@@ -166,9 +178,28 @@ export class Enforcer {
     for (const jws of waiting) await this.#takeEnvelope(jws)
     this.#takeLoad()
     this.#on.record.write()
-    const [everything, protect] = [this.#everything, this.#protect]
-    this.#everything = this.#protect = this.#changed = false
-    await this.#settler.settle(everything, protect)
+    const asked = {
+      everything: this.#everything,
+      protect: this.#protect,
+      scopedAgain: this.#scopedAgain,
+    }
+    this.#everything = this.#protect = this.#changed = this.#scopedAgain = false
+    await this.#settler.settle(asked)
+    this.#tryAgain()
+  }
+
+  #tryAgain(): void {
+    if (!this.refusesScoped) {
+      this.#againMs = againMs.first
+      return
+    }
+    if (this.#again || this.#stopped) return
+    this.#again = setTimeout(() => {
+      this.#again = undefined
+      this.#scopedAgain = true
+      this.wake()
+    }, this.#againMs).unref()
+    this.#againMs = Math.min(againMs.longest, this.#againMs * 2)
   }
 
   async #takeEnvelope(jws: string): Promise<void> {

@@ -1,8 +1,11 @@
 /** Puts right what somebody else did to the table, without fighting whoever does it again and again. */
 
+/** The table was gone, or it was there; or the kernel refused all of it, or a part that is tried again without this. */
+export type Outcome = 'gone' | 'there' | 'refused' | 'partly'
+
 export type HealOn = {
-  /** Mends the table and fills it anew: it was gone, it was there, or the kernel refused. */
-  heal(): Promise<'gone' | 'there' | 'refused'>
+  /** Mends the table and fills it anew. */
+  heal(): Promise<Outcome>
   healed(why: string): void
   monotonic(): number
 }
@@ -72,10 +75,10 @@ export class Healer {
   async #run(): Promise<void> {
     const why = this.#why ?? ''
     this.#why = undefined
-    const good = (await this.#on.heal()) !== 'refused'
+    const outcome = await this.#on.heal()
     this.#last = this.#on.monotonic()
     this.#pause = Math.min(pause.most, this.#pause * 2)
-    if (good) this.#on.healed(why)
-    else this.#why ??= why
+    if (outcome === 'refused') this.#why ??= why
+    else if (outcome !== 'partly') this.#on.healed(why)
   }
 }

@@ -3,9 +3,10 @@ import { printable } from '#contract/printable.ts'
 import { type Problem, toProblem } from '#contract/problem.ts'
 import type { Answer, Differences } from './differences.ts'
 import type { Protected } from './guard.ts'
-import type { Change, Firewall } from './kernel/firewall.ts'
+import type { Change, Firewall, ScopedElement } from './kernel/firewall.ts'
 import { nameOf } from './memory.ts'
 import { puts } from './plan.ts'
+import { identityOf } from './scope.ts'
 import type { Wished } from './wished.ts'
 
 /**
@@ -27,6 +28,8 @@ export type SettleOn = {
   emptied(): void
 }
 
+type Asked = { everything: boolean; protect?: boolean; scopedAgain?: boolean }
+
 export class Settler {
   readonly #on: SettleOn
   /** By decision, the newest answer of each. */
@@ -34,6 +37,8 @@ export class Settler {
   #problem: Problem | undefined
   /** Of the orders that are more than a plain block alone: plain blocks go on. */
   #scopedProblem: Problem | undefined
+  /** What of them the kernel took last. */
+  #taken: ReadonlySet<string> = new Set()
   #gone = false
 
   constructor(on: SettleOn) {
@@ -45,16 +50,25 @@ export class Settler {
     return this.#problem ?? this.#scopedProblem
   }
 
+  /** Plain blocks are in force, and only what is more than that is not. */
+  get refusesScoped(): boolean {
+    return this.#problem === undefined && this.#scopedProblem !== undefined
+  }
+
   /** There was no table when everything was brought last. */
   get gone(): boolean {
     return this.#gone
   }
 
-  /** The differences, or everything when asked or when the differences fail. Never throws. */
-  async settle(everything: boolean, protect = false): Promise<void> {
+  /**
+   * The differences, or everything when asked or when the differences fail; what was refused beyond plain blocks is tried
+   * again when asked. Never throws.
+   */
+  async settle({ everything, protect, scopedAgain }: Asked): Promise<void> {
     const before = this.problem
     const { changes, scoped, answers } = this.#on.differences.take(this.#on.now())
-    this.#problem = await this.#bring(changes, scoped, everything, protect)
+    const again = scopedAgain === true && this.refusesScoped
+    this.#problem = await this.#bring(changes, scoped || again, everything, protect === true)
     if (this.#problem) this.#postpone(answers, this.#problem)
     else if (this.#scopedProblem) this.#confirmPlain(answers, this.#scopedProblem)
     else this.#confirm(answers)
@@ -96,10 +110,17 @@ export class Settler {
     })
   }
 
-  /** A kernel that refuses these must not keep plain blocks out. */
+  /** A kernel that refuses these must not keep plain blocks out, nor what is new among them keep in what was lifted. */
   async #bringScoped(): Promise<void> {
     const { firewall, wished, now } = this.#on
-    this.#scopedProblem = await tried(() => firewall.setScoped(wished.scopes.elements(), now()))
+    const elements = wished.scopes.elements()
+    const bring = (some: readonly ScopedElement[]) => tried(() => firewall.setScoped(some, now()))
+    this.#scopedProblem = await bring(elements)
+    if (!this.#scopedProblem) this.#taken = new Set(elements.map(identityOf))
+    else {
+      const taken = elements.filter((element) => this.#taken.has(identityOf(element)))
+      if (taken.length < elements.length) await bring(taken)
+    }
   }
 
   /** Plain blocks are in force; what else is said may be about others, and waits with them. */
