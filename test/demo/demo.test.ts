@@ -156,6 +156,7 @@ function startDemo(context: TestContext, options: readonly string[]) {
     child.kill('SIGKILL')
     rmSync(outside, { recursive: true, force: true })
   })
+  const gone = () => child.exitCode !== null || child.signalCode !== null
   const remains = () => ({ processes: bearing(mark), files: readdirSync(temporary) })
   const nothing = { processes: [], files: [] }
   return {
@@ -167,11 +168,13 @@ function startDemo(context: TestContext, options: readonly string[]) {
       until(
         () => text.includes(sentence),
         () => text,
+        gone,
       ),
     has: (word: string) =>
       until(
         () => bearing(mark).some((command) => command.includes(word)),
         () => text,
+        gone,
       ),
     interrupt: () => process.kill(-(child.pid ?? 0), 'SIGINT'),
     assertNothingLeft: () => assert.deepEqual(remains(), nothing),
@@ -202,9 +205,13 @@ function bearing(mark: string): string[] {
     })
 }
 
-async function until(met: () => boolean, known: () => string): Promise<void> {
-  for (const deadline = performance.now() + 30_000; performance.now() < deadline; await pause(20))
+/** Fails rather than waits for ever: on a busy machine it takes a minute until all parts are up. */
+async function until(met: () => boolean, known: () => string, over = () => false): Promise<void> {
+  const late = AbortSignal.timeout(240_000)
+  for (let last = false; !last; await pause(20)) {
+    last = late.aborted || over()
     if (met()) return
+  }
   assert.fail(known())
 }
 

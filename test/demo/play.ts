@@ -191,11 +191,16 @@ function resumed({ lastIn = 0 }: FlowSeen, start: number): boolean {
   return lastIn - start > blocksFor.ms * 1e6
 }
 
-/** Nobody sends any more, and what was under way has come in. */
+/** Nobody sends any more, and nothing is under way: a busy machine may still have answers to hand over. */
 async function silence(world: World) {
   await world.traffic({ order: 'quiet' })
-  await pause(50)
-  return world.traffic({ order: 'quiet' })
+  for (let before = -1; ; ) {
+    await pause(100)
+    const seen = await world.traffic({ order: 'quiet' })
+    const answered = sum(seen.pings.flat().map((pings) => pings.answered))
+    if (answered === before) return seen
+    before = answered
+  }
 }
 
 function sum(numbers: readonly number[]): number {

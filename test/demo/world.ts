@@ -79,13 +79,13 @@ export async function makeWorld(blocksFor: string): Promise<World> {
   return world
 }
 
-/** Looks again and again, and gives up with what is known after ten seconds. */
+/** Looks again and again, and gives up with what is known after a minute. */
 export async function until<Found>(
   what: string,
   look: () => Promise<Found | undefined> | Found | undefined,
   known: () => string = () => '',
 ): Promise<Found> {
-  for (const deadline = performance.now() + 10_000; performance.now() < deadline; await pause(10)) {
+  for (const deadline = performance.now() + 60_000; performance.now() < deadline; await pause(10)) {
     const found = await look()
     if (found !== undefined) return found
   }
