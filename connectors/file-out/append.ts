@@ -2,6 +2,7 @@
 import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { Problem } from '#contract/problem.ts'
+import { longestLine } from './settings.ts'
 
 export type Place = {
   path: string
@@ -45,16 +46,17 @@ async function addTo({ path, mode }: Place, lines: Buffer): Promise<number> {
 async function endOfLines(file: FileHandle, path: string): Promise<number> {
   const stat = await file.stat()
   if (!stat.isFile()) throw new Problem('setting_invalid', `${path} is no file`, { remedy: remedy })
-  const length = Math.min(stat.size, longestTail)
+  const length = Math.min(stat.size, longestLine)
   const { buffer } = await file.read(Buffer.alloc(length), 0, length, stat.size - length)
   const torn = length - 1 - buffer.lastIndexOf(0x0a)
   if (torn === 0 || length === 0) return stat.size
-  if (torn === length && length < stat.size)
-    throw new Problem('setting_invalid', `${path} does not hold lines`, { remedy })
+  // Every line of ours begins so; what is longer than any, or begins otherwise, is somebody else's.
+  const begun = torn < length || length === stat.size
+  if (!begun || buffer.toString('utf8', length - torn, length - torn + 2) !== '{"')
+    throw new Problem('setting_invalid', `${path} does not hold lines of results`, { remedy })
   await file.truncate(stat.size - torn)
   return stat.size - torn
 }
-const longestTail = 1_048_576
 const remedy = 'name a file of its own in path of file-out'
 
 /** `.1` is the newest. A reader that holds the old file open reads it to its end. */

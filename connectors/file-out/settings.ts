@@ -9,6 +9,9 @@ const Pattern = z
     'write an action such as decision.lift, or decision.*, or *',
   )
 
+/** A line that a crash cut off is looked for so far from the end of the file. */
+export const longestLine = 1_048_576
+
 export const Settings = z.strictObject({
   path: z
     .string()
@@ -31,7 +34,7 @@ export const Settings = z.strictObject({
     .max(100)
     .default(5)
     .meta({ description: 'how many older files are kept' }),
-  longest_line: z.coerce.number().int().min(4_096).default(60_000).meta({
+  longest_line: z.coerce.number().int().min(4_096).max(longestLine).default(60_000).meta({
     description:
       'bytes of a line at most; a longer one goes without what was before and after (Wazuh takes 65535)',
   }),

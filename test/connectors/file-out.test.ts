@@ -8,6 +8,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -95,11 +96,27 @@ test('a folder that is not there is told as a problem to be tried again, and not
   assert.equal(lines().length, 1)
 })
 
-test('a file that holds no lines of ours is not touched', async (t) => {
-  const { sink, path } = open(t)
-  writeFileSync(path, Buffer.alloc(2_000_000, 'x'))
-  await assert.rejects(sink.take([result('a')], never), { code: 'setting_invalid' })
-  assert.equal(statSync(path).size, 2_000_000)
+for (const size of [20, 2_000_000])
+  test(`a file of ${size} bytes that holds no lines of ours is not touched`, async (t) => {
+    const { sink, path } = open(t)
+    writeFileSync(path, Buffer.alloc(size, 'x'))
+    await assert.rejects(sink.take([result('a')], never), { code: 'setting_invalid' })
+    assert.equal(statSync(path).size, size)
+  })
+
+test('no line may be longer than what is taken back of one that a crash cut off', async (t) => {
+  assert.equal(connector.settings.safeParse({ longest_line: 1_048_577 }).success, false)
+  const { sink, path, lines } = open(t, { longest_line: 1_048_576 })
+  await sink.take([result('a')], never)
+  const whole = statSync(path).size
+  await sink.take([result('b', 'x'.repeat(1_000_000))], never)
+  truncateSync(path, statSync(path).size - 1)
+  assert.ok(statSync(path).size - whole > 1_000_000)
+  await sink.take([result('c')], never)
+  assert.deepEqual(
+    lines().map((line) => parse(line).event.id),
+    ['a', 'c'],
+  )
 })
 
 test('others cannot read it, its group can', async (t) => {
