@@ -66,17 +66,17 @@ async function receiveBoth(
   said: readonly (Alert[] | Problem)[],
   takenBack: readonly (Withdrawal[] | Problem)[],
 ): Promise<ItemAnswer[]> {
+  // What a record takes back counts also when what it says anew cannot be taken: else a block would outlive its reason.
   const words = said.map((alerts, index) => {
     const withdrawals = takenBack[index] ?? []
-    if (alerts instanceof Problem) return alerts
-    return withdrawals instanceof Problem ? withdrawals : { alerts, withdrawals }
+    if (withdrawals instanceof Problem) return { alerts: [], withdrawals: [], problem: withdrawals }
+    return alerts instanceof Problem
+      ? { alerts: [], withdrawals, problem: alerts }
+      : { alerts, withdrawals }
   })
-  const heard = await recordInOrder(
-    recorder,
-    words.map((word) => (word instanceof Problem ? { alerts: [], withdrawals: [] } : word)),
-  )
-  return words.map((word, index): ItemAnswer => {
-    if (word instanceof Problem) return { index, status: 'refused', problem: word.toJSON() }
+  const heard = await recordInOrder(recorder, words)
+  return words.map(({ problem }, index): ItemAnswer => {
+    if (problem) return { index, status: 'refused', problem: problem.toJSON() }
     return answerTo(index, heard[index] ?? { alerts: [], withdrawn: [] })
   })
 }

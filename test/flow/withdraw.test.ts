@@ -26,6 +26,7 @@ type Word = {
   severity?: number
   takesBack?: string
   attacker?: string
+  padding?: string
 }
 
 const lists: Connector = {
@@ -126,6 +127,15 @@ describe('what a source takes back', () => {
       'decision.lift connector/lists',
     ])
     assert.deepEqual(await held(service), [])
+  })
+
+  test('is lifted also when what the same record says anew is too large to be taken', async (t) => {
+    const service = await open(t)
+    await tell(service, { says: '203.0.113.7' })
+    const large = { takesBack: 's1', at: 1, padding: 'x'.repeat(1_100_000) }
+    const [answer] = await tell(service, large)
+    assert.equal(answer?.status === 'refused' && answer.problem.code, 'too_large')
+    assert.deepEqual(await states(service), ['203.0.113.7 ended'])
   })
 
   test('twice is lifted once', async (t) => {
