@@ -194,6 +194,36 @@ describe('the key is whom Cordon would block', () => {
   }
 })
 
+test('what 4.2.0 to 4.2.4 put a backslash before is handed on as it was', async () => {
+  const given = {
+    full_log: 'GET /?q=\'$(id)`!"\\x"',
+    data: { srcip: '203.0.113.17', url: 'c:\\!' },
+  }
+  const line = orderLine('add', '', given)
+  const early = line.replace(/[!$`'\\]/g, '\\$&')
+  assert.throws(() => JSON.parse(early))
+  const answer = `{"version":1,"origin":{},"command":"continue","parameters":{"a":"\\'"}}`
+  const { code, said } = await host.add(early, answer)
+  assert.deepEqual([code, keysOf(said)], [0, ['203.0.113.17']])
+  const kept = readFileSync(join(host.home, 'queue', block, host.waiting().at(-1) ?? ''), 'utf8')
+  assert.equal(kept, `${line}\n`)
+})
+
+test('an order takes less than 60 ms of a processor before execd goes on', async (t) => {
+  const alone = openHost('http://127.0.0.1:9', 'cordon_none')
+  t.after(() => alone.close())
+  const answer = '{"version":1,"origin":{},"command":"continue","parameters":{}}'
+  writeFileSync(join(alone.home, 'session'), `${orderLine('add', '203.0.113.7')}\n${answer}\n`)
+  const run = `i=0; while [ $((i += 1)) -le 10 ]; do ${program} <session >said; done; times`
+  const { code, said } = await ended(alone.start('/bin/sh', ['-c', run]))
+  assert.deepEqual([code, alone.waiting().length], [0, 10])
+  const [user = 0, system = 0] = [...said.matchAll(/(\d+)m([\d.]+)s/g)]
+    .slice(-2)
+    .map(([, minutes, seconds]) => Number(minutes) * 60 + Number(seconds))
+  const each = ((user + system) * 1_000) / 10
+  assert.ok(each < 60, `${each} ms`)
+})
+
 test('bytes that are no UTF-8 are handed on as they are', async () => {
   const [head = '', tail = ''] = orderLine('add', '203.0.113.14', { full_log: '@' }).split('@')
   const line = Buffer.concat([Buffer.from(head), Buffer.from([0xff, 0xc3]), Buffer.from(tail)])
