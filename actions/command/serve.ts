@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type Logger, pino } from 'pino'
+import { Problem } from '#contract/problem.ts'
 import { startService } from '../service.ts'
 import type { Handler, Io } from './command.ts'
 import { readStartup, type Startup } from './read-startup.ts'
@@ -31,8 +32,17 @@ export function serviceDeps(startup: Startup, io: Io, log: Logger) {
 }
 
 /** Lines of JSON to standard error, so that they never mix with results. */
-export function openLog(io: Io, level: Startup['service']['log_level']): Logger {
-  return pino({ level, base: null }, { write: (line: string) => io.err(line) })
+export function openLog(io: Pick<Io, 'err'>, level: Startup['service']['log_level']): Logger {
+  const serializers = { err: printError }
+  return pino({ level, base: null, serializers }, { write: (line: string) => io.err(line) })
+}
+
+/** Where in the code a problem arose helps nobody who reads the log; what nobody expected keeps its stack. */
+function printError(error: unknown): object {
+  if (!(error instanceof Problem) || error.code === 'internal')
+    return error instanceof Error ? pino.stdSerializers.err(error) : { message: String(error) }
+  const { code, detail: message, remedy, cause } = error.toJSON()
+  return { code, message, remedy, cause }
 }
 
 /** Where CORDON_TOKEN_FILE can name it. A file that was there is not written into: others may have it open. */
