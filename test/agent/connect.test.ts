@@ -7,7 +7,7 @@ import { type ConnectTo, connect, type Service } from '../../agent/connect.ts'
 import { today } from './signer.ts'
 
 test('an answer that only trickles is given up when its time is over', {
-  timeout: 5_000,
+  timeout: 60_000,
 }, async (context) => {
   const { service } = await serve(context, { withinMs: () => 200 }, (_request, response) => {
     response.write('{')
@@ -21,7 +21,7 @@ test('an answer that only trickles is given up when its time is over', {
   await assert.rejects(service.text('/v1/snapshot/00'), { code: 'service_unreachable' })
 })
 
-test('the stream may last longer than any answer', { timeout: 5_000 }, async (context) => {
+test('the stream may last longer than any answer', { timeout: 60_000 }, async (context) => {
   const { service } = await serve(context, { withinMs: () => 50 }, (_request, response) => {
     response.write('one')
     setTimeout(() => response.end('two'), 200)
@@ -32,7 +32,7 @@ test('the stream may last longer than any answer', { timeout: 5_000 }, async (co
 })
 
 test('the reason why there is no stream is not waited for longer than for any answer', {
-  timeout: 5_000,
+  timeout: 60_000,
 }, async (context) => {
   const { service } = await serve(context, { withinMs: () => 100 }, (_request, response) => {
     response.writeHead(503)

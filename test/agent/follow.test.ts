@@ -10,7 +10,7 @@ import { fetchCertificate } from '../../agent/pin.ts'
 
 describe('a stream', () => {
   test('that fails after a wish to reconnect while there was none is told as a failure', {
-    timeout: 5_000,
+    timeout: 60_000,
   }, async () => {
     const told: (Problem | undefined)[] = []
     const follower: Follower = make({
@@ -28,7 +28,7 @@ describe('a stream', () => {
     )
   })
 
-  test('that is ended to begin anew is no failure', { timeout: 5_000 }, async () => {
+  test('that is ended to begin anew is no failure', { timeout: 60_000 }, async () => {
     let streams = 0
     const follower: Follower = make({
       stream: (signal) => {
@@ -43,7 +43,7 @@ describe('a stream', () => {
   })
 
   test('that is ended because of what came is told with that reason', {
-    timeout: 5_000,
+    timeout: 60_000,
   }, async () => {
     const wrong = new Problem('envelope_signature', 'the signature is not that of these bytes')
     const told: (Problem | undefined)[] = []
@@ -63,7 +63,7 @@ describe('a stream', () => {
 })
 
 test('a stream is read no further than 16 MB ahead of what was done with it', {
-  timeout: 5_000,
+  timeout: 60_000,
 }, async () => {
   const gate = Promise.withResolvers<void>()
   const stuck = Promise.withResolvers<void>()
@@ -91,7 +91,7 @@ test('a stream is read no further than 16 MB ahead of what was done with it', {
 })
 
 test('a TLS handshake that only trickles is given up when its time is over', {
-  timeout: 5_000,
+  timeout: 60_000,
 }, async (context) => {
   const port = await listen(context, (socket) => {
     // The head of a handshake record of 16 KiB less one, and then a byte now and then.

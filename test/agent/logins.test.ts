@@ -11,7 +11,7 @@ after(() => rmSync(folder, { recursive: true }))
 const none = { routes4: '/none', routes6: '/none', resolvers: [] }
 
 test('a new session and a changed list of logins are heeded, each once', {
-  timeout: 5_000,
+  timeout: 60_000,
 }, async () => {
   const utmp = join(folder, 'utmp')
   writeFileSync(utmp, '')
