@@ -4,6 +4,7 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { readAddress } from '#contract/address.ts'
 import type { Firewall, SetName } from '../../agent/kernel/firewall.ts'
+import { beforeEnd } from '../before-end.ts'
 import { delivers, type Host, host, ownNamespace, type Party, thisNode } from '../namespace.ts'
 import { backEnds } from './back-ends.ts'
 import { isProblem, keepsPromises, kinds, left, put, remove } from './promises.ts'
@@ -76,16 +77,19 @@ function dropsPackets(firewall: () => Firewall): void {
   })
 
   test('a block ends in the kernel when its time is over', async () => {
-    const started = performance.now()
-    await firewall().apply([
-      put('in_hosts4', '203.0.113.7', 300),
-      put('in_rare4', '192.0.2.0/26', 300),
-    ])
-    assert.equal(await comesIn('203.0.113.7'), false)
-    assert.equal(await comesIn('192.0.2.5'), false)
+    let [started, lasts] = [0, 0]
+    const seen = await beforeEnd(300, async (ms) => {
+      ;[started, lasts] = [performance.now(), ms]
+      await firewall().apply([
+        put('in_hosts4', '203.0.113.7', ms),
+        put('in_rare4', '192.0.2.0/26', ms),
+      ])
+      return [await comesIn('203.0.113.7'), await comesIn('192.0.2.5')]
+    })
+    assert.deepEqual(seen, [false, false])
     await gone(firewall(), 'in_hosts4', '203.0.113.7')
     await gone(firewall(), 'in_rare4', '192.0.2.0/26')
-    assert.ok(performance.now() - started >= 290, 'it ended early')
+    assert.ok(performance.now() - started >= lasts - 10, 'it ended early')
     assert.equal(await comesIn('203.0.113.7'), true)
     assert.equal(await comesIn('192.0.2.5'), true)
   })
@@ -181,10 +185,11 @@ function dropsPackets(firewall: () => Firewall): void {
       ['2001:db8:a:5::1', 'gap-net'],
     ] as const) {
       const unique = `${mark} ${performance.now()}`
-      await attacker.flood(from, nodeAddress(from), unique)
-      for (let round = 0; round < 3; round++) await firewall().replace(kept)
-      const sent = await attacker.stopFlood()
-      assert.ok(sent > 20, `only ${sent} packets were tried`)
+      // Whoever floods has to get his turn on a busy machine.
+      for (let sent = 0; sent <= 20; sent += await attacker.stopFlood()) {
+        await attacker.flood(from, nodeAddress(from), unique)
+        for (let round = 0; round < 3; round++) await firewall().replace(kept)
+      }
       assert.equal(await delivers(attacker, '203.0.113.8', node, node.address4), true)
       assert.equal(await node.count(unique), 0)
     }
@@ -199,7 +204,7 @@ function dropsPackets(firewall: () => Firewall): void {
       const connection = await attacker.open(from, nodeAddress(from))
       const before = `before ${performance.now()}`
       await attacker.say(connection, before)
-      assert.equal(await node.arrived(before, 2_000), true)
+      assert.equal(await node.arrived(before, 10_000), true)
       await firewall().apply([put(set, from)])
       const late = `late ${performance.now()}`
       await attacker.say(connection, late)
@@ -234,7 +239,7 @@ after(async () => {
 
 /** The kernel keeps the time, so it is asked until it says so. */
 async function gone(firewall: Firewall, set: SetName, text: string): Promise<void> {
-  const deadline = performance.now() + 3_000
+  const deadline = performance.now() + 30_000
   while ((await left(firewall, set, text)) !== undefined) {
     assert.ok(performance.now() < deadline, `${text} did not end`)
     await pause(10)

@@ -1,5 +1,6 @@
 /** Sockets of cut flows are freed, and never at the expense of a block. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
 import { describe, test } from 'node:test'
 import { readAddress } from '#contract/address.ts'
@@ -17,8 +18,11 @@ describe('with a kernel', { skip: kernel.skip }, () => {
       socket.on('error', () => {})
       accepted.set(socket.remoteAddress ?? '', socket)
     })
-    for (const from of ['203.0.113.7', '203.0.113.8', '2001:db8:a::7'])
+    for (const from of ['203.0.113.7', '203.0.113.8', '2001:db8:a::7']) {
+      const came = once(server, 'connection')
       await attacker.open(from, from.includes(':') ? '2001:db8:ffff::1' : '198.51.100.1')
+      await came
+    }
     const cutter = socketCutter()
     const four = accepted.get('::ffff:203.0.113.7')
     const six = accepted.get('2001:db8:a::7')
