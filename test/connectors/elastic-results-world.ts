@@ -70,5 +70,5 @@ export function inSpace(alert: Stored, space: string): Stored {
 }
 
 export function give(sink: Sink, ...results: Result[]) {
-  return sink.take(results, AbortSignal.timeout(20_000))
+  return sink.take(results, AbortSignal.timeout(120_000))
 }

@@ -18,7 +18,7 @@ describe('the settings of Elastic are tried', () => {
     return elasticSettings(url, { results: true, kibana: at, ...more })
   }
   const tried = async (more: Record<string, unknown> = {}): Promise<readonly Finding[]> =>
-    (await connector.test?.(await all(more), AbortSignal.timeout(10_000))) ?? []
+    (await connector.test?.(await all(more), AbortSignal.timeout(120_000))) ?? []
   const whats = (findings: readonly Finding[]) => findings.map(({ what }) => what)
   const wrong = (findings: readonly Finding[]) =>
     findings.flatMap((one) =>

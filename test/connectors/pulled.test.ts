@@ -145,7 +145,7 @@ async function follow(t: TestContext, running: RunningConnector) {
       return rows.map(({ target }) => target).sort()
     },
     until: async (holds: () => boolean) => {
-      for (const deadline = Date.now() + 10_000; !holds(); ) {
+      for (const deadline = Date.now() + 60_000; !holds(); ) {
         assert.ok(Date.now() < deadline, JSON.stringify(lines))
         await new Promise((done) => setTimeout(done, 5))
       }

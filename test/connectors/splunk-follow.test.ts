@@ -234,7 +234,7 @@ describe('a search is run again and again', () => {
         assert.ok(search)
         const clock = { now: () => start, pause: async () => {} }
         const source = followSearch(settings, search, clock)
-        const pages = source.follow(undefined, AbortSignal.timeout(20_000))[Symbol.asyncIterator]()
+        const pages = source.follow(undefined, AbortSignal.timeout(120_000))[Symbol.asyncIterator]()
         const partly: Page = (await pages.next()).value
         assert.deepEqual(attackers([partly]), ['203.0.113.1'])
         await assert.rejects(async () => pages.next(), {

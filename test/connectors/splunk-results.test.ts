@@ -53,7 +53,7 @@ async function open(more: object = {}) {
     },
   }
   const sink = openHecSink(settings, 'cordon-1', clock)
-  const take = (taken: readonly Result[]) => sink.take(taken, AbortSignal.timeout(20_000))
+  const take = (taken: readonly Result[]) => sink.take(taken, AbortSignal.timeout(120_000))
   return { sink, take, paused }
 }
 

@@ -13,7 +13,7 @@ import { load } from './samples.ts'
 
 const now = Date.UTC(2026, 6, 1)
 const clock = { now: () => now, pause: async () => {} }
-const stop = AbortSignal.timeout(20_000)
+const stop = AbortSignal.timeout(120_000)
 
 const world = splunkWorld()
 const hec = hecWorld()

@@ -107,7 +107,7 @@ async function end(child: ChildProcess): Promise<void> {
 }
 
 async function answers(port: number, child: ChildProcess): Promise<void> {
-  for (let tries = 0; tries < 300; tries++) {
+  for (let tries = 0; tries < 1_500; tries++) {
     if (child.exitCode !== null) throw new Error(`rabbitmq-server ended with ${child.exitCode}`)
     try {
       const model = await connect({
@@ -123,7 +123,7 @@ async function answers(port: number, child: ChildProcess): Promise<void> {
     }
   }
   await end(child)
-  throw new Error('rabbitmq-server did not start within 30 s')
+  throw new Error('rabbitmq-server did not start in time')
 }
 
 async function freePorts(count: number): Promise<number[]> {

@@ -55,7 +55,7 @@ describe('an enrichment job', { skip: schemaMissing() }, () => {
         },
       },
       text,
-      AbortSignal.timeout(5_000),
+      AbortSignal.timeout(60_000),
     )
   const did = () => world.works.map((work) => work.did)
   const lastWord = () => world.works.at(-1)

@@ -27,7 +27,7 @@ test('is believed with its authority, and only with that', async () => {
   const reached = (ssl_verify: boolean) => {
     const given = { url: `https://localhost:${address.port}`, token: 't', ssl_verify }
     const platform = readPlatform('opencti', Settings.parse(given))
-    const [step] = userSteps(() => tried(platform, AbortSignal.timeout(5_000)))
+    const [step] = userSteps(() => tried(platform, AbortSignal.timeout(60_000)))
     return Promise.try(() => step?.find())
   }
   await assert.rejects(reached(true), { code: 'untrusted_service' })

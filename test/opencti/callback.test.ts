@@ -85,11 +85,11 @@ describe('enrichment by HTTP', { skip: schemaMissing() }, () => {
     const settings = Object.assign(running.settings, { sightings: true })
     const [sink] = openSightings(settings)
     assert.ok(sink)
-    await sink.take([confirmed('1', attacker)], AbortSignal.timeout(5_000))
+    await sink.take([confirmed('1', attacker)], AbortSignal.timeout(60_000))
     assert.equal(world.bundles.length, 1)
     assert.match(world.bundles[0]?.work ?? '', /_own$/)
     await running.stop()
-    const later = sink.take([confirmed('2', attacker)], AbortSignal.timeout(5_000))
+    const later = sink.take([confirmed('2', attacker)], AbortSignal.timeout(60_000))
     await assert.rejects(later, { code: 'service_unreachable' })
   })
 

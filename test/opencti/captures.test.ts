@@ -56,7 +56,7 @@ const conversations: Record<string, Conversation> = {
   enrichment: async (url) => {
     const { parts, sent } = answering(url)
     const settings = Settings.parse({ url, token, id: connectorId })
-    const signal = AbortSignal.timeout(5_000)
+    const signal = AbortSignal.timeout(60_000)
     await registerEnrichment(parts.client, connectorId, settings, signal)
     await answerJob(parts, job(entity(attacker)), signal)
     await answerJob(parts, job(entity(attacker), { draft_id: 'draft-1' }), signal)
@@ -84,7 +84,7 @@ const conversations: Record<string, Conversation> = {
   held: async (url) => {
     const { client } = answering(url).parts
     const held = ['indicator--1', 'indicator--was-2', 'indicator--3']
-    return lookUp(client, held, '1772359200900-0', AbortSignal.timeout(5_000))
+    return lookUp(client, held, '1772359200900-0', AbortSignal.timeout(60_000))
   },
   sightings: async (url) => {
     const { parts, sent } = answering(url)
@@ -95,7 +95,7 @@ const conversations: Record<string, Conversation> = {
     })
     atWork.set(settings, { ...parts, id: connectorId })
     const [sink] = openSightings(settings)
-    await sink?.take([confirmed('1', attacker)], AbortSignal.timeout(5_000))
+    await sink?.take([confirmed('1', attacker)], AbortSignal.timeout(60_000))
     return sent
   },
 }

@@ -18,7 +18,7 @@ export type Serving = {
 }
 
 /** Fails rather than waits for ever. */
-const patienceMs = 20_000
+const patienceMs = 60_000
 
 export function serving(given: Record<string, unknown>, cordon: Cordon, pingMs = 60_000): Serving {
   const settings = Settings.parse({ id: connectorId, ...given })

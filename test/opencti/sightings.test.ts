@@ -167,7 +167,7 @@ test('nobody is told of blocks without settings for it, and as long as the conne
   })
   const [sink] = connector.sinks?.(Settings.parse({ id: connectorId, sightings: true })) ?? []
   assert.ok(sink)
-  const taking = sink.take([confirmed('1', '203.0.113.7')], AbortSignal.timeout(5_000))
+  const taking = sink.take([confirmed('1', '203.0.113.7')], AbortSignal.timeout(60_000))
   await assert.rejects(taking, { code: 'service_unreachable' })
   assert.equal(Settings.safeParse({ sightings_every: '6m' }).success, false)
 })

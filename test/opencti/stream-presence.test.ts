@@ -48,7 +48,7 @@ describe('the presence of the stream connector', { skip: schemaMissing() }, () =
       )
     /** Pings until it holds, but not for ever. */
     const until = async (holds: () => boolean) => {
-      for (const late = AbortSignal.timeout(20_000); !holds() && !late.aborted; ) {
+      for (const late = AbortSignal.timeout(60_000); !holds() && !late.aborted; ) {
         await new Promise((done) => setImmediate(done))
         // Why it failed, if it did.
         await Promise.race([ended, undefined])

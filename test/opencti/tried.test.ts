@@ -24,7 +24,7 @@ describe('the test of opencti', { skip: schemaMissing() }, () => {
     change(world)
     const platform = await startOpenCti(world)
     t.after(platform.close)
-    const settings = { url: platform.url, token: emptyWorld().token, timeout: '2s', ...given }
+    const settings = { url: platform.url, token: emptyWorld().token, ...given }
     const findings = await connector.test?.(connector.settings.parse(settings), never)
     assert.ok(findings)
     const writes = world.exchanges.filter(({ query }) => /\bmutation\b/.test(query))
@@ -124,7 +124,7 @@ describe('the test of opencti-stream', () => {
     const double = await openStreamDouble()
     t.after(() => double.close())
     change(double)
-    const settings = { url: double.url, token, stream: streamId, timeout: '2s', ...given }
+    const settings = { url: double.url, token, stream: streamId, ...given }
     const findings = await follower.test?.(follower.settings.parse(settings), never)
     assert.ok(findings)
     assert.ok(!JSON.stringify(findings).includes(token), 'no token is shown')

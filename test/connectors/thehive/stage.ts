@@ -12,7 +12,7 @@ import { startTheHive, type TheHiveWorld, theHiveWorld } from '../../doubles/the
 export const question = 'd-4x7k2m9qz1hb0wfa'
 export const forever = new AbortController().signal
 /** Fails rather than waits for ever. */
-const patienceMs = 10_000
+const patienceMs = 60_000
 
 export async function openStage(
   t: TestContext,

@@ -69,7 +69,7 @@ async function open(t: TestContext, policy = plainPolicy) {
     Decision.parse((await ask('GET', `/v1/decisions/${id}`)).body.decision)
   /** Fails rather than waits for ever. */
   const until = async (what: string, enough: () => Promise<boolean> | boolean) => {
-    for (let tries = 0; tries < 200; tries++) {
+    for (let tries = 0; tries < 1_200; tries++) {
       if (await enough()) return
       await wait(50)
     }
