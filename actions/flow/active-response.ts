@@ -11,12 +11,8 @@ import { printTime } from '#contract/time.ts'
 import type { Facts } from '../decide/facts.ts'
 import { checkOrder } from '../decide/order.ts'
 import type { Policy } from '../decide/policy.ts'
-import {
-  type Decision,
-  insertDecisions,
-  listDecisions,
-  standingDecisions,
-} from '../store/decisions.ts'
+import { type Decision, insertDecisions, listDecisions } from '../store/decisions.ts'
+import { standingDecisions } from '../store/in-force.ts'
 import type { Writer } from '../store/store.ts'
 import { manualDecision } from './manual-decision.ts'
 import { type Change, change, isInForce, type Who } from './order-line.ts'

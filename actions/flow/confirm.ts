@@ -8,10 +8,10 @@ import {
   decisionIdFrom,
   findDecision,
   insertDecisions,
-  standingDecisions,
   updateDecision,
   updateReasons,
 } from '../store/decisions.ts'
+import { standingDecisions } from '../store/in-force.ts'
 import { appendJournal, type JournalEntry } from '../store/journal.ts'
 import type { Envelope } from '../store/outbox.ts'
 import { dropPending, type Pending } from '../store/pending.ts'

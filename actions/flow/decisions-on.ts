@@ -1,12 +1,8 @@
 /** What is in force on an address: on it, within it, and around it. */
 import { setImmediate as turn } from 'node:timers/promises'
 import { type Address, contains, isHost, maybeAddress, widen } from '#contract/address.ts'
-import {
-  type Decision,
-  decisionsById,
-  standingDecisions,
-  targetsInForce,
-} from '../store/decisions.ts'
+import { type Decision, decisionsById } from '../store/decisions.ts'
+import { standingDecisions, targetsInForce } from '../store/in-force.ts'
 import type { Reader, Writer } from '../store/store.ts'
 
 /** Targets that are looked at before the event loop gets a turn: about 2 ms. */

@@ -1,7 +1,7 @@
 /** By the clock: ends decisions whose time is over. The kernels have already let go by themselves. */
 import { setImmediate as turn } from 'node:timers/promises'
 import { removeIdleApprovals } from '../store/approvals.ts'
-import { endExpired } from '../store/decisions.ts'
+import { endExpired } from '../store/in-force.ts'
 import { appendJournal } from '../store/journal.ts'
 import { removeLinks } from '../store/links.ts'
 import { dropEndedClaims, pruneEnvelopes } from '../store/outbox.ts'

@@ -1,24 +1,14 @@
 /** Decisions: verdicts that were recorded, and what became of them. */
 import { createHash } from 'node:crypto'
-import { type Selectable, sql } from 'kysely'
-import { z } from 'zod'
-import { Direction } from '#contract/action.ts'
+import { sql } from 'kysely'
+import type { Direction } from '#contract/action.ts'
 import { base32 } from '#contract/id.ts'
 import type { Measure, Narrowing } from '../decide/measure.ts'
 import type { Outcome, Reason } from '../decide/verdict.ts'
-import {
-  measureColumns,
-  measureOf,
-  type Rollout,
-  rolloutColumns,
-  rolloutOf,
-  scopeOf,
-} from './measure-columns.ts'
+import { type DecisionRow, fromRow, readAudience, toRow } from './decision-row.ts'
+import { type Rollout, rolloutColumns } from './measure-columns.ts'
 import { prepared, preparedIn, preparedList, type Slots } from './prepared.ts'
 import type { Reader, Writer } from './store.ts'
-import type { Tables } from './tables.ts'
-
-const Audiences = z.array(z.string())
 
 /** `noted`: nothing to enforce (watch, ignore, or covered by a block that goes on). */
 export const decisionStates = [
@@ -70,7 +60,7 @@ export async function insertDecisions(tx: Writer, decisions: readonly Decision[]
   await insertRows(tx, decisions.map(toRow))
 }
 
-const insertRows = preparedList((db, rows: readonly Slots<Row>[]) =>
+const insertRows = preparedList((db, rows: readonly Slots<DecisionRow>[]) =>
   db.insertInto('decisions').values(rows),
 )
 
@@ -97,43 +87,11 @@ export async function audiencesById(
   ids: readonly string[],
 ): Promise<Map<string, string[]>> {
   const rows = await selectAudiences(db, ids)
-  return new Map(rows.map(({ id, audience }) => [id, Audiences.parse(JSON.parse(audience))]))
+  return new Map(rows.map(({ id, audience }) => [id, readAudience(audience)]))
 }
 
 const selectAudiences = preparedIn((db, ids) =>
   db.selectFrom('decisions').select(['id', 'audience']).where('id', 'in', ids),
-)
-
-/** What waits or is in force for exactly these targets. */
-export async function standingDecisions(
-  db: Reader | Writer,
-  targets: readonly string[],
-  now: number,
-): Promise<Decision[]> {
-  const found = (await selectStanding(db, targets)).map(fromRow)
-  return found.filter((decision) => decision.notAfter === null || decision.notAfter > now)
-}
-
-const selectStanding = preparedIn((db, targets) =>
-  db
-    .selectFrom('decisions')
-    .selectAll()
-    .where('target', 'in', targets)
-    .where('state', 'in', ['waiting', 'issued', 'applied']),
-)
-
-/** What people allow now, whatever it is narrowed to. */
-export async function allowing(db: Reader | Writer, now: number): Promise<Decision[]> {
-  return (await selectAllowing(db, { now })).map(fromRow)
-}
-
-const selectAllowing = prepared((db, { now }: Slots<{ now: number }>) =>
-  db
-    .selectFrom('decisions')
-    .selectAll()
-    // As the index says it.
-    .where(sql<boolean>`action = 'allow' and state in ('issued', 'applied')`)
-    .where('not_after', '>', now),
 )
 
 /** Blocks by rules that end before the time and that a node stopped something by since `hitSince`, soonest first. */
@@ -157,29 +115,6 @@ export async function endingBy(
     .limit(limit)
     .execute()
   return rows.map(fromRow)
-}
-
-/** Soonest to end first, after the place where the last page ended. */
-export async function targetsInForce(
-  db: Reader | Writer,
-  after: { notAfter: number; id: string },
-  limit: number,
-): Promise<{ id: string; target: string; notAfter: number }[]> {
-  const rows = await db
-    .selectFrom('decisions')
-    .select(['id', 'target', 'not_after'])
-    // As the index says it: with these words SQLite sees that it may walk it.
-    .where(sql<boolean>`state in ('issued', 'applied')`)
-    .where(sql<boolean>`(not_after, id) > (${after.notAfter}, ${after.id})`)
-    .orderBy('not_after')
-    .orderBy('id')
-    .limit(limit)
-    .execute()
-  return rows.map(({ id, target, not_after }) => ({
-    id,
-    target: target ?? '',
-    notAfter: not_after ?? 0,
-  }))
 }
 
 export type DecisionFilter = {
@@ -252,96 +187,7 @@ export async function updateEvidence(
   await setEvidence(tx, { id, alerts, not_after: notAfter })
 }
 
-type Evidence = Pick<Row, 'id' | 'alerts' | 'not_after'>
+type Evidence = Pick<DecisionRow, 'id' | 'alerts' | 'not_after'>
 const setEvidence = prepared((db, { id, ...evidence }: Slots<Evidence>) =>
   db.updateTable('decisions').set(evidence).where('id', '=', id),
 )
-
-/** The first node confirmed: issued becomes applied. */
-export async function markApplied(tx: Writer, ids: readonly string[]): Promise<void> {
-  await setApplied(tx, ids)
-}
-
-const setApplied = preparedIn((db, ids) =>
-  db
-    .updateTable('decisions')
-    .set({ state: 'applied' })
-    .where('id', 'in', ids)
-    .where('state', '=', 'issued'),
-)
-
-/** Ends by the clock what is past its time; the kernels have let go by themselves. Returns those ended. */
-export async function endExpired(tx: Writer, now: number, limit: number): Promise<string[]> {
-  const due = await tx
-    .selectFrom('decisions')
-    .select('id')
-    .where(sql<boolean>`state in ('issued', 'applied')`)
-    .where('not_after', '<=', now)
-    .limit(limit)
-    .execute()
-  const ids = due.map((row) => row.id)
-  for (let i = 0; i < ids.length; i += 500)
-    await tx
-      .updateTable('decisions')
-      .set((row) => ({ state: 'ended', end_reason: 'expired', ended: row.ref('not_after') }))
-      .where('id', 'in', ids.slice(i, i + 500))
-      .execute()
-  return ids
-}
-
-type Row = Selectable<Tables['decisions']>
-
-function toRow(decision: Decision): Row {
-  return {
-    id: decision.id,
-    state: decision.state,
-    outcome: decision.outcome,
-    origin: decision.origin,
-    rule: decision.rule,
-    target: decision.target,
-    offender: decision.offender,
-    direction: decision.direction,
-    audience: JSON.stringify(decision.audience),
-    length_ms: decision.lengthMs,
-    created: decision.created,
-    issued: decision.issued,
-    not_after: decision.notAfter,
-    ended: decision.ended,
-    end_reason: decision.endReason,
-    actor: decision.actor,
-    note: decision.note,
-    verdict: JSON.stringify({ reasons: decision.reasons, would: decision.would }),
-    alerts: decision.alerts,
-    ...measureColumns(decision),
-    ...rolloutColumns(decision.rollout),
-  }
-}
-
-function fromRow(row: Row): Decision {
-  const verdict = JSON.parse(row.verdict) as { reasons: Reason[]; would: Outcome | null }
-  return {
-    id: row.id,
-    state: row.state,
-    outcome: row.outcome,
-    origin: row.origin,
-    rule: row.rule,
-    target: row.target,
-    offender: row.offender,
-    direction: row.direction === null ? null : Direction.parse(row.direction),
-    audience: Audiences.parse(JSON.parse(row.audience)),
-    lengthMs: row.length_ms,
-    created: row.created,
-    issued: row.issued,
-    notAfter: row.not_after,
-    ended: row.ended,
-    endReason: row.end_reason,
-    actor: row.actor,
-    note: row.note,
-    reasons: verdict.reasons,
-    would: verdict.would,
-    alerts: row.alerts,
-    measure: measureOf(row),
-    scope: scopeOf(row),
-    rollout: rolloutOf(row),
-  }
-}

@@ -2,13 +2,9 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type { Kysely } from 'kysely'
-import {
-  allowing,
-  type Decision,
-  findDecision,
-  insertDecisions,
-} from '../../actions/store/decisions.ts'
+import { type Decision, findDecision, insertDecisions } from '../../actions/store/decisions.ts'
 import { hitsOf, putHits } from '../../actions/store/hits.ts'
+import { allowing } from '../../actions/store/in-force.ts'
 import * as fourth from '../../actions/store/migrations/0004.ts'
 import { removeDecisions } from '../../actions/store/retention.ts'
 import { rolloutsDue } from '../../actions/store/rollouts.ts'
