@@ -59,7 +59,8 @@ describe('the list of connectors', () => {
     assert.match(out, /\nwazuh +Wazuh +POST \/v1\/alerts\/wazuh +ready +- +0 +- +-\n/)
     assert.match(out, new RegExp(`\nwazuh +Wazuh +wazuh:${file} +following +- +0 +0 +-\n`))
     assert.match(out, /\nabuseipdb +AbuseIPDB +look-ups +ready /)
-    assert.match(out, /\nmattermost +Mattermost +notices +ready +- +- +- +0\n/)
+    // What happened at the start may be on its way already.
+    assert.match(out, /\nmattermost +Mattermost +notices +ready +- +- +- +\d+\n/)
   })
 
   test('tells of no way in where records are not taken', async () => {
