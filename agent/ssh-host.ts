@@ -2,8 +2,8 @@
 import { Problem, toProblem } from '#contract/problem.ts'
 import type { AgentOn } from './agent.ts'
 import { dryRunFirewall } from './kernel/dry-run.ts'
-import type { Firewall } from './kernel/firewall.ts'
 import { nftBy } from './kernel/nft.ts'
+import { iptablesPostureTable } from './kernel/posture-iptables.ts'
 import { nftPostureTable, printedPostureTable } from './kernel/posture-table.ts'
 import { ipsetSensorTable } from './kernel/sensor-ipset.ts'
 import { listingDump } from './kernel/sensor-listing.ts'
@@ -66,19 +66,17 @@ export function throughSsh(
       }
       return { ...firewall, close }
     },
-    posture: (firewall) => inNft(firewall, printedPostureTable(print), () => nftPostureTable(nft)),
+    posture: ({ name }) => {
+      if (name === 'dry-run') return printedPostureTable(print)
+      if (name === 'ipset') return sets && iptablesPostureTable(sets.ipset, sets.iptables)
+      return nftPostureTable(nft)
+    },
     sensor: ({ name }) => {
       if (name === 'dry-run') return printedSensorTable(print)
       if (name === 'ipset') return sets && ipsetSensorTable(sets.ipset, sets.iptables)
       return nftSensorTable(nft, async () => listingDump(nft))
     },
   }
-}
-
-/** Undefined for a back end that is no nftables. */
-function inNft<T>({ name }: Firewall, printed: T, made: () => T): T | undefined {
-  if (name === 'dry-run') return printed
-  return name === 'nft' ? made() : undefined
 }
 
 /** Where traces are to be looked for: on that host, or on this machine when none is named. Throws `setting_invalid`. */
