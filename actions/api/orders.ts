@@ -59,6 +59,10 @@ export function mountOrders(app: App, flow: Flow): void {
       at_once: z.boolean().default(false).meta({
         description: 'a wide block that the policy tries on a few nodes first goes to all at once',
       }),
+      idempotency_key: z.string().min(1).max(200).optional().meta({
+        description:
+          'of your own, such as the id of a run and a step: what is sent again under it with the same token is done once, and answered with what became of it; the header Idempotency-Key says the same',
+      }),
     }),
     bodyExample: { target: '203.0.113.7', for: '4h', reason: 'seen in three incidents' },
     answer: {
@@ -70,8 +74,9 @@ export function mountOrders(app: App, flow: Flow): void {
     },
     problems: ['address_invalid', 'too_wide', 'protected_target', 'conflict'],
     handle: async ({ query, body, caller }, context) => {
-      const { target, for: lengthMs, reason, at_once: atOnce, ...rest } = body
-      const wished = { target, lengthMs, atOnce, ...rest }
+      const { target, for: lengthMs, reason, at_once: atOnce, idempotency_key, ...rest } = body
+      const key = idempotency_key ?? keyIn(context)
+      const wished = { target, lengthMs, atOnce, key, ...rest }
       const order = () => flow.orders.order(wished, who(caller, reason))
       const { shown, second } = await done(query.wait_s, order)
       const cleared = readAddress(target).cleared
@@ -185,6 +190,13 @@ export function mountOrders(app: App, flow: Flow): void {
     },
   })
 }
+
+/** Importers send a header that was left empty as one of these texts. */
+function keyIn(context: RouteContext): string | undefined {
+  const key = context.req.header('idempotency-key')?.trim()
+  return key === undefined || nothing.includes(key) ? undefined : key
+}
+const nothing = ['', '%!s(<nil>)', 'undefined', 'null']
 
 /** Carries the order out and shows it once all connected nodes that it is for have answered, or after the time. */
 async function whenAnswered(

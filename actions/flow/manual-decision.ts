@@ -18,6 +18,8 @@ export type ManualOrder = Wished & {
   direction?: Direction | undefined
   /** A wide block is for everybody at once, and not for a few first. */
   atOnce?: boolean | undefined
+  /** Of whoever orders: what is sent again under it is the same order, whatever has become of it. */
+  key?: string | undefined
 }
 
 /** In force at once. `target` is canonical and may be ordered. Throws `invalid_input`. */

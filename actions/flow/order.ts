@@ -5,7 +5,7 @@ import { printDuration } from '#contract/duration.ts'
 import { nearest, Problem } from '#contract/problem.ts'
 import { checkAllow, checkOrder } from '../decide/order.ts'
 import type { Policy } from '../decide/policy.ts'
-import { type Decision, insertDecisions } from '../store/decisions.ts'
+import { type Decision, decisionIdFrom, findDecision, insertDecisions } from '../store/decisions.ts'
 import { listNodes } from '../store/nodes.ts'
 import type { Writer } from '../store/store.ts'
 import { type Asked, type Responded, respond } from './active-response.ts'
@@ -93,8 +93,11 @@ function order(parts: OrderParts, wished: ManualOrder, who: Who): Promise<Ordere
   const check = wished.action === 'allow' ? checkAllow : checkOrder
   const target = check({ target: wished.target, policy, facts: shields(parts) })
   const now = parts.now()
-  const decision = manualDecision(parts.newId(), { ...wished, target }, policy, who, now)
+  const id = wished.key === undefined ? parts.newId() : keyedId(wished.key, who)
+  const decision = manualDecision(id, { ...wished, target }, policy, who, now)
   return commit<Ordered>(parts, async (tx) => {
+    const known = wished.key === undefined ? undefined : await findDecision(tx, id)
+    if (known) return { result: sameAgain(known, decision), changes: [] }
     if (!asksTwo(decision, policy)) {
       const few = wished.atOnce ? {} : await onFew(tx, policy, decision, decision, now)
       const ordered = { ...decision, ...few }
@@ -109,6 +112,19 @@ function order(parts: OrderParts, wished: ManualOrder, who: Who): Promise<Ordere
     const changes = [change(who, now, 'decision.wait', undefined, question), held]
     return { result: { ...question, pending: true }, changes }
   })
+}
+
+function keyedId(key: string, { actor }: Who): string {
+  return decisionIdFrom(`keyed:${JSON.stringify([actor, key])}`)
+}
+
+/** Whoever was not sure of the answer asks again; nothing is done twice. Throws `conflict` for a key that was of another order. */
+function sameAgain(known: Decision, wished: Decision): Ordered {
+  if (known.target !== wished.target || known.measure.action !== wished.measure.action)
+    throw new Problem('conflict', `this idempotency key was of another order, ${known.id}`, {
+      remedy: 'give each order a key of its own',
+    })
+  return known.state === 'waiting' ? { ...known, pending: true } : known
 }
 
 /** It was tried already: who approves it now wants it everywhere. */

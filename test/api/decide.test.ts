@@ -204,6 +204,35 @@ describe('a block by hand', () => {
     }
   })
 
+  test('under a key of its own is done once, however often it is sent, and not again once it is lifted', async (t) => {
+    const service = await open(t)
+    const body = { target: '203.0.113.7', for: '1h', reason: 'test' }
+    const keyed = { ...body, idempotency_key: 'run 7, step 2' }
+    const order = (body: object, headers = {}, token?: string) =>
+      service.ask('POST', '/v1/decisions', { body, headers, ...(token && { token }) })
+    const first = await order(keyed)
+    const id = first.body.decision?.id
+    const lines = async () => (await service.ask('GET', '/v1/journal?limit=100')).text
+    const before = await lines()
+    const again = await order(keyed)
+    const byHeader = await order(body, { 'idempotency-key': 'run 7, step 2' })
+    assert.deepEqual(
+      [again.status, again.body.decision?.id, byHeader.body.decision?.id],
+      [201, id, id],
+    )
+    assert.equal(await lines(), before, 'nothing is journalled, nothing signed')
+    await service.ask('POST', `/v1/decisions/${id}/lift`, { body: { reason: 'mistake' } })
+    assert.equal((await order(keyed)).body.decision?.state, 'ended')
+    const other = await order({ ...keyed, target: '203.0.113.8' })
+    assert.deepEqual([other.status, other.body.code], [409, 'conflict'])
+    const somebody = await order(keyed, {}, await service.token(['review']))
+    assert.notEqual(somebody.body.decision?.id, id, 'keys of two tokens are two keys')
+    for (const text of ['%!s(<nil>)', 'undefined', ''])
+      assert.notEqual((await order(body, { 'idempotency-key': text })).body.decision?.id, id)
+    const { decisions } = (await service.ask('GET', '/v1/decisions')).body
+    assert.equal(decisions.length, 5)
+  })
+
   test('with a field that nobody knows names the nearest one that is known', async (t) => {
     const service = await open(t)
     const body = { target: '203.0.113.7', for: '1h', reson: 'test', reason: 'test' }
