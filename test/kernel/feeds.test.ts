@@ -10,6 +10,7 @@ import { readAddress } from '#contract/address.ts'
 import type { FeedElement, Firewall } from '../../agent/kernel/firewall.ts'
 import { listNode } from '../agent/list-node.ts'
 import { feedStatement, list, today } from '../agent/signer.ts'
+import { beforeEnd } from '../before-end.ts'
 import { until } from '../crash/until.ts'
 import { delivers, type Host, host, ownNamespace, type Party, thisNode } from '../namespace.ts'
 import { backEnds } from './back-ends.ts'
@@ -83,8 +84,12 @@ for (const { name, make } of backEnds.filter(({ name }) => name === 'netlink' ||
     })
 
     test('ends by itself in the kernel when agent and service are dead', async () => {
-      await listing.enforce(today, list('drop', today, drop, { not_after: today + 700 }))
-      assert.equal(await comesIn('203.0.113.7'), false)
+      const seen = await beforeEnd(700, async (ms) => {
+        const version = today + ms
+        await listing.enforce(version, list('drop', version, drop, { not_after: today + ms }))
+        return comesIn('203.0.113.7')
+      })
+      assert.equal(seen, false)
       await listing.feeds.stop()
       await until('the list has ended', async () => !(await comesIn('203.0.113.7')) && 'still cut')
     })

@@ -211,5 +211,5 @@ function firstChange(firewall: Firewall) {
 
 /** In steps, each of which lets all that is due in this process have its turn, however busy the machine is. */
 async function aSecond(): Promise<void> {
-  for (let step = 0; step < 10; step++) await pause(100, undefined, { ref: false })
+  for (let step = 0; step < 10; step++) await pause(100)
 }

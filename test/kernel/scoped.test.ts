@@ -5,6 +5,7 @@ import { after, before, beforeEach, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { readAddress } from '#contract/address.ts'
 import type { Firewall, ScopedElement, SetName } from '../../agent/kernel/firewall.ts'
+import { beforeEnd } from '../before-end.ts'
 import { delivers, type Host, host, ownNamespace, type Party, thisNode } from '../namespace.ts'
 import { backEnds } from './back-ends.ts'
 import { put } from './promises.ts'
@@ -252,18 +253,21 @@ for (const { name, make } of backEnds.filter((one) => /^(netlink|nft)$/.test(one
           const connection = await attacker.open(one.him, one.node)
           const mark = `allowed ${performance.now()}`
           await attacker.say(connection, mark)
-          assert.equal(await node.arrived(mark, 2_000), true)
+          assert.equal(await node.arrived(mark, 10_000), true)
           assert.equal(await comes(one), false)
         })
 
         test('an order ends in the kernel when its time is over', async () => {
-          const ends = { end: 300, layer: 0 }
-          await are(
-            element('drop', 'in', one.him, { port: 4000, ...ends }),
-            element('drop', 'out', one.him, ends),
-            element('drop', 'forward', one.him, { interface: 'v-*', ...ends }),
-          )
-          assert.deepEqual(await paths(one), {
+          const seen = await beforeEnd(400, async (end) => {
+            const ends = { end, layer: 0 }
+            await are(
+              element('drop', 'in', one.him, { port: 4000, ...ends }),
+              element('drop', 'out', one.him, ends),
+              element('drop', 'forward', one.him, { interface: 'v-*', ...ends }),
+            )
+            return paths(one)
+          })
+          assert.deepEqual(seen, {
             comes: false,
             goes: false,
             passesFrom: false,
@@ -298,7 +302,7 @@ for (const { name, make } of backEnds.filter((one) => /^(netlink|nft)$/.test(one
             hits.map(({ address, packets }) => [address, packets]),
             [[one.him, 4]],
           )
-          assert.ok((hits[0]?.agoMs ?? -1) >= 0 && (hits[0]?.agoMs ?? 0) < 5_000)
+          assert.ok((hits[0]?.agoMs ?? -1) >= 0 && (hits[0]?.agoMs ?? 0) < 30_000)
         })
       })
 
@@ -431,14 +435,16 @@ for (const { name, make } of backEnds.filter((one) => /^(netlink|nft)$/.test(one
       )
       await are(kept)
       const mark = `gap ${performance.now()}`
-      await parties().attacker.flood(one.him, one.node, mark)
-      for (let round = 0; round < 4; round++) {
-        await are(kept, ...others, element('reject', 'in', one.other))
-        await are(kept, ...others.slice(0, 50))
-        await are(kept)
+      const { attacker } = parties()
+      // Whoever floods has to get his turn on a busy machine.
+      for (let sent = 0; sent <= 20; sent += await attacker.stopFlood()) {
+        await attacker.flood(one.him, one.node, mark)
+        for (let round = 0; round < 4; round++) {
+          await are(kept, ...others, element('reject', 'in', one.other))
+          await are(kept, ...others.slice(0, 50))
+          await are(kept)
+        }
       }
-      const sent = await parties().attacker.stopFlood()
-      assert.ok(sent > 20, `only ${sent} packets were tried`)
       assert.equal(await comes(one, one.other), true)
       assert.equal(await node.count(mark), 0)
     })
@@ -472,7 +478,7 @@ after(async () => {
   for (const party of Object.values((await joined) ?? {})) await party.close()
 })
 
-/** What a program is told whose datagram was rejected. */
+/** What a program is told whose datagrams are rejected. */
 function askedByDatagram(from: Host, address: string, to: string): Promise<string> {
   const type = address.includes(':') ? 'udp6' : 'udp4'
   const script = `
@@ -480,9 +486,8 @@ function askedByDatagram(from: Host, address: string, to: string): Promise<strin
     const end = (text) => { console.log(text); process.exit() }
     socket.on('error', (error) => end(error.code))
     socket.bind(0, '${address}', () => socket.connect(4000, '${to}', () => {
-      socket.send('asked')
-      setTimeout(() => socket.send('again', () => {}), 50)
-      setTimeout(() => end('nothing'), 500)
+      setInterval(() => socket.send('asked', () => {}), 20)
+      setTimeout(() => end('nothing'), 20_000)
     }))`
   return from.run(process.execPath, '-e', script)
 }
@@ -498,7 +503,7 @@ function rules(): number {
 }
 
 async function until(holds: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 3_000
+  const deadline = performance.now() + 30_000
   while (!(await holds())) {
     assert.ok(performance.now() < deadline, 'it did not end')
     await pause(10)
