@@ -41,15 +41,19 @@ export function holdTime(clock: { now: number }): HeldTime {
         const next = [...sleepers].sort((a, b) => a.due - b.due)[0]
         if (!next || next.due > end) break
         run(next.due)
+        const asleep = sleepers.size
         next.wake()
-        await quiet()
+        await quiet(() => sleepers.size >= asleep)
       }
       run(end)
     },
   }
 }
 
-/** Nothing here waits for anything but its turn. */
-async function quiet(): Promise<void> {
-  for (let i = 0; i < 40; i++) await turn()
+/** Nothing here waits for anything but its turn; who sleeps again has done what was due, but for what it began. */
+async function quiet(asleep = () => false): Promise<void> {
+  for (let left = 40; left > 0; left--) {
+    await turn()
+    if (asleep()) left = Math.min(left, 10)
+  }
 }
