@@ -40,7 +40,7 @@ before(async () => {
     suricata: { files: [gone] },
     abuseipdb: { api_key: key, base_url: `http://127.0.0.1:${asked}` },
     greynoise: {},
-    slack: { url: `https://127.0.0.1:${hook}/services/T0SECRET`, timeout: '3s' },
+    slack: { url: `https://127.0.0.1:${hook}/services/T0SECRET`, timeout: '1500ms' },
     mattermost: { url: `http://127.0.0.1:${hook}/hooks/T0SECRET` },
   })
 })
