@@ -2,6 +2,7 @@
 import { DecisionId, readAction, type StandingAction } from '#contract/action.ts'
 import { type Address, readAddress } from '#contract/address.ts'
 import { type EnvelopeClaims, envelopeHash } from '#contract/envelope.ts'
+import { printable } from '#contract/printable.ts'
 import { type Problem, toProblem } from '#contract/problem.ts'
 import type { ReadRow } from '#contract/row.ts'
 import { type Answer, type Differences, type Place, refused } from './differences.ts'
@@ -29,6 +30,8 @@ export type AcceptOn = {
   ceilings: Ceilings
   /** What the firewall of this node can do. */
   expresses: Expresses
+  /** Names of the interfaces that this node has now; none where that is not known. */
+  links?(): readonly string[]
   /** Why it is refused although the guard has nothing against it. */
   refuses?(order: StandingAction, target: Address): Problem | undefined
 }
@@ -183,7 +186,19 @@ function judge(
   const problem =
     refusal(order, target, on.here(), on.ceilings, inForce, on.expresses) ??
     on.refuses?.(order, target)
-  return problem ? refused(answer, problem) : { ...answer, status: 'applied' }
+  if (problem) return refused(answer, problem)
+  return { ...answer, status: 'applied', ...missingLink(order, on.links?.() ?? []) }
+}
+
+/** An interface may come later, and most often its name is a typing error: then nothing at all is stopped. */
+function missingLink({ interface: name }: StandingAction, links: readonly string[]) {
+  if (name === undefined || links.length === 0) return undefined
+  const isMeant = (link: string) =>
+    name.endsWith('*') ? link.startsWith(name.slice(0, -1)) : link === name
+  if (links.some(isMeant)) return undefined
+  return {
+    detail: `this node has no interface ${printable(name, 40)} now, so it does nothing yet`,
+  }
 }
 
 function placeOf(on: AcceptOn, audience: string): Place {

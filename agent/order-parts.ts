@@ -8,6 +8,7 @@ import type { Lookout } from './lookout.ts'
 import type { Looks } from './looks.ts'
 import type { Making } from './parts.ts'
 import { wholeState } from './resync.ts'
+import { linkNames } from './surroundings.ts'
 import { readHead, verifyHead } from './verify.ts'
 
 export type OrderParts = { enforcer: Enforcer; catchUp: CatchUp; heads: Heads }
@@ -28,6 +29,7 @@ export function makeOrderParts(
     now,
     here: () => lookout.here,
     ceilings: settings,
+    links: () => linkNames(on.places),
     trust,
     audiences: () => belonging.audiences,
     learnKeys,

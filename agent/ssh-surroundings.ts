@@ -16,11 +16,12 @@ type Read = { files: ReadonlyMap<string, Buffer>; addresses: string[]; peer: str
 
 /** Its processes are not looked into: they would have to be asked for one by one. */
 const { processes: _, ...places } = linuxPlaces
-const { routes4, routes6, resolvers, utmp, sessions, leases = [] } = places
+const { routes4, routes6, resolvers, links = '', utmp, sessions, leases = [] } = places
 const wanted = [
   routes4,
   routes6,
   ...resolvers,
+  links,
   utmp,
   `${sessions}/*`,
   ...leases.map((one) => `${one}/*`),

@@ -18,6 +18,8 @@ export type Places = {
   routes4: string
   routes6: string
   resolvers: readonly string[]
+  /** Its interfaces, by name; absent where they are not known. */
+  links?: string
   sessions: string
   utmp: string
   /** Folders with what a server of addresses gave this machine. */
@@ -35,6 +37,7 @@ export const linuxPlaces: Places = {
   routes6: '/proc/net/ipv6_route',
   // The second lists the real servers where the first names only the local stub.
   resolvers: ['/etc/resolv.conf', '/run/systemd/resolve/resolv.conf'],
+  links: '/proc/net/dev',
   sessions: '/run/systemd/sessions',
   utmp: '/run/utmp',
   leases: ['/run/systemd/netif/leases', '/var/lib/dhcp', '/var/lib/NetworkManager'],
@@ -77,6 +80,13 @@ export function readSurroundings(
 /** As the system writes them: a link-local one may bear its interface. */
 export function ownAddresses(): string[] {
   return Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map((one) => one.address))
+}
+
+/** Names of the interfaces that are there now; none where that is not known. */
+export function linkNames({ links, files = ofThisMachine }: Places): string[] {
+  if (links === undefined) return []
+  const table = files.bytes(links).toString('utf8')
+  return [...table.matchAll(/^\s*(\S+):/gm)].map(([, name = '']) => name)
 }
 
 /** `/proc/net/route`: address words are little-endian hex; 0x2 is RTF_GATEWAY. */

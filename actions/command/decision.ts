@@ -68,11 +68,13 @@ function approve(asked: Asked, io: Io, more: object): Promise<number> {
 /** An audience that is named and has no node is most likely a typing error; what a node refuses is not in force there. */
 export async function reached(
   client: Client,
-  { id, nodes }: DecisionAnswer,
+  { id, nodes, interface: device }: DecisionAnswer,
   audience: readonly string[],
   io: Io,
 ): Promise<number> {
-  if (nodes.refused + nodes.failed > 0) return tellRefusals(client, id, io)
+  const trouble = nodes.refused + nodes.failed > 0
+  if (trouble || device !== null) await tellRemarks(client, id, io)
+  if (trouble) return 3
   if (nodes.of > 0 || audience.length === 0 || audience.includes('all')) return 0
   const Nodes = z.looseObject({ nodes: z.array(NodeAnswer) })
   const enrolled = await client.get('/v1/nodes', Nodes)
@@ -88,17 +90,19 @@ export async function reached(
   return 3
 }
 
-/** Nodes whose reasons are printed; there may be a thousand of one mind. */
-const mostRefusals = 5
+/** Nodes whose words are printed; there may be a thousand of one mind. */
+const mostRemarks = 5
 
-async function tellRefusals(client: Client, id: string, io: Io): Promise<number> {
+/** What nodes say besides that it is in force, or why it is not. */
+async function tellRemarks(client: Client, id: string, io: Io): Promise<void> {
   const { receipts } = await client.get(`/v1/decisions/${encodeURIComponent(id)}`, Whole)
-  const no = receipts.filter(({ status }) => status === 'refused' || status === 'failed')
-  for (const { node, status, detail, code } of no.slice(0, mostRefusals))
+  const refuses = ({ status }: { status: string }) => status === 'refused' || status === 'failed'
+  const remarks = receipts.filter((one) => refuses(one) || one.detail !== null)
+  const sorted = [...remarks.filter(refuses), ...remarks.filter((one) => !refuses(one))]
+  for (const { node, status, detail, code } of sorted.slice(0, mostRemarks))
     io.err(`note: ${node} ${status} it: ${printable(detail ?? code ?? 'no reason was given')}\n`)
-  const more = no.length - mostRefusals
-  if (more > 0) io.err(`note: and so did ${more} more; "cordon decision show ${id}" has them all\n`)
-  return 3
+  const more = sorted.length - mostRemarks
+  if (more > 0) io.err(`note: so do ${more} more; "cordon decision show ${id}" has them all\n`)
 }
 
 async function change(asked: Asked, io: Io, verb: string, more: object): Promise<number> {

@@ -60,6 +60,21 @@ describe('an order that a node refuses', () => {
   })
 })
 
+test('an interface that a node does not have is told with that node, and one that it has is not', async () => {
+  const typed = (name: string) =>
+    open.type(`block 203.0.113.10 --interface ${name} --for 1h ${reason}`)
+  for (const name of ['none0', 'none*']) {
+    const { code, err } = await typed(name)
+    assert.ok(
+      err.includes(`: this node has no interface ${name} now, so it does nothing yet\n`),
+      err,
+    )
+    assert.match(err, /^note: web-01 planned it: /)
+    assert.equal(code, 0)
+  }
+  for (const name of ['lo', 'l*']) assert.equal((await typed(name)).err, '')
+})
+
 test('an option that is given twice is asked wrongly, so that neither half is lost in silence', async () => {
   const { code, err } = await open.type(
     `block 203.0.113.3 --direction in --direction out --for 1h ${reason}`,
