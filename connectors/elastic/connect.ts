@@ -2,6 +2,7 @@
 import type { Client, ClientOptions } from '@elastic/elasticsearch'
 import { isLoopback } from '#contract/address.ts'
 import { Problem } from '#contract/problem.ts'
+import { speakingOlder } from './older.ts'
 import { pinnedAuthority } from './pinned-authority.ts'
 import type { Settings } from './settings.ts'
 
@@ -11,8 +12,8 @@ import type { Settings } from './settings.ts'
  */
 export async function connect(settings: Settings): Promise<Client> {
   const options = await clientOptions(settings)
-  const { Client } = await import('@elastic/elasticsearch')
-  return new Client(options)
+  const { Client, SniffingTransport } = await import('@elastic/elasticsearch')
+  return new Client({ ...options, Transport: speakingOlder(SniffingTransport) })
 }
 
 /** Throws as `connect` does, before anything is sent. */

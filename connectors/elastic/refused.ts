@@ -77,6 +77,17 @@ function unheard({ name, reason }: Trouble): Problem {
   })
 }
 
+/** What Elasticsearch calls the first cause; empty for what is no answer of its. */
+export function typeOfTrouble(error: unknown): string {
+  return readTrouble(error).type
+}
+
+/** Whether it is that this version does not know the parameter: nothing was done then. */
+export function isUnknown(parameter: string, error: unknown): boolean {
+  const { status, reason } = readTrouble(error)
+  return status === 400 && reason.includes(`unrecognized parameter: [${parameter}]`)
+}
+
 function readTrouble(error: unknown): Trouble {
   const name = error instanceof Error ? error.name : ''
   const meta = isObject(error) && isObject(error.meta) ? error.meta : {}

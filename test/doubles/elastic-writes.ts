@@ -186,7 +186,12 @@ function hasPrivileges({ world, response, text }: Request) {
 const Create = z.strictObject({ create: z.strictObject({ _id: z.string().min(1).max(512) }) })
 
 function bulk({ world, response, text, query }: Request, name: string) {
-  if (query.get('require_data_stream') !== 'true')
+  if (world.major < 9 && query.has('require_data_stream')) {
+    const reason = `request [/${name}/_bulk] contains unrecognized parameter: [require_data_stream]`
+    const error = { type: 'illegal_argument_exception', reason }
+    return say(response, 400, { error: { root_cause: [error], ...error }, status: 400 })
+  }
+  if (world.major >= 9 && query.get('require_data_stream') !== 'true')
     return sayError(response, 400, 'action_request_validation_exception')
   if (Buffer.byteLength(text) > world.written.mostBytes) {
     response.writeHead(413, { 'content-type': 'text/html' }).end('<h1>413</h1>')

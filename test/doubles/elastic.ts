@@ -2,10 +2,10 @@
  * An Elasticsearch for tests, as far as alerts are asked of it and results are written to it: points in time, searches in
  * them, bulk requests, the product header. What writes stands in elastic-writes.ts.
  *
- * Imitated: API key and password, content types of the client's version 9, one alias a space, a point in time that shows what
- * was there when it was opened and has a new name with each answer, `search_after` in the order asked for with
- * `_shard_doc` behind it, the queries `bool`, `range`, `terms` and `exists` over flat and nested fields, refusal of every
- * other body, TLS.
+ * Imitated: API key and password, content types of its own version and the one before (of 8 also that it knows no
+ * `require_data_stream`, as before 8.13), one alias a space, a point in time that shows what was there when it was opened
+ * and has a new name with each answer, `search_after` in the order asked for with `_shard_doc` behind it, the queries
+ * `bool`, `range`, `terms` and `exists` over flat and nested fields, refusal of every other body, TLS.
  * Not imitated: mappings, analysis, scores, shards and replicas, refresh, rights by index, remote clusters, limits of
  * memory and of open points in time.
  */
@@ -35,6 +35,8 @@ export type ElasticWorld = {
   /** What is open, with what it shows. */
   pits: Map<string, Stored[]>
   written: Written
+  /** Whose words, and those of the one before, are understood. */
+  major: number
 }
 
 export function elasticWorld(more: Partial<ElasticWorld> = {}): ElasticWorld {
@@ -47,6 +49,7 @@ export function elasticWorld(more: Partial<ElasticWorld> = {}): ElasticWorld {
     asked: [],
     pits: new Map(),
     written: written(),
+    major: 9,
     ...more,
   }
 }
@@ -86,9 +89,10 @@ async function answer(
   loseAnswer(world.lost, line, response)
   if (request.headers.authorization !== world.authorization)
     return sayError(response, 401, 'security_exception')
-  const kind = 'application/vnd.elasticsearch+json; compatible-with=9'
-  if (!request.headers.accept?.includes(kind))
-    return sayError(response, 406, 'media_type_exception')
+  const words = /; compatible-with=(\d+)/.exec(request.headers.accept ?? '')?.[1]
+  if (words === undefined || ![world.major, world.major - 1].includes(Number(words)))
+    return sayError(response, 400, 'media_type_header_exception')
+  const kind = `application/vnd.elasticsearch+json; compatible-with=${words}`
   const lines = line.endsWith('/_bulk')
   const sent = lines ? kind.replace('+json', '+x-ndjson') : kind
   if (text !== '' && request.headers['content-type'] !== sent)

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { printable } from '#contract/printable.ts'
 import { Problem } from '#contract/problem.ts'
 import type { Refusal } from '#contract/result.ts'
-import { type Hints, refused } from '../refused.ts'
+import { type Hints, isUnknown, refused } from '../refused.ts'
 import type { Limits } from './install.ts'
 
 export type Stream = { client: Client; name: string; limits: Limits }
@@ -45,12 +45,17 @@ export async function sendBulk(
     JSON.stringify({ create: { _id: id } }),
     text,
   ])
+  // Not tried again by the client: who gives a batch again has to know that it may have been taken.
+  const once = { ...limits, maxRetries: 0 }
+  const request = { index: name, operations }
   try {
-    // Not tried again by the client: who gives a batch again has to know that it may have been taken.
-    const answer: unknown = await client.bulk(
-      { index: name, operations, require_data_stream: true },
-      { ...limits, maxRetries: 0 },
-    )
+    const answer: unknown = await client
+      .bulk({ ...request, require_data_stream: true }, once)
+      .catch((error: unknown) => {
+        // Before 8.13: there the template alone makes it a data stream.
+        if (isUnknown('require_data_stream', error)) return client.bulk(request, once)
+        throw error
+      })
     return readItems(answer, documents)
   } catch (error) {
     const problem = error instanceof Problem ? error : refused(name, error, hintsOf(name))
