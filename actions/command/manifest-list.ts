@@ -47,7 +47,9 @@ export const showManifest: Handler = async (asked, io) => {
 }
 
 function sayStatus(status: Status | Problem, io: Io): string {
-  if (status instanceof Problem) return status.message
+  // Where root installed anything, only root may look.
+  if (status instanceof Problem)
+    return status.code === 'no_privilege' ? 'only root can tell' : status.message
   const { root, installed, parts, changed, outdated } = status
   const since = changed.length > 0 ? [`changed since: ${changed.join(', ')}`] : []
   const when = `${parts.join(', ')} at ${root}, ${printWhen(installed, io.now())}`

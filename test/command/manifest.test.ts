@@ -1,7 +1,7 @@
 /** `cordon manifest …` as a person types it: what it shows, asks, writes and says. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -216,6 +216,10 @@ test('who may not write there is told so before being asked, and nothing is half
   assert.equal(refused.status, 1, refused.stderr)
   assert.match(refused.stderr, /error: cannot write \S+ \(EACCES\)\nhint: run it as root: sudo /)
   assert.equal(snapshot(dest.path).length, 1)
+  mkdirSync(join(dest.path, 'var/lib/cordon-manifests'), { recursive: true, mode: 0o755 })
+  chmodSync(join(dest.path, 'var/lib/cordon-manifests'), 0o700)
+  assert.match(run('list').stdout, /^wazuh .* only root can tell$/m)
+  rmSync(join(dest.path, 'var'), { recursive: true })
   chownSync(dest.path, nobody.uid, nobody.gid)
   const done = run(`${install} --yes`)
   assert.equal(done.status, 0, done.stderr)
