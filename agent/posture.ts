@@ -16,6 +16,7 @@ import { type FitsOn, isWhole, readHeld } from './posture-fits.ts'
 import { type InForceOn, PosturesInForce } from './posture-in-force.ts'
 import type { HeldPosture } from './posture-memory.ts'
 import { fetchCountries } from './posture-networks.ts'
+import { PostureQueue } from './posture-queue.ts'
 import { cutShort, prove, type TrialOn } from './posture-trial.ts'
 import { Statements, type StatementsOn } from './statement.ts'
 import { verifyPosture } from './verify-newest.ts'
@@ -26,29 +27,28 @@ export type PosturesOn = AnswersOn &
   TrialOn &
   StatementsOn & { service: Pick<Service, 'text'> }
 
-/** What the disk, the kernel or the connection refused is tried again. */
-const retryMs = { first: 2_000, longest: 5 * 60_000 }
-
 export class Postures {
   readonly #on: PosturesOn
   readonly #answers: PostureAnswers
   readonly #inForce: PosturesInForce
   readonly #statements: Statements<PostureClaims>
-  readonly #stopping = new AbortController()
-  /** The newest statement of an audience that was not looked at yet. */
-  readonly #wanted = new Map<string, PostureClaims>()
-  #working: Promise<void> | undefined
-  #retryMs = retryMs.first
-  /** Ends the pauses of a trial. */
-  #nudge = new AbortController()
+  readonly #queue: PostureQueue
 
   constructor(on: PosturesOn) {
     this.#on = on
     this.#answers = new PostureAnswers(on)
     this.#inForce = new PosturesInForce(on, this.#answers)
+    this.#queue = new PostureQueue({
+      ...{ memory: on.memory, audiences: on.audiences, pause: on.pause },
+      bring: (claims) => this.#bring(claims),
+      failed: ({ aud: audience, version }, problem) => {
+        this.#answers.answer({ audience, version }, 'failed', problem)
+        this.#answers.keep()
+      },
+    })
     this.#statements = new Statements(on, verifyPosture, {
       accept: (claims) => {
-        if (!this.#isOnTrial(claims)) this.#want(claims)
+        if (!this.#isOnTrial(claims)) this.#queue.want(claims)
       },
       judged: (problem) => this.#answers.trust(problem),
     })
@@ -88,10 +88,10 @@ export class Postures {
   /** The node follows the audience no longer. */
   leave(audience: string): void {
     const { memory } = this.#on
-    this.#wanted.delete(audience)
+    this.#queue.drop(audience)
     const stood = memory.confirmed.has(audience) || memory.trial?.audience === audience
     if (!stood && !memory.answers.has(audience)) return
-    if (memory.trial?.audience === audience) this.#hurry()
+    if (memory.trial?.audience === audience) this.#queue.hurry()
     this.#forget(audience)
     this.#answers.keep()
     if (stood) void this.#inForce.enforceOrSay()
@@ -112,74 +112,21 @@ export class Postures {
   /** Resolves when nothing that has come waits. */
   async settled(): Promise<void> {
     await this.#statements.settled()
-    while (this.#working) await this.#working
+    await this.#queue.settled()
     await this.#inForce.settled()
   }
 
   /** What is on trial stays so on the disk: the next start goes back. */
   async stop(): Promise<void> {
-    this.#stopping.abort()
     this.#statements.stop()
-    this.#nudge.abort()
-    await Promise.all([this.#working, this.#inForce.stop()])
+    await Promise.all([this.#queue.stop(), this.#inForce.stop()])
     await this.#inForce.settled()
-  }
-
-  get #stopped(): boolean {
-    return this.#stopping.signal.aborted
   }
 
   /** Each connection brings it again. */
   #isOnTrial({ aud, version }: PostureClaims): boolean {
     const { trial } = this.#on.memory
     return trial?.audience === aud && trial.version === version
-  }
-
-  #want(claims: PostureClaims): void {
-    this.#wanted.set(claims.aud, claims)
-    this.#retryMs = retryMs.first
-    if (this.#on.memory.trial?.audience === claims.aud) this.#hurry()
-    this.#work()
-  }
-
-  /** What is on trial is not wanted any more. */
-  #hurry(): void {
-    this.#nudge.abort()
-    this.#nudge = new AbortController()
-  }
-
-  #work(): void {
-    this.#working ??= this.#workAll().finally(() => {
-      this.#working = undefined
-      if (this.#wanted.size > 0 && !this.#stopped) this.#work()
-    })
-  }
-
-  async #workAll(): Promise<void> {
-    for (let next = this.#next(); next && !this.#stopped; next = this.#next()) {
-      this.#wanted.delete(next.aud)
-      if (this.#isOld(next) || !this.#follows(next)) continue
-      try {
-        await this.#bring(next)
-      } catch (error) {
-        this.#failed(next, toProblem(error))
-      }
-    }
-  }
-
-  #next(): PostureClaims | undefined {
-    return this.#wanted.values().next().value
-  }
-
-  /** It may have left the audience meanwhile. */
-  #follows({ aud }: PostureClaims): boolean {
-    return this.#on.audiences().has(aud)
-  }
-
-  /** It was answered already, and not by a failure that may pass. */
-  #isOld({ aud, version }: PostureClaims): boolean {
-    const said = this.#on.memory.answers.get(aud)
-    return said?.version === version && said.status !== 'failed' && said.status !== 'trying'
   }
 
   /** Throws what can be tried again. */
@@ -189,7 +136,7 @@ export class Postures {
     if (held === undefined) return
     if (held === null) return this.#withdraw(claims)
     await fetchCountries(held.posture, memory, service)
-    if (this.#stopped || this.#wanted.has(claims.aud) || !this.#follows(claims)) return
+    if (this.#queue.stopped || this.#queue.has(claims.aud) || !this.#queue.follows(claims)) return
     if (table?.enforcing) await this.#try(held)
     else await this.#plan(held)
     this.#prune()
@@ -261,30 +208,11 @@ export class Postures {
   #prove(held: HeldPosture) {
     const { memory } = this.#on
     return prove(held, this.#on, {
-      isNewest: () => memory.trial === held && !this.#wanted.has(held.audience),
-      stopped: () => this.#stopped,
-      nudge: () => this.#nudge.signal,
+      isNewest: () => memory.trial === held && !this.#queue.has(held.audience),
+      stopped: () => this.#queue.stopped,
+      nudge: () => this.#queue.nudge,
       receipt: () => this.receipts.find(({ audience }) => audience === held.audience),
     })
-  }
-
-  #failed(claims: PostureClaims, problem: Problem): void {
-    const { aud: audience, version } = claims
-    if (this.#stopped || !this.#follows(claims)) return
-    this.#answers.answer({ audience, version }, 'failed', problem)
-    this.#answers.keep()
-    void this.#tryLater(claims)
-  }
-
-  async #tryLater(claims: PostureClaims): Promise<void> {
-    const wait = this.#retryMs
-    this.#retryMs = Math.min(retryMs.longest, wait * 2)
-    await this.#on.pause(wait, this.#stopping.signal)
-    const said = this.#on.memory.answers.get(claims.aud)
-    const still = said?.version === claims.version && said.status === 'failed'
-    if (this.#stopped || !still || this.#wanted.has(claims.aud)) return
-    this.#wanted.set(claims.aud, claims)
-    this.#work()
   }
 
   /** Its networks on the disk are not whole; the service tells it anew at the next connection. */
