@@ -1,4 +1,4 @@
-/** What is kept one value a name, or one a key of a kind: what audiences were told, and places. Not the facts of an alert. */
+/** What is kept one value a name, or one a key of a kind: the epoch, places, what audiences were told. Not the facts of an alert. */
 import type { Reader, Writer } from './store.ts'
 
 export async function readFact(db: Reader | Writer, name: string): Promise<string | undefined> {

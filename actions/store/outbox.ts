@@ -3,6 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { type Selectable, sql } from 'kysely'
 import type { StandingAction } from '#contract/action.ts'
 import { noPrevious } from '#contract/envelope.ts'
+import { putFact, readFact } from './facts.ts'
 import { prepared, preparedList, type Slots } from './prepared.ts'
 import type { Reader, Writer } from './store.ts'
 import type { Tables } from './tables.ts'
@@ -12,21 +13,13 @@ export type Envelope = Head & { jws: string; created: number }
 
 /** The service's epoch; 1 until it was told that it lost its past. */
 export async function readEpoch(db: Reader | Writer): Promise<number> {
-  const row = await db
-    .selectFrom('facts')
-    .select('value')
-    .where('name', '=', 'epoch')
-    .executeTakeFirst()
-  return row ? Number(row.value) : 1
+  const epoch = await readFact(db, 'epoch')
+  return epoch === undefined ? 1 : Number(epoch)
 }
 
 /** All sequences begin again at 1; the old envelopes are of no use to anybody. */
 export async function beginEpoch(tx: Writer, epoch: number): Promise<void> {
-  await tx
-    .insertInto('facts')
-    .values({ name: 'epoch', value: String(epoch) })
-    .onConflict((conflict) => conflict.column('name').doUpdateSet({ value: String(epoch) }))
-    .execute()
+  await putFact(tx, 'epoch', String(epoch))
   await tx.deleteFrom('heads').execute()
   await tx.deleteFrom('envelopes').execute()
 }
