@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { copyFileSync, cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { beforeEnd } from '../before-end.ts'
 import { delivers, type Host, host, ownNamespace } from '../namespace.ts'
 import { openStage, type Stage } from './stage.ts'
 import { until } from './until.ts'
@@ -228,10 +229,16 @@ describe('by itself', { skip: kernel.skip }, () => {
   test('the agent works on through an outage of the service, and what came meanwhile is made good', async () => {
     const before = next()
     await stage.block(before)
-    const brief = next()
-    await stage.block(brief, { for: '1s' })
-    await stage.service.kill()
-    assert.deepEqual([await reaches(before), await reaches(brief)], [false, false])
+    let brief = ''
+    const seen = await beforeEnd(2_000, async (ms) => {
+      if (brief !== '') await stage.service.start()
+      await connected()
+      brief = next()
+      await stage.block(brief, { for: `${ms / 1_000}s` })
+      await stage.service.kill()
+      return [await reaches(before), await reaches(brief)]
+    })
+    assert.deepEqual(seen, [false, false])
     await until('the block ends by its time', async () =>
       (await reaches(brief)) ? undefined : 'no',
     )

@@ -33,7 +33,7 @@ describe('a node whose way to the service goes over a hop that the guard cannot 
   after(() => stage.close())
 
   test('and that is told to block it cuts itself off, takes that out, is back, and refuses it', {
-    timeout: 60_000,
+    timeout: 240_000,
   }, async () => {
     const node = stage.node('web-01')
     await stage.service.tell({ do: 'sign', audience: 'all', action: order(1, '203.0.113.0/24') })
@@ -42,7 +42,7 @@ describe('a node whose way to the service goes over a hop that the guard cannot 
     await until('it took the block out', async () => (await isBlocked()) && 'it did not')
     await node.connected()
     await receipt(1, 'refused')
-    assert.equal(await reaches(), true)
+    assert.equal(await reaches(20), true)
     await until('it is reported', async () => {
       const told = (await events('node.cut_off')).join()
       return /without d-\S+ \(203\.0\.113\.0\/24\) the service was found again/.test(told)
@@ -51,15 +51,15 @@ describe('a node whose way to the service goes over a hop that the guard cannot 
     })
   })
 
-  test('refuses what overlaps it at once, also after a restart', { timeout: 60_000 }, async () => {
+  test('refuses what overlaps it at once, also after a restart', { timeout: 240_000 }, async () => {
     await restarted(stage)
     await stage.service.tell({ do: 'sign', audience: 'all', action: order(2, '203.0.113.48/28') })
     await receipt(2, 'refused')
     assert.equal(await isBlocked(), false)
-    assert.equal(await reaches(), true)
+    assert.equal(await reaches(20), true)
   })
 
-  test('whose service is simply away puts the batch back', { timeout: 60_000 }, async () => {
+  test('whose service is simply away puts the batch back', { timeout: 240_000 }, async () => {
     const node = stage.node('web-01')
     const blocked = async () =>
       (await node.nft('list', 'table', 'inet', 'cordon')).includes('192.0.2.77')
@@ -76,7 +76,7 @@ describe('a node whose way to the service goes over a hop that the guard cannot 
   })
 
   test('whose agent is killed while it is cut off finds back all the same', {
-    timeout: 60_000,
+    timeout: 240_000,
   }, async () => {
     const node = stage.node('web-01')
     const file = join(stage.dir, 'web-01', 'dead-man.json')
@@ -89,12 +89,12 @@ describe('a node whose way to the service goes over a hop that the guard cannot 
       const kept = existsSync(file) ? readFileSync(file, 'utf8') : 'nothing'
       return kept.includes(order(4, hop).decision) ? undefined : kept
     })
-    assert.equal(await reaches(), false)
     await node.kill()
+    assert.equal(await reaches(), false)
     await node.start()
     await node.connected()
     await receipt(4, 'refused')
-    assert.equal(await reaches(), true)
+    assert.equal(await reaches(20), true)
   })
 
   const nft = (...words: string[]) => stage.node('web-01').nft(...words)
@@ -102,9 +102,17 @@ describe('a node whose way to the service goes over a hop that the guard cannot 
     const sets = ['in_nets4_24', 'in_rare4'].map((set) => nft('list', 'set', 'inet', 'cordon', set))
     return (await Promise.all(sets)).some((listing) => /203\.0\.113\./.test(listing))
   }
-  const reaches = async () => {
+  const reaches = async (withinS = 1) => {
     const { host } = stage.node('web-01')
-    const words = ['-s', '-k', '-m', '1', '-o', '/dev/null', `https://${serviceAddress}:8055/`]
+    const words = [
+      '-s',
+      '-k',
+      '-m',
+      String(withinS),
+      '-o',
+      '/dev/null',
+      `https://${serviceAddress}:8055/`,
+    ]
     return host.run('curl', ...words).then(
       () => true,
       () => false,

@@ -156,7 +156,7 @@ describe('a signed order to block', { skip: kernel.skip }, () => {
       assert.equal(await delivers(service, a, host, b), true)
       assert.equal(await delivers(host, b, service, a), true)
     }
-    const words = ['-s', '-k', '-m', '3', '-o', '/dev/null', `https://${serviceAddress}:8055/`]
+    const words = ['-s', '-k', '-m', '20', '-o', '/dev/null', `https://${serviceAddress}:8055/`]
     await host.run('curl', ...words)
     assert.equal((await stage.node('web-01').status()).connected, true)
   }

@@ -13,9 +13,9 @@ const kernel = await ownNamespace(import.meta.url)
 const policy = `
 version: 1
 rules:
-  - { name: ssh, because: many failed logins, when: '"sshd" in alert.groups', verdict: block, for: 3s, audience: [group/web] }
-  - { name: intrusion, because: the sensor says so, when: alert.source == "suricata", verdict: block, for: 3s }
-  - { name: honeypot, because: nobody has business there, when: alert.source == "webhook", verdict: block, for: 3s, audience: [group/db, group/web] }
+  - { name: ssh, because: many failed logins, when: '"sshd" in alert.groups', verdict: block, for: 6s, audience: [group/web] }
+  - { name: intrusion, because: the sensor says so, when: alert.source == "suricata", verdict: block, for: 6s }
+  - { name: honeypot, because: nobody has business there, when: alert.source == "webhook", verdict: block, for: 6s, audience: [group/db, group/web] }
   - { name: rest, because: test, when: 'true', verdict: watch }
 `
 const folder = mkdtempSync(join(tmpdir(), 'cordon-journey-'))

@@ -32,7 +32,7 @@ describe('a host that scans a node', { skip: kernel.skip }, () => {
   })
 
   for (const source of ['203.0.113.7', '2001:db8:a::7'])
-    test(`is blocked on every node, as ${source}`, { timeout: 30_000 }, async () => {
+    test(`is blocked on every node, as ${source}`, { timeout: 150_000 }, async () => {
       assert.equal(await reaches('db-01', source), true)
       await scan(source, 'web-01')
       await until('the block is there', async () => (await reaches('web-01', source)) && 'open')
