@@ -36,7 +36,9 @@ export const channelShape = {
     description: 'low, normal or high: what is below is not told',
   }),
   digest: z
-    .union([z.literal('immediate').transform(() => 0), Duration])
+    .union([z.literal('immediate').transform(() => 0), Duration], {
+      error: 'expected a length of time such as 15m, or immediate',
+    })
     .prefault('immediate')
     .meta({ description: 'immediate, or how long notices are gathered into one message' }),
   digest_size: whole(1, 200).default(50).meta({

@@ -40,7 +40,7 @@ export function printDuration(ms: number): string {
 
 /** A duration in a settings or policy file: text in, milliseconds out. */
 export const Duration = z
-  .string()
+  .string({ error: 'expected a length of time such as 90s, 15m, 4h or 7d' })
   .transform((text, context) => {
     try {
       return readDuration(text)

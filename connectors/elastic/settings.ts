@@ -125,7 +125,9 @@ export const Settings = z.strictObject({
     description: 'age at which a new index of the data stream is begun, or at 50 GB',
   }),
   results_keep: z
-    .union([z.literal('forever').transform(() => undefined), Duration])
+    .union([z.literal('forever').transform(() => undefined), Duration], {
+      error: 'expected a length of time such as 365d, or forever',
+    })
     .prefault('365d')
     .meta({ description: 'how long results are kept after that, or forever' }),
   kibana: z

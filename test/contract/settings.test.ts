@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
+import { Duration } from '#contract/duration.ts'
 import { Problem } from '#contract/problem.ts'
 import {
   listOf,
@@ -87,6 +88,14 @@ describe('settings', () => {
     const problem = refused('setting_invalid', () => read({ T_PORT: '99999' }))
     assert.match(problem.message, /^setting port/)
     assert.match(problem.remedy ?? '', /T_PORT/)
+  })
+
+  test('that are no length of time are told how one is written, also as a number in a file', () => {
+    const Timed = z.strictObject({ every: Duration.prefault('5s') })
+    for (const every of [5, '5', 'soon']) {
+      const problem = refused('setting_invalid', () => readSettings(Timed, 'T_', {}, { every }))
+      assert.match(problem.message, /^setting every: (expected a|".+" is no) length of time/)
+    }
   })
 
   test('are a table for the README', () => {
