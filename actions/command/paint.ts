@@ -7,7 +7,12 @@ import type { Io } from './command.ts'
 type Style = 'red' | 'green' | 'yellow' | 'cyan' | 'bold' | 'dim'
 
 /** As it is where it is not a terminal or colour is not wanted. */
-export function paint(io: Io, where: 'out' | 'err', style: Style, text: string): string {
+export function paint(
+  io: Pick<Io, 'screen'>,
+  where: 'out' | 'err',
+  style: Style,
+  text: string,
+): string {
   return io.screen.colour[where] ? styleText(style, text, { validateStream: false }) : text
 }
 

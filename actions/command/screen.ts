@@ -23,7 +23,11 @@ export function printServeScreen(io: Io, url: string, tokenFile: string | undefi
   return `${lines.join('\n')}\n`
 }
 
-export function printStartScreen(io: Io, service: Service, node: LocalNode): string {
+export function printStartScreen(
+  io: Pick<Io, 'screen' | 'self'>,
+  service: Service,
+  node: LocalNode,
+): string {
   const { url, adminToken, flow } = service
   const bold = (text: string) => paint(io, 'out', 'bold', text)
   const policy = flow.policy.current()
@@ -48,10 +52,10 @@ export function printStartScreen(io: Io, service: Service, node: LocalNode): str
     '',
     bold('Next, in another terminal (with CORDON_TOKEN set)'),
     '',
-    '1. send an alert, as Wazuh does:',
-    '',
-    sampleAlert(url),
-    '',
+    // It would be refused where nobody reads it.
+    ...(flow.connectors.has('wazuh')
+      ? ['1. send an alert, as Wazuh does:', '', sampleAlert(url), '']
+      : [`1. see who can be reached  ${io.self} connector list`]),
     `2. see what was decided   ${io.self} decision list`,
     `3. ask why                ${io.self} why 203.0.113.7`,
     `4. let it go              ${io.self} lift 203.0.113.7 --reason "false alarm"`,
@@ -77,7 +81,7 @@ function wayOf({ enforcing, backend }: LocalNode): string {
     : 'dry run: touches nothing and prints what it would apply (as root: --enforce)'
 }
 
-function tokenLines(io: Io, token: string): string[] {
+function tokenLines(io: Pick<Io, 'screen'>, token: string): string[] {
   return [
     'The admin token, shown this once:',
     `  export CORDON_TOKEN=${paint(io, 'out', 'green', token)}`,
