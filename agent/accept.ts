@@ -150,7 +150,7 @@ export function* acceptLoad(on: AcceptOn, load: Load): Generator<void> {
   releaseScarce(on, audience, load.claims)
   const { claims, answers } = fit(on, place, load.claims)
   on.wished.promise(audience, claims.length)
-  const kept = new Set(claims.map(({ decision }) => decision))
+  const kept = new Set(held.length > 0 ? claims.map(({ decision }) => decision) : [])
   const gone = held.filter((decision) => !kept.has(decision))
   for (const decision of gone) on.record.drop(audience, decision)
   const refusals = new Set(answers.map(({ decision }) => decision))

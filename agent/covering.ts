@@ -2,24 +2,39 @@
 import { type Address, widen } from '#contract/address.ts'
 
 export class Covering<Entry extends { readonly address: Address }> {
-  readonly #entries = new Map<string, Entry>()
-  readonly #lengths = { 4: new Set<number>(), 6: new Set<number>() }
+  /** By prefix length. */
+  readonly #entries = {
+    4: new Map<number, Map<Key, Entry>>(),
+    6: new Map<number, Map<Key, Entry>>(),
+  }
 
   /** The first entry of an address stays. */
   add(entry: Entry): void {
-    const { text, family, prefix } = entry.address
-    if (this.#entries.has(text)) return
-    this.#entries.set(text, entry)
-    this.#lengths[family].add(prefix)
+    const { family, prefix } = entry.address
+    const ofLength = this.#entries[family].get(prefix) ?? new Map<Key, Entry>()
+    this.#entries[family].set(prefix, ofLength)
+    const key = keyOf(entry.address, prefix)
+    if (!ofLength.has(key)) ofLength.set(key, entry)
   }
 
   /** Also the address itself. In no order. */
   around(address: Address): Entry[] {
     const found: Entry[] = []
-    for (const length of this.#lengths[address.family]) {
-      const entry = length <= address.prefix && this.#entries.get(widen(address, length).text)
+    for (const [length, entries] of this.#entries[address.family]) {
+      const entry = length <= address.prefix && entries.get(keyOf(address, length))
       if (entry) found.push(entry)
     }
     return found
   }
+}
+
+type Key = number | string
+
+/** The first bits of the address: of IPv4 as a number, since to write a text costs several times the look-up. */
+function keyOf(address: Address, length: number): Key {
+  if (address.family === 6) return widen(address, length).text
+  if (length === 0) return 0
+  const { bytes } = address
+  const [a, b, c, d] = [bytes[0] ?? 0, bytes[1] ?? 0, bytes[2] ?? 0, bytes[3] ?? 0]
+  return ((a << 24) | (b << 16) | (c << 8) | d) >> (32 - length)
 }

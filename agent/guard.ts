@@ -1,6 +1,6 @@
 /** What a node never blocks, whoever signed: a stolen signing key must not be able to cut it off. Pure. */
 import type { StandingAction } from '#contract/action.ts'
-import { type Address, addressScope, isHost, overlaps, readAddress } from '#contract/address.ts'
+import { type Address, isHost, overlaps, readAddress, specialNetworks } from '#contract/address.ts'
 import { printable } from '#contract/printable.ts'
 import { Problem } from '#contract/problem.ts'
 import { Covering } from './covering.ts'
@@ -150,7 +150,7 @@ function untouchable(target: Address, here: readonly Protected[]): Problem | und
   const hit = firstHit(target, here)
   if (hit)
     return isProtected(`${target.text} touches ${hit.address.text}: ${printable(hit.why, 120)}`)
-  if (addressScope(target) === 'special')
+  if (specialNetworks().some((range) => overlaps(range, target)))
     return isProtected(`${target.text} is a special-purpose address`)
   return undefined
 }

@@ -27,6 +27,7 @@ export type Scoped = z.infer<typeof Scoped>
 /** Undefined for a plain block. */
 export function scopedOf(order: StandingAction): Scoped | undefined {
   const { interface: device, protocol, ports } = order
+  if (isPlain(order)) return undefined
   const scoped: Scoped = {
     ...(order.action === 'block' ? {} : { action: order.action }),
     ...(order.action === 'block' && order.response === 'reject' ? { response: 'reject' } : {}),
@@ -35,7 +36,13 @@ export function scopedOf(order: StandingAction): Scoped | undefined {
     ...(ports === undefined ? {} : { ports }),
     ...(order.action === 'limit' ? { rate: order.rate } : {}),
   }
-  return order.direction === 'forward' || Object.keys(scoped).length > 0 ? scoped : undefined
+  return scoped
+}
+
+function isPlain(order: StandingAction): boolean {
+  if (order.action !== 'block' || order.response === 'reject') return false
+  const narrowed = order.interface ?? order.protocol ?? order.ports
+  return order.direction !== 'forward' && narrowed === undefined
 }
 
 /** An element whose layer is still to be found. */
