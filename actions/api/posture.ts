@@ -5,7 +5,7 @@ import { Audience, NodeName } from '#contract/audience.ts'
 import { confirmSeconds, PostureStatus } from '#contract/posture.ts'
 import { printTime, TimeText } from '#contract/time.ts'
 import type { Flow } from '../flow/flow.ts'
-import type { PostureStanding } from '../flow/postures.ts'
+import type { PostureStanding } from '../flow/posture-standing.ts'
 import { describePosture } from '../posture/describe.ts'
 import { type App, mount, type RouteContext } from './route.ts'
 

@@ -3,7 +3,6 @@
  * their streams. Nodes fetch the networks that they name by digest. See agent/posture.ts for how a node takes them.
  */
 import { readFile } from 'node:fs/promises'
-import { isDeepStrictEqual } from 'node:util'
 import type { Address } from '#contract/address.ts'
 import { tokenType } from '#contract/envelope.ts'
 import {
@@ -30,6 +29,7 @@ import { audienceNodes } from './audience-nodes.ts'
 import { eventFrame, type Hub } from './hub.ts'
 import { openTurns } from './in-turn.ts'
 import type { SigningKeys } from './keys.ts'
+import { heardKey, isNews, type PostureStanding, standingOf } from './posture-standing.ts'
 import { openSigner } from './statement.ts'
 
 export type Postures = {
@@ -55,18 +55,6 @@ export type Applied = Pick<Proposal, 'audience' | 'warnings' | 'diff'> & {
   /** False: it was in force as it is, on every node that said so. */
   signed: boolean
 }
-export type PostureStanding = StoredPosture & { nodes: NodePosture[] }
-export type NodePosture = {
-  node: string
-  /** `unheard`: nothing was said of this version yet. */
-  status: PostureReceipt['status'] | 'unheard'
-  in_force: number
-  at: number | null
-  next_change: number | null
-  code: string | null
-  detail: string | null
-}
-
 export type PosturesParts = {
   store: Store
   keys: SigningKeys
@@ -98,13 +86,7 @@ export function openPostures(parts: PosturesParts): Postures {
   }
   const standings = async () => {
     const nodes = await listNodes(store.read)
-    return (await stored()).map((one) => ({
-      ...one,
-      nodes: audienceNodes([one.audience], nodes).map(({ name, heartbeat }) => {
-        const said = heartbeat?.postures?.find(({ audience }) => audience === one.audience)
-        return standingOf(name, one.version, [said, heard.get(`${name} ${one.audience}`)])
-      }),
-    }))
+    return (await stored()).map((one) => standingOf(one, nodes, heard))
   }
   const publish = async (
     changes: readonly StoredPosture[],
@@ -200,7 +182,7 @@ export function openPostures(parts: PosturesParts): Postures {
       })
     },
     inForce: async () => (await stored()).filter(({ posture }) => posture !== null),
-    hear: (node, receipt) => void heard.set(`${node} ${receipt.audience}`, receipt),
+    hear: (node, receipt) => void heard.set(heardKey(node, receipt.audience), receipt),
     standings,
   }
 }
@@ -214,39 +196,10 @@ function warnOfNobody(proposals: readonly Proposal[], nodes: readonly Node[]): P
   )
 }
 
-/** Other rules, or the same that a node does not have: applying again is how a person says try again. */
-function isNews(was: PostureStanding, { posture }: Proposal): boolean {
-  if (!isDeepStrictEqual(was.posture, posture)) return true
-  return was.nodes.some(({ status }) => status === 'reverted' || status === 'refused')
-}
-
 function digestsOf(all: readonly StoredPosture[]): Set<string> {
   return new Set(
     all.flatMap(({ posture }) => posture?.countries.flatMap(({ chunks }) => chunks) ?? []),
   )
-}
-
-/** What was said last of the version. */
-function standingOf(
-  node: string,
-  version: number,
-  said: readonly (PostureReceipt | undefined)[],
-): NodePosture {
-  const newest = said
-    .filter((one) => one !== undefined)
-    .sort((a, b) => b.version - a.version || b.at - a.at)[0]
-  if (newest?.version !== version)
-    return {
-      node,
-      status: 'unheard',
-      in_force: newest?.in_force ?? 0,
-      at: null,
-      next_change: null,
-      code: null,
-      detail: null,
-    }
-  const { status, in_force, at, next_change = null, code = null, detail = null } = newest
-  return { node, status, in_force, at, next_change, code, detail }
 }
 
 async function readOwnFile(file: string | undefined): Promise<string> {
