@@ -39,7 +39,8 @@ export const removeManifest: Handler = async (asked, io) => {
   const host = asked.argument('host')
   const who = whoIs(io)
   const place = findPlace(host, destOf(asked), who)
-  const prepare = () => place && prepareRemove(host, place, asked.flag('force'), who)
+  const manifest = hostNames().includes(host) ? readManifest(host) : undefined
+  const prepare = () => place && prepareRemove(host, place, asked.flag('force'), who, manifest)
   const prepared = prepare()
   if (prepared) return change(asked, io, { prepared, prepare, done: 'removed' })
   answer(

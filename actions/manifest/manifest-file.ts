@@ -86,6 +86,8 @@ const Part = strict({
   token: Token.optional(),
   /** What a person does then: printed, never run. May name settings. */
   next: z.array(Sentence).default([]),
+  /** The same once it was removed. */
+  undo: z.array(Sentence).default([]),
 })
   .refine(({ files, fragments }) => files.length + fragments.length > 0, {
     message: 'a part has files or fragments',

@@ -11,7 +11,7 @@ import type { Manifest } from './read-manifests.ts'
 import { type Installed, pendingRecord, printRecord, readRecord } from './record.ts'
 import type { Values } from './render.ts'
 import { type State, sameState } from './state.ts'
-import { namesUsed, nextOf, type Wish, wishesOf } from './wish.ts'
+import { namesUsed, nextOf, undoOf, type Wish, wishesOf } from './wish.ts'
 
 /** The user who installs, undefined where the system has none, and the time. */
 export type Who = { me: number | undefined; now: number }
@@ -59,12 +59,13 @@ export function prepareInstall(wanted: Wanted, who: Who, made: readonly string[]
   return { place, accounts, plan: { ...plan, notes }, folders, leftover: [], record, next }
 }
 
-/** Undefined when nothing is installed there. Nothing is written. */
+/** Undefined when nothing is installed there. Nothing is written. `manifest` says what is to be done then, where there is one still. */
 export function prepareRemove(
   host: string,
   place: Place,
   force: boolean,
   who: Who,
+  manifest?: Manifest,
 ): Prepared | undefined {
   const before = readInstalled(place, host, who.me)
   if (before.record === undefined) return undefined
@@ -78,7 +79,11 @@ export function prepareRemove(
     folders: foldersFor(seen.missing, written),
     leftover: before.record.folders,
     record: recordStates(before, undefined, who),
-    next: [],
+    // What was imported from a folder works on without the folder, and needs its token.
+    next:
+      manifest && place.machine
+        ? undoOf(manifest, before.record.parts, before.record.settings)
+        : [],
   }
 }
 

@@ -46,10 +46,10 @@ export function wishesOf(manifest: Manifest, parts: readonly string[], values: V
 
 /** The settings that these parts use. */
 export function namesUsed({ file, sources }: Manifest, parts: readonly string[]): Set<string> {
-  const chosen = parts.flatMap((name) => file.parts[name] ?? [])
-  const texts = chosen.flatMap((part) => [
+  const texts = chosen({ file }, parts).flatMap((part) => [
     ...pathsOf(part),
     ...part.next,
+    ...part.undo,
     (part.token ?? file.token)?.file ?? '',
     ...[...part.files, ...part.fragments].flatMap(({ from, template }) =>
       template ? (sources.get(from)?.toString() ?? '') : [],
@@ -60,11 +60,31 @@ export function namesUsed({ file, sources }: Manifest, parts: readonly string[])
 
 /** What a person does next, and the commands that make the tokens. */
 export function nextOf(manifest: Manifest, parts: readonly string[], values: Values): string[] {
-  const chosen = parts.flatMap((name) => manifest.file.parts[name] ?? [])
-  const tokens = chosen.flatMap((part) => part.token ?? manifest.file.token ?? [])
-  const commands = onePlace(tokens, values).map((token) => tokenCommand(manifest.host, token))
-  const next = chosen.flatMap((part) => part.next.map((step) => render(step, 'plain', values)))
-  return [...new Set([...commands, ...next])]
+  const commands = tokensOf(manifest, parts, values).map((token) =>
+    tokenCommand(manifest.host, token),
+  )
+  const next = chosen(manifest, parts).flatMap((part) => part.next)
+  return [...new Set([...commands, ...next.map((step) => render(step, 'plain', values))])]
+}
+
+/** What a person does once it was removed: a token that nobody uses any more is a danger. */
+export function undoOf(manifest: Manifest, parts: readonly string[], values: Values): string[] {
+  const undo = chosen(manifest, parts).flatMap((part) => part.undo)
+  const tokens = tokensOf(manifest, parts, values)
+  const files = tokens.flatMap(({ file }) => (file === undefined ? [] : `sudo rm ${quote(file)}`))
+  const revoke =
+    tokens.length === 0 ? [] : ['cordon token revoke ID, which "cordon token list" shows']
+  const steps = [...undo.map((step) => render(step, 'plain', values)), ...revoke, ...files]
+  return [...new Set(steps)]
+}
+
+function chosen({ file }: Pick<Manifest, 'file'>, parts: readonly string[]): PartEntry[] {
+  return parts.flatMap((name) => file.parts[name] ?? [])
+}
+
+function tokensOf(manifest: Manifest, parts: readonly string[], values: Values): TokenEntry[] {
+  const tokens = chosen(manifest, parts).flatMap((part) => part.token ?? manifest.file.token ?? [])
+  return onePlace(tokens, values)
 }
 
 function wishesOfPart(

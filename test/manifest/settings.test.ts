@@ -6,8 +6,10 @@ import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { parse } from 'yaml'
 import { readSets } from '../../actions/manifest/choose.ts'
+import { placeOf } from '../../actions/manifest/place.ts'
+import { prepareRemove } from '../../actions/manifest/prepare.ts'
 import { render } from '../../actions/manifest/render.ts'
-import { prepare, temporary, writeManifest } from './tree.ts'
+import { install, prepare, temporary, who, writeManifest } from './tree.ts'
 
 const yaml = `
 title: demo
@@ -93,6 +95,20 @@ describe('settings', () => {
       'open https://x',
     ])
   })
+})
+
+test('once it was removed, it is said what is left to do, and that the token is still good', () => {
+  using source = temporary()
+  using root = temporary()
+  const text = yaml.replace('    next:', '    undo: ["close {{url}}"]\n    next:')
+  const manifest = writeManifest(source.path, text, files)
+  install(manifest, root.path, { parts: ['main'], values: { url: 'https://x' } })
+  const removed = prepareRemove('demo', placeOf('demo', true, root.path), false, who, manifest)
+  assert.deepEqual(removed?.next, [
+    'close https://x',
+    'cordon token revoke ID, which "cordon token list" shows',
+    "sudo rm '/etc/my cordon/demo.token'",
+  ])
 })
 
 test('parts that read the same file share one token: a second one would put out the first', () => {
