@@ -38,7 +38,7 @@ export function mountOrders(app: App, flow: Flow): void {
     path: '/v1/decisions',
     summary: 'Block an address',
     description:
-      'An order by hand about one host or network: block it, limit how many packets of it pass, or allow it although other decisions or lists block it. What it says of interface, protocol and ports narrows it. A block or a limit passes the protected networks like any other; an allow is never wider than the ceilings of the policy.',
+      'An order by hand about one host or network: block it, limit how many packets of it pass, or allow it although other decisions or lists block it. What it says of interface, protocol and ports narrows it. A block or a limit passes the protected networks like any other; an allow is never wider than the ceilings of the policy. A second order about an address is a second decision, and the longer one counts; to lift the address lifts both. What is sent again under the same idempotency_key is the first.',
     tag: 'decisions',
     access: 'review',
     query: waitQuery,
