@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { createHash, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import jwt from 'jsonwebtoken'
 import pino from 'pino'
@@ -27,6 +26,7 @@ import { putToken, type Scope } from '../actions/store/tokens.ts'
 import { type Body, readBody } from './body.ts'
 import { checkAnswer } from './documented.ts'
 import { noSources } from './no-sources.ts'
+import { quickDisk } from './quick-disk.ts'
 
 /** 2026-03-01T03:00:00Z */
 export const startOfTest = Date.UTC(2026, 2, 1, 3, 0, 0)
@@ -97,7 +97,7 @@ export type TestServiceOptions = {
 
 export async function openTestService(options: TestServiceOptions = {}): Promise<TestService> {
   const clock = { now: options.now ?? startOfTest }
-  const dir = options.dir ?? mkdtempSync(join(tmpdir(), 'cordon-test-'))
+  const dir = options.dir ?? mkdtempSync(join(quickDisk(), 'cordon-test-'))
   const logged: string[] = []
   const random = heldRandomness(`${dir} ${++opened}`)
   const database = join(dir, 'cordon.db')

@@ -1,13 +1,13 @@
 /** A command line for tests: what a person types, and what comes back on both streams. */
 import { EventEmitter } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import type { Io, Parts } from '../../actions/command/command.ts'
 import { runCommand } from '../../actions/command/run.ts'
 import { type Service, startService } from '../../actions/service.ts'
 import { ServiceSettings } from '../../actions/settings.ts'
+import { quickDisk } from '../quick-disk.ts'
 
 export type Transcript = { code: number; out: string; err: string }
 export type Typed = {
@@ -73,7 +73,7 @@ export function silent(): Io['signals'] & { send(name: string): void; exits: num
 }
 
 export function temporaryFolder(): { path: string; remove(): void } {
-  const path = mkdtempSync(join(tmpdir(), 'cordon-command-'))
+  const path = mkdtempSync(join(quickDisk(), 'cordon-command-'))
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) }
 }
 
