@@ -187,12 +187,15 @@ function judge(
     refusal(order, target, on.here(), on.ceilings, inForce, on.expresses) ??
     on.refuses?.(order, target)
   if (problem) return refused(answer, problem)
-  return { ...answer, status: 'applied', ...missingLink(order, on.links?.() ?? []) }
+  return { ...answer, status: 'applied', ...missingLink(on, order) }
 }
 
 /** An interface may come later, and most often its name is a typing error: then nothing at all is stopped. */
-function missingLink({ interface: name }: StandingAction, links: readonly string[]) {
-  if (name === undefined || links.length === 0) return undefined
+function missingLink(on: AcceptOn, { interface: name }: StandingAction) {
+  // Whoever lists them reads a file, and of a hundred thousand orders hardly one names any.
+  if (name === undefined) return undefined
+  const links = on.links?.() ?? []
+  if (links.length === 0) return undefined
   const isMeant = (link: string) =>
     name.endsWith('*') ? link.startsWith(name.slice(0, -1)) : link === name
   if (links.some(isMeant)) return undefined

@@ -45,3 +45,16 @@ test('an order is in force although its interface is not there yet, and that is 
   node.enforcer.accepting.links = () => []
   assert.deepEqual(await said('eth1'), ['applied', undefined], 'not known is not missing')
 })
+
+test('interfaces are not even looked at for an order that names none', async () => {
+  const node = enforceFrom(join(root, 'two'))
+  let looked = 0
+  node.enforcer.accepting.links = () => {
+    looked++
+    return ['lo']
+  }
+  const all = new Sequence('all')
+  node.enforcer.take(all.next([block(1), block(2)]))
+  await node.enforcer.settled()
+  assert.deepEqual([node.answers.length, looked], [2, 0])
+})
