@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { createServer, type Server } from 'node:http'
@@ -266,6 +267,27 @@ describe('when the service is not there', () => {
     host.configure({ url })
     await host.delivered()
     assert.deepEqual(await states(), ['issued'])
+  })
+
+  test('an order whose time is over while Cordon is away makes room for those that count', async (t) => {
+    const { host, states, url } = await world(t)
+    const spool = join(host.home, 'queue', block)
+    mkdirSync(spool)
+    const order = (agedS: number, address: string) => {
+      const then = Math.floor(Date.now() / 1_000) - agedS
+      const path = join(spool, `${then}-000000000001-1.continue.order`)
+      writeFileSync(path, orderLine('add', address))
+      utimesSync(path, then, then)
+      return path
+    }
+    const [old, young] = [order(800, '203.0.113.20'), order(300, '203.0.113.21')]
+    host.configure({ url: 'http://127.0.0.1:9' })
+    await host.add(orderLine('add', attacker))
+    await host.logged('nothing: 1 orders waited for Cordon until their time was over')
+    assert.deepEqual([existsSync(old), existsSync(young)], [false, true])
+    host.configure({ url })
+    await host.delivered()
+    assert.deepEqual(await states(), ['issued', 'issued'])
   })
 
   test('what waited when the machine went down goes out when Wazuh starts, orders and alerts', async (t) => {
