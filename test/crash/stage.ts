@@ -9,12 +9,12 @@
  * Inside ownNamespace only. `CORDON_TEST_LOG=1` shows what service and agents say.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Kysely } from 'kysely'
 import { openSqliteReader } from '../../actions/store/sqlite.ts'
 import type { Reader } from '../../actions/store/store.ts'
 import type { Body } from '../body.ts'
+import { quickDisk } from '../quick-disk.ts'
 import { differences, wishedOf } from './listing.ts'
 import { makeNode, type StageNode, serviceAddress } from './stage-node.ts'
 import { makeService, type StageService } from './stage-service.ts'
@@ -55,7 +55,7 @@ export type Stage = {
 }
 
 export async function openStage(options: StageOptions): Promise<Stage> {
-  const dir = mkdtempSync(join(tmpdir(), 'cordon-stage-'))
+  const dir = mkdtempSync(join(quickDisk(), 'cordon-stage-'))
   const service = makeService(serviceStart(options, dir), join(dir, 'data'))
   const web = openWeb(`https://${serviceAddress}:${port}`)
   const nodes: StageNode[] = []
