@@ -91,11 +91,13 @@ async function supervise(
   stop: AbortSignal,
 ): Promise<void> {
   let pauseMs = firstPauseMs
+  let ready: number | undefined
   const report = (work: Worked) => {
-    pauseMs = firstPauseMs
     line.state = 'following'
-    if (work === 'ready') heal(line)
-    else tally(parts, line, work)
+    ready ??= parts.now()
+    if (work === 'ready') return heal(line)
+    pauseMs = firstPauseMs
+    tally(parts, line, work)
   }
   while (!stop.aborted) {
     const problem = await ending(server, stop, report)
@@ -105,6 +107,9 @@ async function supervise(
       { source: server.key, err: problem },
       'a connector cannot serve and starts again',
     )
+    // One that fails at its first piece of work each time was ready, and did nothing.
+    if (ready !== undefined && parts.now() - ready >= longestPauseMs) pauseMs = firstPauseMs
+    ready = undefined
     const asked = Math.min(problem.retryMs ?? 0, longestAskedMs)
     await parts.pause(Math.max(pauseMs, asked), stop)
     pauseMs = Math.min(pauseMs * 2, longestPauseMs)

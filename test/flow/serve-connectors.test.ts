@@ -50,19 +50,43 @@ describe('a part that serves', () => {
 
   test('that worked in between starts again soon', async (t) => {
     const { pauses, paused } = await stage(t, async (_, report) => {
-      report('ready')
+      report('done')
       throw new Error('cut')
     })
     await paused(3)
     assert.deepEqual(pauses.slice(0, 3), [1e3, 1e3, 1e3])
   })
 
-  test('waits as long as the other side asks for', async (t) => {
+  test('that fails at the same work as soon as it is ready starts again after growing pauses too', async (t) => {
+    const { pauses, paused } = await stage(t, (_, report) => {
+      report('ready')
+      return Promise.reject(new Problem('service_unreachable', 'this job fails'))
+    })
+    await paused(4)
+    assert.deepEqual(pauses.slice(0, 4), [1_000, 2_000, 4_000, 8_000])
+  })
+
+  test('that was ready for a minute before it failed starts again soon', async (t) => {
+    let tick = () => {}
+    const { clock, pauses, paused } = await stage(t, (_, report) => {
+      report('ready')
+      tick()
+      return Promise.reject(new Problem('service_unreachable', 'it broke off'))
+    })
+    tick = () => {
+      clock.now += 60_000
+    }
+    await paused(8)
+    assert.deepEqual(new Set(pauses.slice(4, 8)), new Set([1_000]))
+  })
+
+  test('waits as long as the other side asks for, but not for ever', async (t) => {
+    const asking = [7_000, 86_400_000]
     const { pauses, paused } = await stage(t, () =>
-      Promise.reject(new Problem('rate_limited', 'slowly', { retryMs: 7_000 })),
+      Promise.reject(new Problem('rate_limited', 'slowly', { retryMs: asking.shift() })),
     )
-    await paused(1)
-    assert.equal(pauses[0], 7_000)
+    await paused(2)
+    assert.deepEqual(pauses.slice(0, 2), [7_000, 600_000])
   })
 
   test('keeps short texts over restarts, apart from those of others', async (t) => {
