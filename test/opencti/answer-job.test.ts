@@ -1,9 +1,10 @@
 /** One enrichment job, from what the platform sends to what it gets: executed against its real schema. */
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, test } from 'node:test'
+import { Problem } from '#contract/problem.ts'
 import { openClient } from '../../connectors/opencti/client/client.ts'
 import { readPlatform } from '../../connectors/opencti/client/platform-settings.ts'
-import { answerJob } from '../../connectors/opencti/enrich/answer-job.ts'
+import { answerJob, giveUp } from '../../connectors/opencti/enrich/answer-job.ts'
 import { Settings } from '../../connectors/opencti/settings.ts'
 import type { Bundle } from '../../connectors/opencti/stix/stix-object.ts'
 import { emptyWorld, schemaMissing, startOpenCti, userId } from '../doubles/opencti.ts'
@@ -40,12 +41,12 @@ describe('an enrichment job', { skip: schemaMissing() }, () => {
     sent = []
   })
 
+  const client = () =>
+    openClient(readPlatform('opencti', Settings.parse({ url: platform.url, token: world.token })))
   const answer = (text: string, ceiling: 'TLP:AMBER' | 'TLP:RED' = 'TLP:AMBER') =>
     answerJob(
       {
-        client: openClient(
-          readPlatform('opencti', Settings.parse({ url: platform.url, token: world.token })),
-        ),
+        client: client(),
         cordon,
         user: userId,
         author: 'Cordon',
@@ -198,6 +199,27 @@ describe('an enrichment job', { skip: schemaMissing() }, () => {
     world.faults.push((_, response) => response.writeHead(502).end('<html>'))
     await assert.rejects(answer(job(entity(attacker))), { code: 'service_unreachable' })
     assert.deepEqual([did(), sent], [[], []])
+  })
+
+  describe('that is given up', () => {
+    const problem = new Problem('service_unreachable', 'the tenth time')
+    const give = (text: string) => giveUp({ client: client(), cordon }, text, problem, stop)
+    const stop = AbortSignal.timeout(60_000)
+
+    test('is told of, or stays when the platform cannot hear it', async () => {
+      world.faults.push((_, response) => response.writeHead(502).end('<html>'))
+      await assert.rejects(give(job(entity(attacker))), { code: 'service_unreachable' })
+      assert.deepEqual(did(), [])
+      assert.equal(await give(job(entity(attacker))), problem)
+      assert.deepEqual(did(), ['toProcessed'])
+    })
+
+    test('gives a playbook its own bundle back', async () => {
+      assert.equal(await give(playbookJob(entity(attacker))), problem)
+      const [step] = world.steps
+      assert.ok(step)
+      assert.deepEqual(JSON.parse(String(step.bundle)), JSON.parse(String(step.previous_bundle)))
+    })
   })
 
   test('whose work was deleted meanwhile is over', async () => {

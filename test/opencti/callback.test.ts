@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { createServer } from 'node:net'
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
+import { Problem } from '#contract/problem.ts'
 import { callerOf, readKeys } from '../../connectors/opencti/enrich/caller.ts'
 import { openSightings } from '../../connectors/opencti/enrich/sightings.ts'
 import { emptyWorld, schemaMissing, startOpenCti } from '../doubles/opencti.ts'
@@ -110,6 +111,26 @@ describe('enrichment by HTTP', { skip: schemaMissing() }, () => {
     }
     assert.equal(status, 503)
     assert.equal((await post(job(entity(attacker)))).status, 200)
+  })
+
+  test('a job that fails each time is told of on the platform at last, and holds up none behind it', async () => {
+    const { knowledge } = cordon
+    cordon.knowledge = async () => {
+      throw new Problem('service_unreachable', 'opencti refuses: odd (SOME_ERROR)')
+    }
+    for (let tries = 1; tries < 10; tries++)
+      assert.equal((await post(job(entity(attacker)))).status, 503)
+    assert.equal((await post(job(entity(attacker)))).status, 200)
+    cordon.knowledge = knowledge
+    const told = world.works.at(-1)
+    assert.deepEqual(
+      [told?.did, told?.inError, told?.message],
+      ['toProcessed', true, 'opencti refuses: odd (SOME_ERROR)'],
+    )
+    assert.ok(running.reports.at(-1) instanceof Problem)
+    // Asked for anew it is a new job.
+    assert.equal((await post(job(entity(attacker)))).status, 200)
+    assert.equal(world.bundles.length, 1)
   })
 
   test('a connector that the platform has forgotten ends, so that it registers again', async () => {

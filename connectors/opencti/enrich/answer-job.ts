@@ -46,6 +46,27 @@ export async function answerJob(
   }
 }
 
+/**
+ * Tells the platform why a job failed again and again: somebody can ask for it anew. A playbook gets its own bundle back.
+ * Rejects when nobody hears it; then the job stays.
+ */
+export async function giveUp(
+  { client, cordon }: Pick<AnswerParts, 'client' | 'cordon'>,
+  text: string,
+  problem: Problem,
+  signal: AbortSignal,
+): Promise<Problem> {
+  try {
+    const job = readJob(text)
+    const options = { draft: job.draft, signal }
+    if (job.playbook) await returned(client, cordon, job.playbook, [], options)
+    else await processed(client, job, problem, options)
+  } catch (error) {
+    unlessPassing(error)
+  }
+  return problem
+}
+
 async function written(parts: AnswerParts, job: Job, options: AskOptions): Promise<string> {
   const answer = await objectsFor(parts, job, options)
   if (typeof answer === 'string') return answer
@@ -57,24 +78,31 @@ async function written(parts: AnswerParts, job: Job, options: AskOptions): Promi
 async function answerPlaybook(
   parts: AnswerParts,
   job: Job,
-  { ids, bundle }: Playbook,
+  playbook: Playbook,
   options: AskOptions,
 ): Promise<Problem | undefined> {
   const answer = await objectsFor(parts, job, options).catch(unlessPassing)
   const added = Array.isArray(answer) ? answer : []
+  await returned(parts.client, parts.cordon, playbook, added, options)
+  return answer instanceof Problem ? answer : undefined
+}
+
+async function returned(
+  client: Client,
+  cordon: Cordon,
+  { ids, bundle }: Playbook,
+  added: readonly StixObject[],
+  options: AskOptions,
+): Promise<void> {
   const known = new Set(bundle.objects.map(({ id }) => id))
   const objects = [...bundle.objects, ...added.filter(({ id }) => !known.has(id))]
-  await parts.client.ask(
-    playbookStep,
-    {
-      ...ids,
-      execution_start: new Date(parts.cordon.now()).toISOString(),
-      previous_bundle: JSON.stringify(bundle),
-      bundle: JSON.stringify({ ...bundle, objects }),
-    },
-    options,
-  )
-  return answer instanceof Problem ? answer : undefined
+  const answer = {
+    ...ids,
+    execution_start: new Date(cordon.now()).toISOString(),
+    previous_bundle: JSON.stringify(bundle),
+    bundle: JSON.stringify({ ...bundle, objects }),
+  }
+  await client.ask(playbookStep, answer, options)
 }
 
 /** What is to be written, or why nothing is. */

@@ -1,6 +1,6 @@
 /** The internal enrichment connector as a whole: register, say alive, take jobs, answer them. */
 import type { Cordon, Server, Worked } from '#contract/connector.ts'
-import { Problem } from '#contract/problem.ts'
+import { Problem, toProblem } from '#contract/problem.ts'
 import { type Client, openClient } from '../client/client.ts'
 import { readPlatform } from '../client/platform-settings.ts'
 import { keepAlive, pingEveryMs } from '../client/presence.ts'
@@ -8,17 +8,25 @@ import { pushBundle } from '../client/questions/push-bundle.ts'
 import type { Registration } from '../client/questions/register.ts'
 import type { Settings } from '../settings.ts'
 import type { Bundle } from '../stix/stix-object.ts'
-import { answerJob } from './answer-job.ts'
+import { answerJob, giveUp } from './answer-job.ts'
 import { atWork, type Sent } from './at-work.ts'
 import { type Broker, openBroker } from './broker.ts'
 import { takeCallbacks } from './callback.ts'
 import { callerOf, readKeys } from './caller.ts'
 import { registerEnrichment } from './register.ts'
+import { openTries, type Tries } from './tries.ts'
 
 /** Anybody may name a key that nobody has, so that new ones are looked for no more often. */
 const newKeysEveryMs = 300_000
 
-type Parts = { id: string; settings: Settings; cordon: Cordon; everyMs: number; keys: NewKeys }
+type Parts = {
+  id: string
+  settings: Settings
+  cordon: Cordon
+  everyMs: number
+  keys: NewKeys
+  tries: Tries
+}
 /** When the keys of the platform were asked for because of a caller. */
 type NewKeys = { askedAt: number }
 
@@ -31,7 +39,7 @@ export function serveEnrichment(
   const { id } = settings
   if (id === undefined) return []
   const keys = { askedAt: Number.NEGATIVE_INFINITY }
-  const parts = { id, settings, cordon, everyMs, keys }
+  const parts = { id, settings, cordon, everyMs, keys, tries: openTries() }
   return [{ key: 'enrichment', run: (stop, report) => run(parts, stop, report) }]
 }
 
@@ -68,7 +76,7 @@ type Opened = {
 }
 
 async function takeJobs(
-  { id, settings, cordon, keys }: Parts,
+  { id, settings, cordon, keys, tries }: Parts,
   { client, registration, broker, token }: Opened,
   until: AbortSignal,
   report: (work: Worked) => void,
@@ -82,7 +90,13 @@ async function takeJobs(
     send: sender(id, { client, registration, broker }),
   }
   const job = async (text: string) => {
-    report((await answerJob(answering, text, until)) ?? 'done')
+    const said = await answerJob(answering, text, until).catch((error: unknown) => {
+      const problem = toProblem(error)
+      if (until.aborted || !tries.isLast(text)) throw problem
+      return giveUp(answering, text, problem, until)
+    })
+    tries.forget(text)
+    report(said ?? 'done')
   }
   const ready = () => report('ready')
   if (settings.listen === 'amqp' && broker) return broker.consume(job, until, ready)
