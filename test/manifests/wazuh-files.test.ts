@@ -67,13 +67,27 @@ describe('the rules', () => {
     }
   })
 
-  test('know every trouble of a node that the service tells of', () => {
-    const trouble = rules.find(({ id }) => id === '110820')?.body ?? ''
-    const events = ['node.silent', 'node.degraded', 'node.head_withheld', 'node.cut_off']
-    for (const action of events) {
-      assert.equal(outcomeOf(action), 'failure')
-      assert.ok(trouble.includes(`^${action}$`), action)
-    }
+  test('know every trouble that the service tells of: none of them is of the lowest level', () => {
+    const meaning = new URL('../../actions/export/meaning.ts', import.meta.url)
+    const named = [...readFileSync(meaning, 'utf8').matchAll(/'(\w+\.\w+)'/g)]
+    const troubles = named
+      .map(([, action = '']) => action)
+      .filter((action) => outcomeOf(action) === 'failure')
+    assert.ok(troubles.length > 10)
+    const loud = rules.filter(({ level }) => level === 8).map(({ body }) => body)
+    for (const action of troubles)
+      assert.ok(
+        loud.some((body) => new RegExp(`[>|]\\^${action}\\$[|<]`).test(body)),
+        action,
+      )
+  })
+
+  test('tell a question and a block whichever way it came about', () => {
+    const ruleOf = (action: string) => rules.find(({ body }) => body.includes(`^${action}$`))?.id
+    for (const action of ['decision.wait', 'decision.second', 'decision.halt'])
+      assert.equal(outcomeOf(action) === 'unknown' && ruleOf(action), '110804', action)
+    for (const action of ['issue', 'approve', 'confirm', 'rollout', 'timeout_block'])
+      assert.equal(ruleOf(`decision.${action}`), '110801', action)
   })
 
   test('none of their alerts comes back as an attack', () => {
