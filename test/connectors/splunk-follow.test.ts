@@ -6,6 +6,7 @@ import { followSearch } from '../../connectors/splunk/follow.ts'
 import { searchesOf } from '../../connectors/splunk/search.ts'
 import { Settings } from '../../connectors/splunk/settings.ts'
 import { sayMessage, splunkWorld, startSplunk } from '../doubles/splunk.ts'
+import { openWeb } from '../web-server.ts'
 import { inSteps } from './in-steps.ts'
 import { load } from './samples.ts'
 import { ownCertificate } from './told.ts'
@@ -275,13 +276,11 @@ describe('a search is run again and again', () => {
 
     test('a search that is silent for too long is a problem', async () => {
       for (const say of ['', '{"preview":false}\n']) {
-        const { look } = await failing({ timeout: '30ms' })
-        // Whoever asks; on a busy machine a request may come in after it was given up.
-        world.faults = Array.from(
-          { length: 9 },
-          () => (response) => void (say && response.write(say)),
-        )
+        // One of its own: on a busy machine a request comes in after it was given up, and would take the fault of another.
+        const silent = await openWeb((_, response) => say && response.write(say))
+        const { look } = await failing({ timeout: '30ms', port: silent.port })
         await assert.rejects(look(), { code: 'service_unreachable', message: /silent|in time/ })
+        await silent.close()
       }
     })
 
