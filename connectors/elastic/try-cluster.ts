@@ -59,10 +59,15 @@ const Info = z.object({ cluster_name: z.string(), version: z.object({ number: z.
 
 /** A key that is refused shows here too: nothing is told to strangers. */
 async function versionOf(client: Client, limits: Limits): Promise<string> {
-  const { cluster_name, version } = readAs(
-    Info,
-    await heard('the cluster', client.info({}, limits)),
-  )
+  const answer: unknown = await client.info({}, limits).catch((error: unknown) => {
+    throw refused('the version of the cluster', error, {
+      verb: 'see',
+      forbidden:
+        'give the key the cluster privilege monitor; connectors/elastic/README.md has the whole role',
+      unknown: 'check nodes of elastic: the address alone, without a path',
+    })
+  })
+  const { cluster_name, version } = readAs(Info, answer)
   return `${cluster_name}, Elasticsearch ${version.number}; the key is accepted`
 }
 

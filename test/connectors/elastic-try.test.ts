@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { after, beforeEach, describe, test } from 'node:test'
 import type { Finding } from '#contract/connector.ts'
 import { connector } from '../../connectors/elastic/connector.ts'
-import { elasticWorld, startElastic } from '../doubles/elastic.ts'
+import { elasticWorld, sayError, startElastic } from '../doubles/elastic.ts'
 import { kibanaWorld, startKibana } from '../doubles/elastic-kibana.ts'
 import { give, result } from './elastic-results-world.ts'
 import { elasticAlert, elasticSettings, start } from './elastic-world.ts'
@@ -33,6 +33,16 @@ describe('the settings of Elastic are tried', () => {
   })
   after(async () => {
     for (const { close } of await servers) await close()
+  })
+
+  test('without the right to see the version it is that right which is named', async () => {
+    elastic.faults.push({
+      on: /^GET \/$/,
+      answer: (response) => sayError(response, 403, 'security_exception'),
+    })
+    const [one] = wrong(await tried({ kibana: undefined }))
+    assert.deepEqual([one?.what, one?.code], ['cluster', 'forbidden'])
+    assert.match(one?.remedy ?? '', /cluster privilege monitor/)
   })
 
   test('in the order in which they depend on one another', async () => {
