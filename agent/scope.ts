@@ -109,16 +109,8 @@ export function identityOf(element: Unplaced): string {
   return `${placeOf(element)} ${device ?? ''} ${address.text} ${protocol ?? ''} ${span} ${limit?.name ?? ''}`
 }
 
-/** Of elements in one place whose addresses overlap: whether one packet can be of both. */
-export function meet(a: Unplaced, b: Unplaced): boolean {
-  return (
-    interfacesMeet(a.interface ?? '*', b.interface ?? '*') &&
-    a.protocol === b.protocol &&
-    !(a.ports && b.ports && (a.ports.high < b.ports.low || b.ports.high < a.ports.low))
-  )
-}
-
-function interfacesMeet(a: string, b: string): boolean {
+/** Whether one packet can come or leave by both; * is any. */
+export function interfacesMeet(a: string, b: string): boolean {
   if (a.endsWith('*') && b.endsWith('*')) {
     const [one, other] = [a.slice(0, -1), b.slice(0, -1)]
     return one.startsWith(other) || other.startsWith(one)

@@ -3,7 +3,8 @@ import { type Address, contains, readAddress, widen } from '#contract/address.ts
 import { Problem } from '#contract/problem.ts'
 import { layers, type ScopedElement } from './kernel/firewall.ts'
 import { placeOf } from './kernel/scoped.ts'
-import { elementsOf, identityOf, meet, type Scoped, type Unplaced } from './scope.ts'
+import { elementsOf, identityOf, type Scoped, type Unplaced } from './scope.ts'
+import { Spans } from './spans.ts'
 import type { Claim } from './wished.ts'
 
 /** A claim that is more than a plain block. */
@@ -17,7 +18,7 @@ type Placed = { readonly element: Unplaced; readonly layer: number; readonly cla
 export class Scopes {
   readonly #placed = new Map<string, Placed>()
   readonly #places = new Map<string, Place>()
-  readonly #byTarget = new Map<string, ScopedClaim[]>()
+  readonly #byTarget = new Map<string, Set<ScopedClaim>>()
   #claims = 0
   #version = 0
 
@@ -34,7 +35,7 @@ export class Scopes {
     return this.#placed.size
   }
 
-  claimsOn(target: string): readonly ScopedClaim[] {
+  claimsOn(target: string): Iterable<ScopedClaim> {
     return this.#byTarget.get(target) ?? []
   }
 
@@ -61,7 +62,9 @@ export class Scopes {
         this.#place(element).add(placed)
       }
     }
-    this.#byTarget.set(claim.target, [...this.claimsOn(claim.target), claim])
+    const held = this.#byTarget.get(claim.target)
+    if (held) held.add(claim)
+    else this.#byTarget.set(claim.target, new Set([claim]))
     this.#claims++
     this.#version++
   }
@@ -76,9 +79,9 @@ export class Scopes {
       this.#placed.delete(identity)
       this.#place(element).delete(known)
     }
-    const left = this.claimsOn(claim.target).filter((one) => one !== claim)
-    if (left.length > 0) this.#byTarget.set(claim.target, left)
-    else this.#byTarget.delete(claim.target)
+    const held = this.#byTarget.get(claim.target)
+    held?.delete(claim)
+    if (held?.size === 0) this.#byTarget.delete(claim.target)
     this.#claims--
     this.#version++
   }
@@ -113,25 +116,25 @@ export class Scopes {
 
 /** What is looked up together. */
 class Place {
-  readonly #byAddress = new Map<string, { address: Address; placed: Placed[] }>()
+  readonly #byAddress = new Map<string, { address: Address; spans: Spans }>()
   readonly #lengths = new Map<number, number>()
 
-  add(placed: Placed): void {
-    const { address } = placed.element
-    const found = this.#byAddress.get(address.text)
-    if (found) found.placed.push(placed)
-    else {
-      this.#byAddress.set(address.text, { address, placed: [placed] })
+  add({ element, layer }: Placed): void {
+    const { address } = element
+    const found = this.#byAddress.get(address.text) ?? { address, spans: new Spans() }
+    if (found.spans.isEmpty) {
+      this.#byAddress.set(address.text, found)
       this.#lengths.set(address.prefix, (this.#lengths.get(address.prefix) ?? 0) + 1)
     }
+    found.spans.add(element, layer)
   }
 
-  delete(placed: Placed): void {
-    const { address } = placed.element
+  delete({ element, layer }: Placed): void {
+    const { address } = element
     const found = this.#byAddress.get(address.text)
     if (!found) return
-    found.placed.splice(found.placed.indexOf(placed), 1)
-    if (found.placed.length > 0) return
+    found.spans.delete(element, layer)
+    if (!found.spans.isEmpty) return
     this.#byAddress.delete(address.text)
     const left = (this.#lengths.get(address.prefix) ?? 1) - 1
     if (left > 0) this.#lengths.set(address.prefix, left)
@@ -140,21 +143,22 @@ class Place {
 
   /** The lowest layer in which nothing overlaps this. */
   free(element: Unplaced): number | undefined {
-    const taken = new Set<number>()
-    for (const placed of this.#around(element.address))
-      if (meet(placed.element, element)) taken.add(placed.layer)
-    for (let layer = 0; layer < layers; layer++) if (!taken.has(layer)) return layer
+    const around = [...this.#around(element.address)]
+    for (let layer = 0; layer < layers; layer++)
+      if (!around.some((spans) => spans.meets(element, layer))) return layer
     return undefined
   }
 
-  *#around(address: Address): Generator<Placed> {
-    for (const length of this.#lengths.keys())
-      if (length <= address.prefix)
-        yield* this.#byAddress.get(widen(address, length).text)?.placed ?? []
+  *#around(address: Address): Generator<Spans> {
+    for (const length of this.#lengths.keys()) {
+      const found =
+        length <= address.prefix && this.#byAddress.get(widen(address, length).text)?.spans
+      if (found) yield found
+    }
     if (![...this.#lengths.keys()].some((length) => length > address.prefix)) return
     for (const inner of this.#byAddress.values())
       if (inner.address.prefix > address.prefix && contains(address, inner.address))
-        yield* inner.placed
+        yield inner.spans
   }
 }
 
