@@ -10,13 +10,18 @@ export type Iptables = {
   readonly families: readonly Family[]
   /** Tables and chains that are there, as `iptables-save` prints them. Makes none. */
   save(family: Family): Promise<string>
+  /** As `save`, without those chains of the kernel's that are only printed: iptables-nft makes them for their first rule. */
+  saveThere(family: Family): Promise<string>
   /**
    * Each table of the script is one transaction; other chains than the named ones stay. Throws `firewall_missing`,
    * `no_privilege`, `kernel_refused`.
    */
   restore(family: Family, script: string): Promise<void>
-  /** Takes away a table that is empty, where tables can be taken away. Best effort: an empty one filters nothing. */
-  dropTable(family: Family, table: string): Promise<void>
+  /**
+   * Takes away a table that is empty, or a chain of the kernel's in it, where they can be taken away. Best effort: an empty
+   * one filters nothing.
+   */
+  dropTable(family: Family, table: string, hook?: string): Promise<void>
 }
 
 /** Seconds that another program may hold the lock of xtables. */
@@ -45,25 +50,55 @@ export function iptablesBy(
       throw error instanceof Problem ? error : missing(name, error)
     }
   }
+  const save = async (family: Family) => {
+    const ended = await start(program(family, '-save'), [])
+    if (ended.code !== 0) throw failed(ended)
+    return ended.output
+  }
+  let byNft: Promise<boolean> | undefined
+  // The legacy variant's tables are not those that nft sees, which may be somebody's.
+  const isByNft = () => {
+    byNft ??= start(program(4, ''), ['--version']).then(({ output }) =>
+      output.includes('nf_tables'),
+    )
+    return byNft
+  }
+  const inNft = (family: Family) => (family === 4 ? 'ip' : 'ip6')
   return {
     families,
-    async save(family) {
-      const ended = await start(program(family, '-save'), [])
-      if (ended.code !== 0) throw failed(ended)
-      return ended.output
+    save,
+    async saveThere(family) {
+      const saved = await save(family)
+      if (!(await isByNft())) return saved
+      const found = await run('nft', ['list', 'chains', inNft(family)], '').catch(() => undefined)
+      return found?.code === 0 ? onlyThere(saved, found.output) : saved
     },
     async restore(family, script) {
       const ended = await start(program(family, '-restore'), [...lock, '--noflush'], script)
       if (ended.code !== 0) throw failed(ended)
     },
-    async dropTable(family, table) {
-      // The legacy variant's tables are not those that nft sees, which may be somebody's.
-      const { output } = await start(program(family, ''), ['--version'])
-      if (!output.includes('nf_tables')) return
-      const words = ['delete', 'table', family === 4 ? 'ip' : 'ip6', table]
+    async dropTable(family, table, hook) {
+      if (!(await isByNft())) return
+      const what = hook === undefined ? 'table' : 'chain'
+      const words = ['delete', what, inNft(family), table, ...(hook ? [hook] : [])]
       await run('nft', words, '').catch(() => undefined)
     },
   }
+}
+
+/** `table ip raw {` and `chain OUTPUT {` in what nft lists. */
+function onlyThere(saved: string, chains: string): string {
+  const there = new Set<string>()
+  let table = ''
+  for (const [, kind, name = ''] of chains.matchAll(/^\s*(table \w+|chain) (\S+) \{/gm))
+    if (kind === 'chain') there.add(`${table} ${name}`)
+    else table = name
+  const isThere = (line: string) => {
+    if (line.startsWith('*')) table = line.slice(1)
+    const [, hook] = /^:(\S+) (?!-)/.exec(line) ?? []
+    return hook === undefined || there.has(`${table} ${hook}`)
+  }
+  return saved.split('\n').filter(isThere).join('\n')
 }
 
 function missing(name: string, error: unknown): Problem {

@@ -11,6 +11,11 @@ export type Saved = ReadonlyMap<string, SavedTable>
  */
 export const madeHere = 'CORDON_MADE_TABLE'
 
+/** As `madeHere`, of a chain of the kernel's in a table that was there without it: iptables-nft makes it for the first rule. */
+const madeHook = (hook: string) => `CORDON_MADE_${hook}`
+
+const isMade = (chain: string) => chain.startsWith('CORDON_MADE_')
+
 /** Which chains a part of Cordon answers for: the others it leaves alone. */
 type Owner = (chain: string) => boolean
 
@@ -42,9 +47,7 @@ export function ownParts(saved: Saved, owns: Owner = isOwnChain): string {
   const isOurs = (rule: string) => isOwnRule(rule, owns) || isJump(rule, owns)
   return [...saved]
     .flatMap(([name, { chains, rules }]) => [
-      ...chains
-        .filter((chain) => owns(chain) && chain !== madeHere)
-        .map((chain) => `${name} ${chain}`),
+      ...chains.filter((chain) => owns(chain) && !isMade(chain)).map((chain) => `${name} ${chain}`),
       ...rules.filter(isOurs).map((rule) => `${name} ${rule}`),
     ])
     .sort()
@@ -103,7 +106,7 @@ function writeTable(
   const wanted = Object.entries(table.chains)
   const found = saved?.chains.filter(owns) ?? []
   const gone = found.filter(
-    (chain) => !(chain in table.chains) && chain !== madeHere && !kept(name, chain),
+    (chain) => !(chain in table.chains) && !isMade(chain) && !kept(name, chain),
   )
   const jumps = saved?.rules.filter((rule) => isJump(rule, owns)) ?? []
   const stale = jumps.filter((rule) => {
@@ -113,7 +116,9 @@ function writeTable(
   if (wanted.length + gone.length + stale.length === 0) return ''
   return [
     `*${name}`,
-    ...(saved ? [] : [`:${madeHere} - [0:0]`]),
+    ...(saved ? missingHooks(saved, table).map(madeHook) : [madeHere]).map(
+      (chain) => `:${chain} - [0:0]`,
+    ),
     ...[...wanted.map(([chain]) => chain), ...gone].map((chain) => `:${chain} - [0:0]`),
     ...stale.map((rule) => rule.replace('-A', '-D')),
     ...[...table.jumps].map(([chain, rule]) => `-I ${chain} ${rule}`),
@@ -124,11 +129,20 @@ function writeTable(
   ].join('\n')
 }
 
+/** The chains of the kernel's that our jumps bring into a table that has been there without them. */
+function missingHooks({ policies }: SavedTable, { jumps }: Table): string[] {
+  const hooks = new Set(jumps.map(([hook]) => hook))
+  return [...hooks].filter((hook) => !policies.some((policy) => policy.startsWith(`${hook} `)))
+}
+
+/** What is to be taken out after the script: tables, and chains of the kernel's in them, that were not there before Cordon. */
+export type Emptied = { table: string; hook?: string }
+
 /** Takes out all that is ours; what is named was not there before Cordon and is empty then. */
 export function removeTables(
   saved: Saved,
   owns: Owner = isOwnChain,
-): { script: string; empty: string[] } {
+): { script: string; empty: Emptied[] } {
   const all = [...saved].filter(([, { chains }]) => chains.some(owns))
   const script = all.map(([name, table]) => {
     const going = goingOf(table, owns)
@@ -141,14 +155,28 @@ export function removeTables(
       '',
     ].join('\n')
   })
-  const empty = all.filter(([, table]) => becomesEmpty(table, owns))
-  return { script: script.join(''), empty: empty.map(([name]) => name) }
+  const empty = all.flatMap(([table, saved]): Emptied[] =>
+    becomesEmpty(saved, owns)
+      ? [{ table }]
+      : emptiedHooks(saved, owns).map((hook) => ({ table, hook })),
+  )
+  return { script: script.join(''), empty }
+}
+
+function emptiedHooks(table: SavedTable, owns: Owner): string[] {
+  const going = goingOf(table, owns)
+  const isTheirs = (rule: string) => !isJump(rule, owns) && !isOwnRule(rule, owns)
+  return table.policies.flatMap((policy) => {
+    const [hook = '', what] = policy.split(' ')
+    const used = table.rules.some((rule) => rule.startsWith(`-A ${hook} `) && isTheirs(rule))
+    return going.includes(madeHook(hook)) && what === 'ACCEPT' && !used ? [hook] : []
+  })
 }
 
 /** That the table was made here is known as long as anything of Cordon is in it. */
 function goingOf({ chains }: SavedTable, owns: Owner): string[] {
-  const last = chains.every((chain) => owns(chain) || chain === madeHere || !isAnyOwnChain(chain))
-  return chains.filter((chain) => (chain === madeHere ? last : owns(chain)))
+  const last = chains.every((chain) => owns(chain) || isMade(chain) || !isAnyOwnChain(chain))
+  return chains.filter((chain) => (isMade(chain) ? last : owns(chain)))
 }
 
 function becomesEmpty(table: SavedTable, owns: Owner): boolean {

@@ -41,7 +41,7 @@ export class IptablesRules {
     for (const family of this.#iptables.families) {
       const { script, empty } = removeTables(await this.#save(family))
       if (script !== '') await this.#iptables.restore(family, script)
-      for (const table of empty) await this.#iptables.dropTable(family, table)
+      for (const { table, hook } of empty) await this.#iptables.dropTable(family, table, hook)
     }
     this.#left.clear()
   }
@@ -61,10 +61,14 @@ export class IptablesRules {
         const script = scriptFor(family, saved)
         if (script !== '') await this.#iptables.restore(family, script)
       }
-      if (known) await write(known).catch(async () => write(await this.#save(family)))
-      else await write(await this.#save(family))
-      this.#left.set(family, await this.#save(family))
+      if (known) await write(known).catch(async () => write(await this.#saveThere(family)))
+      else await write(await this.#saveThere(family))
+      this.#left.set(family, await this.#saveThere(family))
     }
+  }
+
+  async #saveThere(family: Family): Promise<Saved> {
+    return readSaved(await this.#iptables.saveThere(family))
   }
 
   async #save(family: Family): Promise<Saved> {

@@ -38,7 +38,7 @@ export function iptablesPostureTable(ipset: Ipset, iptables: Iptables): PostureT
     enforcing: true,
     refuses: refusesPosture,
     async run(script) {
-      const before = await saveAll(iptables)
+      const before = await saveAll(iptables, 'saveThere')
       const used = [...before.values()].map(generationIn)
       const generation = generations.find((one) => !used.includes(one)) ?? 'c'
       const named = nameSets(script)
@@ -80,7 +80,7 @@ async function removeFrom(iptables: Iptables, family: Family): Promise<void> {
   const saved = readSaved(await iptables.save(family))
   const { script, empty } = removeTables(saved, isPostureChain)
   if (script !== '') await iptables.restore(family, script)
-  for (const table of empty) await iptables.dropTable(family, table)
+  for (const { table, hook } of empty) await iptables.dropTable(family, table, hook)
 }
 
 async function replaceChains(
@@ -110,9 +110,9 @@ async function goBack(iptables: Iptables, family: Family, before: Saved): Promis
   )
 }
 
-async function saveAll(iptables: Iptables): Promise<All> {
+async function saveAll(iptables: Iptables, how: 'save' | 'saveThere' = 'save'): Promise<All> {
   const all = new Map<Family, Saved>()
-  for (const family of iptables.families) all.set(family, readSaved(await iptables.save(family)))
+  for (const family of iptables.families) all.set(family, readSaved(await iptables[how](family)))
   return all
 }
 

@@ -40,7 +40,7 @@ export function ipsetSensorTable(ipset: Ipset, iptables: Iptables): SensorTable 
     for (const family of families) {
       const { script, empty } = removeSensorRules(readSaved(await iptables.save(family)))
       if (script !== '') await iptables.restore(family, script)
-      if (empty) await iptables.dropTable(family, sensorPlace)
+      for (const { table, hook } of empty) await iptables.dropTable(family, table, hook)
     }
     const names = [...(await ipset.headers()).keys()].filter(isSensorSet)
     await ipset.run(names.map((name) => `destroy ${name}`))
@@ -62,7 +62,7 @@ export function ipsetSensorTable(ipset: Ipset, iptables: Iptables): SensorTable 
         await ipset.run(families.flatMap((family) => sensorSets(family, script.windowMs)))
         await spare(script.trusted)
         for (const family of families) {
-          const saved = readSaved(await iptables.save(family))
+          const saved = readSaved(await iptables.saveThere(family))
           await iptables.restore(family, sensorRules(family, script, saved))
           left.set(family, await rulesOf(family))
         }

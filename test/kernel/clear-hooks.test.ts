@@ -1,0 +1,106 @@
+/** That clearing leaves no empty chain of the kernel's in a table of others, which iptables-nft makes for the first rule there. */
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { beforeEach, describe, test } from 'node:test'
+import type { PostureRule } from '#contract/posture.ts'
+import { ipsetFirewall } from '../../agent/kernel/ipset.ts'
+import { ipsetProgram } from '../../agent/kernel/ipset-program.ts'
+import { iptablesProgram } from '../../agent/kernel/iptables-program.ts'
+import { nftProgram } from '../../agent/kernel/nft.ts'
+import { iptablesPostureTable } from '../../agent/kernel/posture-iptables.ts'
+import { ipsetSensorTable } from '../../agent/kernel/sensor-ipset.ts'
+import { tracesOf } from '../../agent/kernel/traces.ts'
+import { posture } from '../agent/posture-node.ts'
+import { ownNamespace } from '../namespace.ts'
+import { legacyTools } from './legacy.ts'
+import { put } from './promises.ts'
+import { element } from './scoped.ts'
+
+const kernel = await ownNamespace(import.meta.url)
+const skip = kernel.skipLarge || legacyTools('-nft').skip
+const programs = {
+  nft: nftProgram(),
+  ipset: ipsetProgram(),
+  iptables: iptablesProgram('-nft'),
+}
+const { ipset, iptables } = programs
+
+describe('clearing after ipset with iptables-nft', { skip }, () => {
+  beforeEach(() => {
+    shell('nft flush ruleset')
+    for (const program of ['iptables-nft', 'ip6tables-nft']) {
+      shell(`${program} -t raw -A OUTPUT -p 254 -j DROP`)
+      shell(`${program} -t mangle -A INPUT -p 254 -j DROP`)
+      shell(`${program} -A OUTPUT -p 254 -j DROP`)
+    }
+  })
+
+  test('leaves the tables of others with the chains that they had, to the byte', async () => {
+    const before = ruleset()
+    await everything()
+    assert.match(ruleset(), /chain PREROUTING[\s\S]*chain FORWARD/)
+    for (const { remove } of await tracesOf(programs)) await remove()
+    assert.equal(ruleset(), before)
+  })
+
+  test('leaves a chain into which others have put something meanwhile', async () => {
+    await everything()
+    shell('iptables-nft -t raw -A PREROUTING -p 253 -j DROP')
+    shell('iptables-nft -t mangle -P FORWARD DROP')
+    for (const { remove } of await tracesOf(programs)) await remove()
+    const after = ruleset()
+    assert.match(
+      after,
+      /chain PREROUTING \{[^}]*priority raw; policy accept;\n\t\tmeta l4proto 253 /,
+    )
+    assert.match(after, /chain FORWARD \{[^}]*policy drop;\n\t\}/)
+    assert.doesNotMatch(after, /cordon/i)
+  })
+
+  test('is the same by the parts themselves, in either order', async () => {
+    const before = ruleset()
+    for (const order of [(all: Part[]) => all, (all: Part[]) => all.toReversed()]) {
+      const parts = await everything()
+      for (const part of order(parts)) await part()
+      assert.equal(ruleset(), before)
+    }
+  })
+})
+
+type Part = () => Promise<void>
+
+/** Blocks, a reject, standing rules and the sensor; how each is taken out again. */
+async function everything(): Promise<Part[]> {
+  const firewall = ipsetFirewall(ipset, iptables)
+  await firewall.prepare()
+  await firewall.apply([put('in_hosts4', '203.0.113.7')])
+  await firewall.setScoped([element('reject', 'in', '203.0.113.8')], 0)
+  const table = iptablesPostureTable(ipset, iptables)
+  await table.run({
+    postures: [{ audience: 'all', version: 1, posture: posture([rule]).posture }],
+    networks: () => [],
+    here: [],
+    now: 0,
+  })
+  const sensor = ipsetSensorTable(ipset, iptables)
+  await sensor.make({ windowMs: 60_000, interfaces: [], udp: true, trusted: [] })
+  await firewall.close()
+  return [() => firewall.clear(), () => table.remove(), async () => void (await sensor.remove())]
+}
+
+const rule: PostureRule = {
+  ...{ rule: 'service', name: 'nobody', way: 'node' },
+  ...{ protocol: 'udp', ports: ['4000'], verdict: 'drop' },
+}
+
+/** What else was made beside the tables is no rule, and others may have made it. */
+function ruleset(): string {
+  return shell('nft list ruleset; ipset list -name').replaceAll(/packets \d+ bytes \d+/g, '')
+}
+
+function shell(command: string): string {
+  return execFileSync('sh', ['-c', command], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+}
