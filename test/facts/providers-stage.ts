@@ -61,7 +61,7 @@ export async function openStage(t: TestContext): Promise<Stage> {
   }
 }
 
-/** The lookup of a connector as the service makes it, asking at `url`. */
+/** The lookup of a connector as the service makes it, asking at `url`, and patient unless told otherwise. */
 export async function lookupOf(
   name: string,
   url: string,
@@ -69,7 +69,7 @@ export async function lookupOf(
 ): Promise<Lookup> {
   const connector = await importConnector(name)
   const lookup = connector.lookup?.(
-    connector.settings.parse({ api_key: key, base_url: url, ...settings }),
+    connector.settings.parse({ api_key: key, base_url: url, timeout: '1m', ...settings }),
   )
   assert.ok(lookup)
   return lookup
