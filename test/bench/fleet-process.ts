@@ -10,6 +10,8 @@ import { type Agent, runAgent } from '../../agent/agent.ts'
 import { connect } from '../../agent/connect.ts'
 import { enrol } from '../../agent/enrol.ts'
 import { chooseFirewall } from '../../agent/kernel/choose.ts'
+import { type Nft, nftBy } from '../../agent/kernel/nft.ts'
+import { runProgram } from '../../agent/kernel/program.ts'
 import { AgentSettings } from '../../agent/settings.ts'
 import { linuxPlaces } from '../../agent/surroundings.ts'
 
@@ -38,7 +40,7 @@ process.once('message', async ({ dir, invitations, namespaces }: FleetOrder) => 
     if (invitation) await enrol(invitation, `bench-${index}`, state_dir, Date.now())
     // The sockets to the kernel stay where they were opened; the service is reached from home.
     enter(openSync(`/run/netns/${namespace}`, 'r'))
-    agents.push(await startAgent(state_dir))
+    agents.push(await startAgent(state_dir, namespace))
     enter(home)
   }
   const deadline = performance.now() + connectMs
@@ -57,11 +59,22 @@ function enter(namespace: number): void {
   if (setNamespace(namespace, CLONE_NEWNET) !== 0) throw new Error(`setns: errno ${koffi.errno()}`)
 }
 
-function startAgent(state_dir: string): Promise<Agent> {
+/** The program does not inherit the namespace once this process is home again. */
+function nftIn(namespace: string): Nft {
+  const own = new Set<number>()
+  return nftBy(
+    (words, input) =>
+      runProgram('ip', ['netns', 'exec', namespace, 'nft', ...words], input, (pid) => own.add(pid)),
+    (pid) => own.has(pid),
+  )
+}
+
+function startAgent(state_dir: string, namespace: string): Promise<Agent> {
+  const nft = nftIn(namespace)
   return runAgent(AgentSettings.parse({ state_dir, enforce: true }), {
     version: 'bench',
     firewall: () =>
-      chooseFirewall({ enforce: true, backend: 'auto', print: () => {}, now: Date.now }),
+      chooseFirewall({ enforce: true, backend: 'auto', print: () => {}, now: Date.now, nft }),
     connect,
     places: linuxPlaces,
     local: () => ({ wall: Date.now(), uptime: performance.now(), boot: 'bench' }),
