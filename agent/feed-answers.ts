@@ -21,6 +21,7 @@ export class FeedAnswers {
   readonly #on: FeedAnswersOn
   readonly #receipts = new Map<string, FeedReceipt>()
   #distrusted: Problem | undefined
+  #unkept: Problem | undefined
 
   constructor(on: FeedAnswersOn) {
     this.#on = on
@@ -75,11 +76,14 @@ export class FeedAnswers {
   }
 
   keep(): void {
+    const before = this.#unkept
     try {
       this.#on.memory.keep()
+      this.#unkept = undefined
     } catch (error) {
-      this.#tellHealth(toProblem(error))
+      this.#unkept = toProblem(error)
     }
+    if (before !== this.#unkept) this.#tellHealth()
   }
 
   #tellsOfNewer(feed: HeldFeed): boolean {
@@ -101,7 +105,7 @@ export class FeedAnswers {
 
   /** The newest problem is told whole, with its remedy; later ones are found among the receipts. */
   #tellHealth(newest?: Problem): void {
-    const unwell = this.#distrusted ?? newest
+    const unwell = this.#distrusted ?? newest ?? this.#unkept
     if (unwell) this.#on.health(unwell)
     else if (![...this.#receipts.values()].some(({ code }) => code !== undefined))
       this.#on.health(undefined)

@@ -395,6 +395,18 @@ describe('the disk', () => {
     assert.equal(node.problem, undefined)
   })
 
+  test('that does not take what is held is told, for as long as it does not', async () => {
+    const node = begin()
+    const index = join(node.folder, 'feeds', 'index.json')
+    mkdirSync(join(index, 'in the way'), { recursive: true })
+    await node.enforce(v1, list('drop', v1, drop))
+    assert.deepEqual(node.told(), [['applied', undefined]])
+    assert.ok(node.problem)
+    rmSync(index, { recursive: true })
+    await node.enforce(v2, list('drop', v2, drop))
+    assert.equal(node.problem, undefined)
+  })
+
   test('takes no more of a list than was signed for', async () => {
     const node = begin()
     const { named, chunks } = list('drop', v1, hosts(0))
