@@ -94,29 +94,6 @@ const selectAudiences = preparedIn((db, ids) =>
   db.selectFrom('decisions').select(['id', 'audience']).where('id', 'in', ids),
 )
 
-/** Blocks by rules that end before the time and that a node stopped something by since `hitSince`, soonest first. */
-export async function endingBy(
-  db: Reader | Writer,
-  rules: readonly string[],
-  { now, until, hitSince, limit }: { now: number; until: number; hitSince: number; limit: number },
-): Promise<Decision[]> {
-  const rows = await db
-    .selectFrom('decisions')
-    .selectAll()
-    // As the index says it.
-    .where(sql<boolean>`state in ('issued', 'applied')`)
-    .where('not_after', '>', now)
-    .where('not_after', '<=', until)
-    .where('rule', 'in', rules)
-    .where(
-      sql<boolean>`exists (select 1 from hits where hits.decision = decisions.id and hits.last > ${hitSince})`,
-    )
-    .orderBy('not_after')
-    .limit(limit)
-    .execute()
-  return rows.map(fromRow)
-}
-
 export type DecisionFilter = {
   state?: DecisionState
   target?: string
