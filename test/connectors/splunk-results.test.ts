@@ -179,15 +179,35 @@ describe('results are taken', () => {
     assert.deepEqual(taken(), [1, 2])
   })
 
+  test('are not waited for longer than the service lets one batch take', () => {
+    const read = (hec_acknowledge_within: string) =>
+      connector.settings.safeParse({ hec_acknowledge_within }).success
+    assert.deepEqual([read('5m'), read('6m')], [true, false])
+  })
+
   test('again when the indexers are silent for too long: an event may be there twice, under one id', async () => {
     world.asks = Number.POSITIVE_INFINITY
     const { take } = await open({ hec_acknowledge_within: '1m' })
     const problem = await problemOf(take(results(2)))
     assert.equal(problem.code, 'service_unreachable')
     assert.match(problem.remedy ?? '', /twice/)
+    world.requests.push({ path: 'here', channel: '', body: '' })
+    await problemOf(take(results(2)))
+    assert.deepEqual(taken(), [1, 2, 1, 2])
+    const asked = world.requests.findIndex(({ path }) => path === 'here') + 1
+    const next = world.requests.slice(asked).map(({ path }) => path)
+    assert.ok(next.indexOf('/services/collector/event') > 2, 'only after they were asked again')
     world.asks = 1
     assert.deepEqual(await take(results(2)), [])
-    assert.deepEqual(taken(), [1, 2, 1, 2])
+  })
+
+  test('once when slow indexers have them by the next try, with what came meanwhile', async () => {
+    world.asks = 20
+    const { take } = await open({ hec_acknowledge_within: '1m' })
+    await problemOf(take(results(2)))
+    world.asks = 1
+    assert.deepEqual(await take(results(3)), [])
+    assert.deepEqual(taken(), [1, 2, 3])
   })
 
   test('without acknowledgement as soon as the collector says so, where it is set so', async () => {

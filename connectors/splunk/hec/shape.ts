@@ -43,9 +43,12 @@ export const hecShape = {
     description:
       'wait until the indexers have an event; false takes the word of the collector for it',
   }),
-  hec_acknowledge_within: Duration.prefault('2m').meta({
-    description: 'how long that is waited for, before the events are sent again',
-  }),
+  // The service itself gives up a batch that hangs for ten minutes.
+  hec_acknowledge_within: Duration.refine((ms) => ms <= 300_000, 'expected at most 5m')
+    .prefault('2m')
+    .meta({
+      description: 'how long that is waited for, 5m at most, before the events are sent again',
+    }),
   hec_actions: listOf(Pattern)
     .prefault(['decision.*', 'receipt.*', 'alert.judged', 'node.*', 'policy.*', 'key.*', 'token.*'])
     .meta({ description: 'which results, by the names that the journal uses; `*` is any' }),

@@ -26,6 +26,8 @@ export function openHecSink(
   const hec = openHec(settings)
   // Whether the last batch was acknowledged, so that this one will be.
   let sure = false
+  // What was sent and not confirmed in time: slow indexers may have it by now.
+  let unsure: Unsure | undefined
   return {
     key: 'splunk/hec',
     wants: (action) => isWanted(action, settings.hec_actions),
@@ -35,14 +37,25 @@ export function openHecSink(
       // Asked before the first event: found out after it, the event would be there again at every try.
       if (settings.hec_acknowledge && !sure) await askNothing(hec, stop)
       sure = false
-      const events = results.map((result) => eventOf(result, settings, host))
-      const { refusals, acks } = await sendAll(sending, events)
-      await untilIndexed(sending, acks)
+      const there = unsure && (await openOf(sending, unsure.open)).length === 0 ? unsure : undefined
+      unsure = undefined
+      const events = results
+        .filter(({ id }) => !there?.ids.has(id))
+        .map((result) => eventOf(result, settings, host))
+      const sent = await sendAll(sending, events)
+      const refusals = [...(there?.refusals ?? []), ...sent.refusals]
+      const open = await openOf(sending, sent.acks)
+      if (open.length > 0) {
+        unsure = { ids: new Set(results.map(({ id }) => id)), open, refusals }
+        throw notIndexed()
+      }
       sure = true
       return refusals
     },
   }
 }
+
+type Unsure = { ids: ReadonlySet<string>; open: readonly number[]; refusals: readonly Refusal[] }
 
 /** Throws unless the token has indexer acknowledgement: asks about a number that is never given out. */
 export async function askNothing(hec: Hec, stop: AbortSignal): Promise<void> {
@@ -105,11 +118,12 @@ function ackOf({ settings }: Sending, answer: HecAnswer): number[] {
   return [answer.ackId]
 }
 
-async function untilIndexed(
+/** Acknowledgements that have not come in time. */
+async function openOf(
   { hec, settings, clock, stop }: Sending,
   acks: readonly number[],
-): Promise<void> {
-  if (!settings.hec_acknowledge) return
+): Promise<number[]> {
+  if (!settings.hec_acknowledge) return []
   const until = clock.now() + settings.hec_acknowledge_within
   let open = [...acks]
   for (
@@ -121,15 +135,15 @@ async function untilIndexed(
     if (said === undefined) throw refusedByHec(answer)
     // Each is said to be there once only.
     open = open.filter((ack) => said[String(ack)] !== true)
-    if (open.length === 0) return
-    if (clock.now() >= until || stop.aborted) throw notIndexed()
+    if (open.length === 0 || clock.now() >= until || stop.aborted) return open
     await clock.pause(Math.min(pauseMs, until - clock.now()), stop)
   }
+  return open
 }
 
 function notIndexed(): Problem {
   return new Problem('service_unreachable', 'the indexers of splunk have not confirmed in time', {
     remedy:
-      'the events are sent again by themselves, and may be there twice: see the queues of the indexers, set a longer hec_acknowledge_within, or let the balancer before several collectors keep a client at one of them',
+      'they are asked once more, then the events are sent again and may be there twice: see the queues of the indexers, set a longer hec_acknowledge_within, or let the balancer before several collectors keep a client at one of them',
   })
 }
