@@ -128,7 +128,8 @@ function command(act: (asked: Asked, io: Io) => Promise<number>): Command {
       return await act(await readAsked(args, io.environment), io)
     } catch (error) {
       const problem = toProblem(error)
-      const cause = problem.cause instanceof Error ? ` (${printable(problem.cause.message)})` : ''
+      const why = problem.cause instanceof Error ? problem.cause.message : problem.message
+      const cause = why === problem.message ? '' : ` (${printable(why)})`
       io.err(`error: ${problem.message}${cause}\n`)
       if (problem.remedy) io.err(`hint: ${problem.remedy}\n`)
       return problem.code === 'usage' ? 2 : 1

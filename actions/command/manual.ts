@@ -1,7 +1,7 @@
 /** `cordon block`, `cordon allow` and `cordon limit`: what a person orders about an address. */
-import { PortRange } from '#contract/action.ts'
+import { InterfaceName, PortRange, Protocol } from '#contract/action.ts'
 import { printable } from '#contract/printable.ts'
-import { Problem } from '#contract/problem.ts'
+import { nearest, Problem } from '#contract/problem.ts'
 import { answer } from './answer.ts'
 import { openClient } from './client.ts'
 import type { Asked, Handler, Io } from './command.ts'
@@ -28,8 +28,8 @@ async function order(asked: Asked, io: Io, more: object): Promise<number> {
     for: asked.option('for'),
     reason: asked.required('reason'),
     direction: asked.option('direction'),
-    interface: asked.option('interface'),
-    protocol: asked.option('protocol'),
+    interface: readInterface(asked.option('interface')),
+    protocol: readProtocol(asked.option('protocol')),
     ...(ports.length > 0 && { ports }),
     ...(audience.length > 0 && { audience }),
     ...more,
@@ -41,6 +41,24 @@ async function order(asked: Asked, io: Io, more: object): Promise<number> {
   answer(asked, io, decision, () => printOutcome(decision, io))
   if (decision.state === 'waiting') return 3
   return reached(client, decision, audience, io)
+}
+
+/** Throws `usage`. */
+function readInterface(text: string | undefined): string | undefined {
+  if (text === undefined || InterfaceName.safeParse(text).success) return text
+  throw new Problem('usage', `"${printable(text, 40)}" is no name of an interface`, {
+    remedy:
+      'write it as "ip link" shows it, such as eth0, 15 characters at most; ppp* is each whose name begins so',
+  })
+}
+
+/** Throws `usage`. */
+function readProtocol(text: string | undefined): string | undefined {
+  if (text === undefined || Protocol.safeParse(text).success) return text
+  const guess = nearest(text.toLowerCase(), Protocol.options)
+  throw new Problem('usage', `"${printable(text, 40)}" is no protocol`, {
+    remedy: guess ? `did you mean ${guess}?` : `write one of ${Protocol.options.join(', ')}`,
+  })
 }
 
 /** Throws `usage`. */

@@ -77,6 +77,22 @@ test('an interface that a node does not have is told with that node, and one tha
   for (const name of ['lo', 'l*']) assert.equal((await typed(name)).err, '')
 })
 
+for (const [given, error] of [
+  [
+    '--interface abcdefghijklmnop',
+    /^error: "abcdefghijklmnop" is no name of an interface\nhint: .*eth0/,
+  ],
+  ['--interface *', /^error: "\*" is no name of an interface\nhint: .*ppp\*/],
+  ['--protocol tpc', /^error: "tpc" is no protocol\nhint: did you mean tcp\?/],
+  ['--protocol TCP', /^error: "TCP" is no protocol\nhint: did you mean tcp\?/],
+  ['--protocol sausage', /^error: "sausage" is no protocol\nhint: write one of tcp, udp/],
+] as const)
+  test(`"${given}" is asked wrongly, with how to write it`, async () => {
+    const { code, err } = await open.type(`block 203.0.113.11 ${given} --for 1h ${reason}`)
+    assert.equal(code, 2)
+    assert.match(err, error)
+  })
+
 test('an option that is given twice is asked wrongly, so that neither half is lost in silence', async () => {
   const { code, err } = await open.type(
     `block 203.0.113.3 --direction in --direction out --for 1h ${reason}`,
@@ -114,6 +130,13 @@ for (const [given, said, listed] of [
     const row = list.split('\n').find((line) => line.startsWith(`${address} `)) ?? ''
     assert.match(row, new RegExp(` ${listed} +in `))
   })
+
+test('clearing while the agent runs is refused once, and not twice in one line', async () => {
+  const environment = { CORDON_AGENT_STATE_DIR: join(open.folder, 'node') }
+  const { code, err } = await open.type('agent clear --yes', { environment })
+  assert.equal(code, 1)
+  assert.match(err, /^error: another agent \(process \d+\) works with [^ ]+\nhint: stop it first/)
+})
 
 test('the list of what is blocked has the words of who ordered it', async () => {
   const { out } = await open.type('blocked list')
