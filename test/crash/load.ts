@@ -11,6 +11,8 @@ export type Load = {
   unanswered(): number
   /** Ends once what is under way was acknowledged. Rejects with what went wrong. */
   stop(): Promise<void>
+  /** Ends with what is under way unanswered: nothing goes on for ever after a round that failed. */
+  abandon(): void
 }
 
 type Sent = { id: string; attacker: string; severity: number; rule: string; groups: string[] }
@@ -21,10 +23,10 @@ export function startLoad(stage: Stage, chance: Chance): Load {
   const sent: Sent[] = []
   const acknowledged = new Map<string, string>()
   let unanswered = 0
-  let stopped = false
+  let [stopped, abandoned] = [false, false]
 
   const send = async (records: readonly Sent[]): Promise<void> => {
-    for (;;) {
+    while (!abandoned) {
       const body = await stage.alert(...records).catch(() => undefined)
       if (body) return take(records, body.items)
       unanswered++
@@ -59,6 +61,9 @@ export function startLoad(stage: Stage, chance: Chance): Load {
     stop: async () => {
       stopped = true
       await working
+    },
+    abandon: () => {
+      stopped = abandoned = true
     },
   }
 }
