@@ -1,10 +1,10 @@
 /** By the clock: ends decisions whose time is over. The kernels have already let go by themselves. */
 import { setImmediate as turn } from 'node:timers/promises'
 import { removeIdleApprovals } from '../store/approvals.ts'
-import { endExpired } from '../store/in-force.ts'
+import { anyExpired, endExpired } from '../store/in-force.ts'
 import { appendJournal } from '../store/journal.ts'
 import { removeLinks } from '../store/links.ts'
-import { dropEndedClaims, pruneEnvelopes } from '../store/outbox.ts'
+import { anyEndedClaim, dropEndedClaims, pruneEnvelopes } from '../store/outbox.ts'
 import { dropEndedIgnored } from '../store/said.ts'
 import type { Store } from '../store/store.ts'
 
@@ -17,21 +17,22 @@ const envelopesKeptMs = 24 * 3_600_000
 /** So long after its end a link still says why it does nothing. */
 const linksKeptMs = 7 * 24 * 3_600_000
 
-/** Returns how many ended. */
+/** Returns how many ended. Mostly it is none, and to write nothing costs more than to look. */
 export async function expire(store: Store, now: number): Promise<number> {
   let total = 0
+  if (!(await anyExpired(store.read, now)) && !(await anyEndedClaim(store.read, now))) return 0
   for (;;) {
-    const ended = await store.write(async (tx) => {
+    const { ended, dropped } = await store.write(async (tx) => {
       const ids = await endExpired(tx, now, atOnce)
-      await dropEndedClaims(tx, now)
+      const dropped = await dropEndedClaims(tx, now, atOnce)
       await appendJournal(
         tx,
         ids.map((id) => ({ at: now, actor: 'clock', action: 'decision.expire', subject: id })),
       )
-      return ids.length
+      return { ended: ids.length, dropped }
     })
     total += ended
-    if (ended < atOnce) return total
+    if (ended < atOnce && dropped < atOnce) return total
   }
 }
 

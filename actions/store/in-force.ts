@@ -73,6 +73,19 @@ const setApplied = preparedIn((db, ids) =>
     .where('state', '=', 'issued'),
 )
 
+export async function anyExpired(db: Reader, now: number): Promise<boolean> {
+  return (await selectExpired(db, { now })).length > 0
+}
+
+const selectExpired = prepared((db, { now }: Slots<{ now: number }>) =>
+  db
+    .selectFrom('decisions')
+    .select('id')
+    .where(sql<boolean>`state in ('issued', 'applied')`)
+    .where('not_after', '<=', now)
+    .limit(1),
+)
+
 /** Ends by the clock what is past its time; the kernels have let go by themselves. Returns those ended. */
 export async function endExpired(tx: Writer, now: number, limit: number): Promise<string[]> {
   const due = await tx

@@ -145,8 +145,22 @@ export async function dropClaims(
       .execute()
 }
 
-export async function dropEndedClaims(tx: Writer, now: number): Promise<void> {
-  await tx.deleteFrom('claims').where('not_after', '<=', now).execute()
+export async function anyEndedClaim(db: Reader, now: number): Promise<boolean> {
+  return (await selectEndedClaim(db, { now })).length > 0
+}
+
+const selectEndedClaim = prepared((db, { now }: Slots<{ now: number }>) =>
+  db.selectFrom('claims').select('decision').where('not_after', '<=', now).limit(1),
+)
+
+/** Returns how many went. */
+export async function dropEndedClaims(tx: Writer, now: number, limit: number): Promise<number> {
+  const ended = sql`select rowid from claims where not_after <= ${now} limit ${limit}`
+  const { numDeletedRows } = await tx
+    .deleteFrom('claims')
+    .where(sql<boolean>`rowid in (${ended})`)
+    .executeTakeFirst()
+  return Number(numDeletedRows)
 }
 
 /** Claims that are read in one go, about 1 ms. */

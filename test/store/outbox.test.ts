@@ -3,8 +3,10 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type { BlockAction } from '#contract/action.ts'
 import {
+  anyEndedClaim,
   claimPages,
   dropClaims,
+  dropEndedClaims,
   insertEnvelope,
   pruneEnvelopes,
   putClaims,
@@ -76,6 +78,27 @@ test('of many claims each comes once, in pages, whatever lies between them, and 
   const expected = numbers.filter((n) => n % 7 !== 0 && n > 500).map(id)
   assert.deepEqual(found.sort(), expected.sort())
   assert.ok(pages.length > 5 && pages.every((page) => page.length <= 1_000))
+})
+
+test('claims that have ended go in steps, and none that has not', async (t) => {
+  const store = await open(t)
+  const ends = [10, 20, 30, 40]
+  await store.write((tx) =>
+    putClaims(
+      tx,
+      'all',
+      ends.map((end) => block(`d-00000000000000${end}`, end)),
+    ),
+  )
+  const steps = [await anyEndedClaim(store.read, 9)]
+  for (let more = true; more; steps.push(more))
+    more = (await store.write((tx) => dropEndedClaims(tx, 30, 2))) === 2
+  assert.deepEqual(steps, [false, true, false])
+  assert.equal(await anyEndedClaim(store.read, 39), false)
+  assert.deepEqual(
+    (await claimsOf(store.read, 'all', 0)).map(({ not_after }) => not_after),
+    [40],
+  )
 })
 
 function add(store: Store, audience: string, seq: number, created: number): Promise<void> {
