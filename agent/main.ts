@@ -128,9 +128,13 @@ function command(act: (asked: Asked, io: Io) => Promise<number>): Command {
       return await act(await readAsked(args, io.environment), io)
     } catch (error) {
       const problem = toProblem(error)
-      const why = problem.cause instanceof Error ? problem.cause.message : problem.message
-      const cause = why === problem.message ? '' : ` (${printable(why)})`
-      io.err(`error: ${problem.message}${cause}\n`)
+      const { message, cause } = problem
+      // A cause may say the same, and is said once.
+      const texts = new Set(
+        cause instanceof Error ? [message, printable(cause.message)] : [message],
+      )
+      const [said = '', why] = texts
+      io.err(`error: ${said}${why === undefined ? '' : ` (${why})`}\n`)
       if (problem.remedy) io.err(`hint: ${problem.remedy}\n`)
       return problem.code === 'usage' ? 2 : 1
     }
