@@ -21,6 +21,8 @@ describe('sightings of confirmed blocks', { skip: schemaMissing() }, () => {
   let cordon = cordonThatKnows(known)
   let sent: { bundle: Bundle; work: string | undefined }[] = []
   let fails: Problem | undefined
+  /** Only bundles with this object fail. */
+  let culprit: string | undefined
   let giveUp = new AbortController()
   let take: (...results: Result[]) => Promise<readonly Refusal[]>
   before(async () => {
@@ -36,7 +38,7 @@ describe('sightings of confirmed blocks', { skip: schemaMissing() }, () => {
     ])
     cordon = cordonThatKnows(known)
     sent = []
-    fails = undefined
+    fails = culprit = undefined
     giveUp = new AbortController()
     take = taker()
   })
@@ -51,7 +53,8 @@ describe('sightings of confirmed blocks', { skip: schemaMissing() }, () => {
       client: openClient(readPlatform('opencti', settings)),
       cordon,
       send: async (bundle, { work }) => {
-        if (fails) throw fails
+        const meant = culprit === undefined || bundle.objects.some(({ id }) => id === culprit)
+        if (fails && meant) throw fails
         sent.push({ bundle, work })
       },
     })
@@ -120,6 +123,20 @@ describe('sightings of confirmed blocks', { skip: schemaMissing() }, () => {
     fails = undefined
     assert.deepEqual(await take(confirmed('2', '2001:db8::7')), [])
     assert.equal(sightings().length, 1)
+  })
+
+  test('of one address that the platform will never take keep none of the others from being told', async () => {
+    const targets = Array.from({ length: 9 }, (_, n) => `203.0.113.${n + 20}`)
+    for (const target of targets) known.set(target, { alerts: alertsAt(1), decisions: [block()] })
+    fails = new Problem('invalid_input', 'opencti refuses: no such marking (FUNCTIONAL_ERROR)')
+    culprit = addressId('203.0.113.24')
+    const results = targets.map((target, n) => confirmed(`${n}`, target))
+    const wrong = results[4]
+    assert.ok(wrong)
+    assert.deepEqual(await take(...results), [{ id: wrong.id, problem: fails }])
+    const seen = new Set(sightings().map((one) => one.sighting_of_ref))
+    assert.equal(seen.size, 8)
+    assert.ok(!seen.has(culprit))
   })
 
   test('of an address that is there in capitals are of it as it is there, with its markings', async () => {

@@ -63,13 +63,30 @@ async function tellConfirmed(
   const refused: Refusal[] = []
   const untold = await untoldOf(at, results)
   for (let from = 0; from < untold.length; from += mostAtOnce) {
-    const piece = untold.slice(from, from + mostAtOnce)
-    const targets = [...new Set(piece.map(({ target }) => target))]
-    const problem = await tellOf(at, settings, targets, stop).catch(unlessPassing)
-    if (problem) refused.push(...piece.map(({ result: id }) => ({ id, problem })))
-    else for (const { decision } of piece) await at.cordon.remember(nameOf(decision), 'told')
+    refused.push(...(await tellPiece(at, settings, untold.slice(from, from + mostAtOnce), stop)))
   }
   return refused
+}
+
+/** What is refused for what it is, is halved until that is alone, and only that is given up. */
+async function tellPiece(
+  at: AtWork,
+  settings: Settings,
+  piece: readonly Confirmed[],
+  stop: AbortSignal,
+): Promise<Refusal[]> {
+  const targets = [...new Set(piece.map(({ target }) => target))]
+  const problem = await tellOf(at, settings, targets, stop).catch(unlessPassing)
+  if (!problem) {
+    for (const { decision } of piece) await at.cordon.remember(nameOf(decision), 'told')
+    return []
+  }
+  if (targets.length === 1) return piece.map(({ result: id }) => ({ id, problem }))
+  const half = Math.ceil(piece.length / 2)
+  return [
+    ...(await tellPiece(at, settings, piece.slice(0, half), stop)),
+    ...(await tellPiece(at, settings, piece.slice(half), stop)),
+  ]
 }
 
 type Confirmed = { result: string; decision: string; target: string }
