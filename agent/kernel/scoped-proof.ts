@@ -11,9 +11,12 @@ const some = { interface: 'eth*', protocol: 'tcp', ports, layer: 0, end: 60_000 
 const rate = { packets: 1, per: 'second', burst: 1 } as const
 
 export async function expressible(nft: Nft, table: string): Promise<Expresses> {
-  const scopes = await nft.takes(scriptFor(table, ['drop', 'allow', 'limit']))
-  const reject = scopes && (await nft.takes(scriptFor(table, ['reject'])))
-  return { scopes, reject }
+  // Both at once: each is the start of a program, and the node has no block in force until then.
+  const [scopes, reject] = await Promise.all([
+    nft.takes(scriptFor(table, ['drop', 'allow', 'limit'])),
+    nft.takes(scriptFor(table, ['reject'])),
+  ])
+  return { scopes, reject: scopes && reject }
 }
 
 /** As in the true table: what may stand in a chain follows from the hook that leads there. */
