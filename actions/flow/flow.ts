@@ -123,6 +123,7 @@ export function openFlow(parts: FlowParts): Flow {
     text: parts.policy.text,
   })
   const rollOut = openRollout({ ...answering })
+  const snapshots = openSnapshots(store, keys)
   const renew = openRenewal({ ...answering, blocks })
   const followed: SourceHealth[] = []
   return {
@@ -135,7 +136,7 @@ export function openFlow(parts: FlowParts): Flow {
     links: openLinks({ ...parts, policy, orders }),
     rollOut,
     renew,
-    snapshots: openSnapshots(store, keys),
+    snapshots,
     feeds,
     postures,
     followed,
@@ -159,6 +160,7 @@ export function openFlow(parts: FlowParts): Flow {
         every(1_000, parts.log, () => renew()),
         every(headIntervalMs, parts.log, () => publishHeads(store, hub, keys, now())),
         every(60_000, parts.log, () => parts.sources.look()),
+        every(60_000, parts.log, async () => snapshots.letGo(now())),
         every(5_000, parts.log, () => feeds.look()),
         every(15_000, parts.log, () => watch.look(now())),
         every(3_600_000, parts.log, () => prune(store, now())),

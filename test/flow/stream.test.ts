@@ -477,6 +477,10 @@ describe('the whole state', () => {
     const [digest = ''] = SnapshotClaims.parse(payloadOf(manifest)).chunks
     assert.ok(snapshots.chunk(digest, now + 60_000))
     assert.throws(() => snapshots.chunk(digest, now + 60_001), { code: 'not_found' })
+    await snapshots.manifest('all', nonce, now)
+    assert.ok(snapshots.chunk(digest, now))
+    snapshots.letGo(now + 60_001)
+    assert.throws(() => snapshots.chunk(digest, now), { code: 'not_found' })
   })
 })
 
