@@ -86,6 +86,8 @@ function scoped(family: Family): string[] {
 
 function rejecting(family: Family): string[] {
   return [
+    '-p tcp -m conntrack --ctdir ORIGINAL --ctorigdstport 22:90 -j RETURN',
+    '-p tcp -m conntrack --ctstate INVALID,UNTRACKED -m multiport --dports 22:90 -j RETURN',
     '-p tcp -j REJECT --reject-with tcp-reset',
     `-j REJECT --reject-with ${family === 4 ? 'icmp-admin-prohibited' : 'icmp6-adm-prohibited'}`,
   ]

@@ -33,7 +33,7 @@ type Bucket = { readonly rate: Rate; readonly prefix: number; readonly slot: num
 /** Members with their ends, as ipset reads them. */
 export type FilledGroup = Group & { readonly members: ReadonlyMap<string, number> }
 
-/** Different kinds of orders on a node, each of which is at most four rules. */
+/** Different kinds of orders on a node, each of which is at most eight rules. */
 export const mostGroups = 64
 /** Twice what is let in: what was let in together with what stood there meanwhile. */
 const mostGroupsEver = 2 * mostGroups
@@ -104,8 +104,17 @@ function slotOf(slots: Map<string, string[]>, { limit, address, way }: ScopedEle
   return names.indexOf(limit.name)
 }
 
-function standsInSet({ protocol, ports }: Unplaced): boolean {
-  if (!ports || protocol === undefined) return false
+/**
+ * What the table filter looks up is translated by then, and no set tells which port was addressed: rules ask the connection
+ * (see iptables-rules.ts).
+ */
+export function asksConnection({ verdict, way }: Pick<Unplaced, 'verdict' | 'way'>): boolean {
+  return way === 'in' && (verdict === 'reject' || verdict === 'allow')
+}
+
+function standsInSet(element: Unplaced): boolean {
+  const { protocol, ports } = element
+  if (!ports || protocol === undefined || asksConnection(element)) return false
   return portsInSets.has(protocol) && ports.high - ports.low < mostPortsInSet
 }
 

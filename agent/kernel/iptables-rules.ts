@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { Rate } from '#contract/action.ts'
 import type { ScopedElement, ScopedWay } from './firewall.ts'
-import type { Group } from './ipset-scoped.ts'
+import { asksConnection, type Group } from './ipset-scoped.ts'
 import { feedIpset, hitSeconds, neverIpset } from './ipset-sets.ts'
 import type { Family } from './iptables-program.ts'
 import { numbers } from './scoped.ts'
@@ -112,7 +112,7 @@ function plainLooks(family: Family, way: 'in' | 'out', spot: Spot): string[] {
 /** What is dropped before what is limited: its count is of what would pass, but for what is only rejected later. */
 function drops(spot: Spot, family: Family, groups: readonly Placed[]) {
   const looks = (['drop', 'limit'] as const).flatMap((verdict) =>
-    looksFor(spot, verdict, asked[spot].stops, groups).map(
+    looksFor(spot, verdict, asked[spot].stops, groups, 'raw').map(
       (look) => `${look} -g ${chain(spot, 'DROP')}`,
     ),
   )
@@ -123,7 +123,7 @@ function drops(spot: Spot, family: Family, groups: readonly Placed[]) {
 }
 
 function rejects(spot: Spot, family: Family, groups: readonly Placed[]) {
-  const looks = looksFor(spot, 'reject', rejected[spot], groups)
+  const looks = looksFor(spot, 'reject', rejected[spot], groups, 'filter')
   const icmp = family === 4 ? '-p icmp --icmp-type' : '-p icmpv6 --icmpv6-type'
   // The answers themselves: what is rejected both ways would else never be told.
   const answers =
@@ -154,7 +154,7 @@ function passes(
     if (passing && table === 'filter') return []
     // Before it is routed, what passes through is what another machine has the address of.
     const routed = passing ? `${elsewhere[family]} ` : ''
-    return looksFor(spot, 'allow', [way], groups).map((look) => `${routed}${look} -j RETURN`)
+    return looksFor(spot, 'allow', [way], groups, table).map((look) => `${routed}${look} -j RETURN`)
   })
   const last = `-j SET --add-set cordon_last${family} ${own} --exist --timeout ${hitSeconds}`
   return [
@@ -171,21 +171,42 @@ function looksFor(
   verdict: ScopedElement['verdict'],
   ways: readonly ScopedWay[],
   groups: readonly Placed[],
+  table: 'raw' | 'filter',
 ): string[] {
   return groups
     .filter((group) => group.verdict === verdict && ways.includes(group.way))
-    .flatMap((group) => devices(spot, group).map((device) => look(spot, group, device)))
+    .flatMap((group) =>
+      devices(spot, group).flatMap((device) =>
+        portsOf(group, table).map((ports) => look(spot, group, device, ports)),
+      ),
+    )
 }
 
-function look(spot: Spot, group: Placed, device: string): string {
-  const { protocol, span, set, limit } = group
-  const ports =
-    span && `${span.side === 'destination' ? '--dports' : '--sports'} ${span.low}:${span.high}`
+/**
+ * One of them fits where the ports do. In the table filter they may have been translated: what was addressed is known of
+ * the connection, and of what belongs to none it is what stands in the packet.
+ */
+function portsOf(group: Placed, table: 'raw' | 'filter'): string[] {
+  const { span } = group
+  if (!span) return ['']
+  // A range of one port is none to multiport.
+  const range = span.low === span.high ? `${span.low}` : `${span.low}:${span.high}`
+  const plain = `-m multiport ${span.side === 'destination' ? '--dports' : '--sports'} ${range}`
+  if (table === 'raw' || !asksConnection(group)) return [plain]
+  return [
+    `-m conntrack --ctdir ORIGINAL --ctorigdstport ${range}`,
+    `-m conntrack --ctdir REPLY ${plain}`,
+    `-m conntrack --ctstate INVALID,UNTRACKED ${plain}`,
+  ]
+}
+
+function look(spot: Spot, group: Placed, device: string, ports: string): string {
+  const { protocol, set, limit } = group
   const dimensions = [side(spot), ...portDimension(group)].join(',')
   return [
     ...(device === '' ? [] : [device]),
     ...(protocol === undefined ? [] : [`-p ${numbers[protocol]}`]),
-    ...(ports === undefined ? [] : [`-m multiport ${ports}`]),
+    ...(ports === '' ? [] : [ports]),
     `-m set --match-set ${set} ${dimensions}`,
     ...(limit ? [above(spot, group, limit)] : []),
   ].join(' ')

@@ -171,7 +171,10 @@ for (const variant of ['-legacy', '-nft'] as const)
       const many = (count: number) =>
         Array.from({ length: count }, (_, index) =>
           (['drop', 'reject', 'allow', 'limit'] as const).map((verdict) =>
-            element(verdict, 'in', `198.18.${index >> 8}.${index & 255}`, { port: index }),
+            element(verdict, 'in', `198.18.${index >> 8}.${index & 255}`, {
+              // Each port of these is a kind of its own, as what is translated is known of the connection only.
+              port: verdict === 'reject' || verdict === 'allow' ? 4000 : index,
+            }),
           ),
         ).flat()
       await firewall.setScoped(many(1), 0)
