@@ -8,6 +8,7 @@ import type { Flow } from '../flow/flow.ts'
 import type { PostureStanding } from '../flow/posture-standing.ts'
 import { describePosture } from '../posture/describe.ts'
 import { type App, mount, type RouteContext } from './route.ts'
+import { Reason } from './show-decisions.ts'
 
 const given = {
   text: z.string().max(900_000).optional().meta({
@@ -153,8 +154,9 @@ export function mountPosture(app: App, flow: Flow): void {
     body: z.strictObject({
       ...given,
       confirm: z.int().min(confirmSeconds.least).max(confirmSeconds.most).optional(),
+      reason: Reason.optional(),
     }),
-    bodyExample: { text: 'version: 1\n', confirm: 60 },
+    bodyExample: { text: 'version: 1\n', confirm: 60, reason: 'only the VPN reaches ssh' },
     answer: {
       status: 200,
       schema: z.object({ success: z.literal(true), applied: z.array(AppliedShape) }),
@@ -177,6 +179,7 @@ export function mountPosture(app: App, flow: Flow): void {
     handle: async ({ body, caller }, context) => ({
       applied: await flow.postures.apply(body.text, {
         actor: caller.actor,
+        reason: body.reason,
         confirm: body.confirm,
         admins: adminsOf(body, context),
       }),
@@ -189,8 +192,8 @@ export function mountPosture(app: App, flow: Flow): void {
     summary: 'Remove standing rules',
     tag: 'administration',
     access: 'admin',
-    body: z.strictObject({ audience: Audience }),
-    bodyExample: { audience: 'group/web' },
+    body: z.strictObject({ audience: Audience, reason: Reason.optional() }),
+    bodyExample: { audience: 'group/web', reason: 'the move is over' },
     answer: {
       status: 200,
       schema: z.object({ success: z.literal(true), message: z.string(), version: z.int() }),
@@ -199,7 +202,10 @@ export function mountPosture(app: App, flow: Flow): void {
     },
     problems: ['not_found'],
     handle: async ({ body, caller }) => {
-      const version = await flow.postures.remove(body.audience, caller.actor)
+      const version = await flow.postures.remove(body.audience, {
+        actor: caller.actor,
+        reason: body.reason,
+      })
       return { message: `${body.audience} has no standing rules from now on`, version }
     },
   })

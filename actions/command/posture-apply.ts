@@ -34,7 +34,8 @@ export const diffPosture: Handler = async (asked, io) => {
 
 export const applyPosture: Handler = async (asked, io) => {
   const client = openClient(io.environment)
-  const body = { ...bodyOf(asked, io), ...readConfirm(asked.option('confirm')) }
+  const reason = asked.option('reason')
+  const body = { ...bodyOf(asked, io), reason, ...readConfirm(asked.option('confirm')) }
   const { applied } = await client.post('/v1/posture/apply', body, AppliedPostures)
   for (const { audience, warnings } of applied) tellWarnings(io, audience, warnings)
   const news = applied.filter(({ signed }) => signed)
@@ -59,7 +60,8 @@ export const applyPosture: Handler = async (asked, io) => {
 
 export const removePosture: Handler = async (asked, io) => {
   const audience = readAudience(asked.argument('audience'))
-  const done = await openClient(io.environment).post('/v1/posture/remove', { audience }, Message)
+  const body = { audience, reason: asked.option('reason') }
+  const done = await openClient(io.environment).post('/v1/posture/remove', body, Message)
   answer(asked, io, done, () => `${printable(done.message)}\n`)
   return 0
 }

@@ -36,9 +36,9 @@ export type Postures = {
   /** Throws `posture_invalid`, `setting_invalid`. Without a text that of the file which the settings name. */
   propose(text: string | undefined, admins: readonly Address[]): Promise<Proposed>
   /** Signs what is new, and what a node went back from: that is tried again. Throws as `propose` does. */
-  apply(text: string | undefined, by: By): Promise<Applied[]>
+  apply(text: string | undefined, by: AppliedBy): Promise<Applied[]>
   /** Throws `not_found` for an audience that has none. */
-  remove(audience: string, actor: string): Promise<number>
+  remove(audience: string, by: By): Promise<number>
   /** Signed statements of those audiences that have or had rules, for a stream that begins. */
   statements(audiences: readonly string[]): Promise<string[]>
   /** Throws `not_found` when none of the audiences has rules that name it. */
@@ -48,7 +48,9 @@ export type Postures = {
   hear(node: string, receipt: PostureReceipt): void
   standings(): Promise<PostureStanding[]>
 }
-export type By = { actor: string; confirm?: number | undefined; admins: readonly Address[] }
+/** `reason`: why, for the journal. */
+export type By = { actor: string; reason?: string | undefined }
+export type AppliedBy = By & { confirm?: number | undefined; admins: readonly Address[] }
 export type Applied = Pick<Proposal, 'audience' | 'warnings' | 'diff'> & {
   version: number
   confirm: number
@@ -108,7 +110,7 @@ export function openPostures(parts: PosturesParts): Postures {
 
   return {
     propose,
-    apply: (text, { actor, confirm, admins }) =>
+    apply: (text, { actor, reason, confirm, admins }) =>
       inTurn(async () => {
         const { proposals, chunks } = await propose(text, admins)
         const before = new Map((await standings()).map((one) => [one.audience, one]))
@@ -134,7 +136,7 @@ export function openPostures(parts: PosturesParts): Postures {
           action: 'posture.apply',
           subject: proposal.audience,
           before: was?.posture ? { version: was.version } : undefined,
-          after: { version, changes: proposal.diff.lines, rules: proposal.sentences },
+          after: { version, reason, changes: proposal.diff.lines, rules: proposal.sentences },
         }))
         if (changes.length > 0) await publish(changes, chunks, lines)
         return applied.map(({ proposal, signed, version, seconds }) => ({
@@ -146,7 +148,7 @@ export function openPostures(parts: PosturesParts): Postures {
           signed,
         }))
       }),
-    remove: (audience, actor) =>
+    remove: (audience, { actor, reason }) =>
       inTurn(async () => {
         const was = (await stored()).find((one) => one.audience === audience)
         if (!was?.posture)
@@ -162,7 +164,7 @@ export function openPostures(parts: PosturesParts): Postures {
           action: 'posture.remove',
           subject: audience,
           before: { version: was.version },
-          after: { version },
+          after: { version, reason },
         }
         await publish([next], new Map(), [line])
         return version

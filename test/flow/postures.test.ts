@@ -130,13 +130,14 @@ describe('the standing rules of a group', () => {
     const { service, postures } = await open(t)
     await postures.apply(text(), by)
     service.clock.now += 1_000
-    await postures.remove('group/web', 'token/alice')
+    await postures.remove('group/web', { ...by, reason: 'the move is over' })
     const [jws = ''] = await postures.statements(['group/web'])
     const claims = verified(service, jws, ['group/web'], startOfTest)
     assert.deepEqual([claims.posture, claims.version], [null, startOfTest + 1_000])
-    await assert.rejects(postures.remove('group/web', 'token/alice'), { code: 'not_found' })
+    await assert.rejects(postures.remove('group/web', by), { code: 'not_found' })
     const lines = await readJournal(service.flow.store.read, { after: 0, limit: 100 })
     const own = lines.filter(({ action }) => action.startsWith('posture.'))
+    assert.match(own.at(-1)?.after ?? '', /"reason":"the move is over"/)
     assert.deepEqual(
       own.map(({ actor, action, subject }) => [actor, action, subject]),
       [

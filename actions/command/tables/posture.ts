@@ -1,5 +1,6 @@
 /** The commands of the standing rules. */
 import type { Argument, Command, Option } from '../command.ts'
+import { reason } from './words.ts'
 
 const file: Argument = { name: 'file', description: 'posture file' }
 const ownFile: Argument = {
@@ -13,6 +14,8 @@ const from: Option = {
   description: 'an address from which people administer, to be warned if it is shut out',
   many: true,
 }
+
+const why: Option = { ...reason, required: false }
 
 export const postures: readonly Command[] = [
   {
@@ -45,9 +48,10 @@ export const postures: readonly Command[] = [
           'how long a node may take to reach the service before it goes back; 10s to 10m',
       },
       { name: 'wait', description: 'until each node has kept it, gone back or refused it' },
+      why,
       from,
     ],
-    example: 'posture apply posture.yaml --confirm 60s --wait',
+    example: 'posture apply posture.yaml --wait --reason "only the VPN reaches ssh"',
     more: 'A node that cannot reach the service under the new rules goes back to the ones before by itself. With --wait the exit code is 3 when one did, or refused them.',
     load: async () => (await import('../posture-apply.ts')).applyPosture,
   },
@@ -74,8 +78,8 @@ export const postures: readonly Command[] = [
     words: ['posture', 'remove'],
     summary: 'Take the standing rules of an audience away',
     arguments: [{ name: 'audience', description: 'all, group/<name> or node/<name>' }],
-    options: [],
-    example: 'posture remove group/web',
+    options: [why],
+    example: 'posture remove group/web --reason "the move is over"',
     load: async () => (await import('../posture-apply.ts')).removePosture,
   },
 ]
