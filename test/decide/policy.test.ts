@@ -25,7 +25,7 @@ const refusals: Record<string, Refusal> = {
   'no address in protect': { text: top('protect: [300.1.1.1]'), says: /"300.1.1.1" is no IPv4/ },
   'a length without a unit': {
     text: blockAll().replace('1h', '10'),
-    says: /for: .*expected string/,
+    says: /for: .*expected a length of time such as 90s/,
   },
   'a length of nothing': { text: blockAll().replace('1h', '0s'), says: /longer than nothing/ },
   'a length without end': { text: blockAll().replace('1h', '500d'), says: /every block ends/ },
