@@ -2,9 +2,9 @@
 import { z } from '@hono/zod-openapi'
 import { readAddress } from '#contract/address.ts'
 import { printTime } from '#contract/time.ts'
-import { audienceCovers } from '../decide/allowance.ts'
-import { directionCovers, isNarrow, printNarrowing } from '../decide/measure.ts'
+import { isNarrow, printNarrowing } from '../decide/measure.ts'
 import { decisionsOn } from '../flow/decisions-on.ts'
+import { exempts } from '../flow/exempt.ts'
 import type { Flow } from '../flow/flow.ts'
 import { stops } from '../flow/order-line.ts'
 import { type Decision, listDecisions } from '../store/decisions.ts'
@@ -47,7 +47,9 @@ export function mountAddresses(app: App, flow: Flow): void {
         who(caller, body.reason),
       )
       const rest =
-        covering.length === 0 ? 'nothing else covers it' : `${covering.length} wider still cover it`
+        covering.length === 0
+          ? 'nothing else covers it'
+          : `${covering.length} wider still ${covering.length === 1 ? 'covers' : 'cover'} it`
       return {
         message: `${lifted.length} lifted, ${rest}`,
         lifted: await showDecisions(flow, lifted),
@@ -75,7 +77,10 @@ export function mountAddresses(app: App, flow: Flow): void {
           description:
             'the kernel of at least one node confirmed such a decision; a dry run is none',
         }),
-        until: z.string().nullable().meta({ description: 'end of what is ordered' }),
+        until: z
+          .string()
+          .nullable()
+          .meta({ description: 'end of what blocks it, or of what is ordered when nothing does' }),
         partly: z.boolean().meta({
           description: 'some of its traffic is stopped: a limit, or a block of a part of it',
         }),
@@ -127,14 +132,6 @@ function stopsAll(decision: Decision): boolean {
   return measure.action === 'block' && direction !== 'forward' && !isNarrow(decision)
 }
 
-/** Whether what is allowed takes all effect from the block. */
-function exempts(block: Decision): (allowing: Decision) => boolean {
-  return ({ direction, audience }) =>
-    direction !== null &&
-    directionCovers(direction, block.direction ?? 'in') &&
-    audienceCovers(audience, block.audience)
-}
-
 /** What holds longest of what allows most. */
 function allowedBy(allowing: readonly Decision[]) {
   const [first] = allowing.toSorted(
@@ -166,16 +163,20 @@ async function why(flow: Flow, text: string) {
     (decision) => onAll(decision) && stops(decision) && !stopsAll(decision),
   )
   const allowing = holding.filter((decision) => onAll(decision) && !stops(decision))
-  const ends = whole.map(({ notAfter }) => notAfter ?? 0)
   const recent = await listDecisions(flow.store.read, { target: address.text, limit: 10 })
   const shown = await showDecisions(flow, holding)
   const applied = new Set(shown.flatMap(({ id, nodes }) => (nodes.applied > 0 ? [id] : [])))
   const isApplied = ({ id }: Decision) => applied.has(id)
-  const exempting = allowing.filter((decision) => isApplied(decision) && !isNarrow(decision))
+  const exempting = allowing.filter(isApplied)
+  const blocking = whole.filter(
+    (decision) => isApplied(decision) && !exempting.some((allow) => exempts(allow, decision)),
+  )
+  // What no kernel took tells nobody how long the address is blocked, while something else blocks it.
+  const ends = (blocking.length > 0 ? blocking : whole).map(({ notAfter }) => notAfter ?? 0)
   return {
     address: address.text,
     ordered: whole.length > 0,
-    blocked: whole.some((decision) => isApplied(decision) && !exempting.some(exempts(decision))),
+    blocked: blocking.length > 0,
     until: ends.length === 0 ? null : printTime(Math.max(...ends)),
     partly,
     allowed: allowedBy(allowing),

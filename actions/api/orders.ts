@@ -6,10 +6,11 @@ import { Audience } from '#contract/audience.ts'
 import { Duration } from '#contract/duration.ts'
 import { Problem } from '#contract/problem.ts'
 import { audienceNodes } from '../flow/audience-nodes.ts'
+import { tellExempt } from '../flow/exempt.ts'
 import type { Flow } from '../flow/flow.ts'
 import { measures } from '../flow/manual-measure.ts'
 import type { Ordered } from '../flow/revise.ts'
-import { findDecision } from '../store/decisions.ts'
+import { type Decision, findDecision } from '../store/decisions.ts'
 import { listNodes } from '../store/nodes.ts'
 import { type App, mount, type RouteContext } from './route.ts'
 import type { DecisionShape as Shown } from './shapes.ts'
@@ -38,7 +39,7 @@ export function mountOrders(app: App, flow: Flow): void {
     path: '/v1/decisions',
     summary: 'Block an address',
     description:
-      'An order by hand about one host or network: block it, limit how many packets of it pass, or allow it although other decisions or lists block it. What it says of interface, protocol and ports narrows it. A block or a limit passes the protected networks like any other; an allow is never wider than the ceilings of the policy. A second order about an address is a second decision, and the longer one counts; to lift the address lifts both. What is sent again under the same idempotency_key is the first.',
+      'An order by hand about one host or network: block it, limit how many packets of it pass, or allow it although other decisions or lists block it. What it says of interface, protocol and ports narrows it. A block or a limit passes the protected networks like any other; an allow is never wider than the ceilings of the policy. A second order about an address is a second decision, and the longer one counts; to lift the address lifts both. What an allow in force takes from its effect is said in notice. What is sent again under the same idempotency_key is the first.',
     tag: 'decisions',
     access: 'review',
     query: waitQuery,
@@ -78,12 +79,12 @@ export function mountOrders(app: App, flow: Flow): void {
       const key = idempotency_key ?? keyIn(context)
       const wished = { target, lengthMs, atOnce, key, ...rest }
       const order = () => flow.orders.order(wished, who(caller, reason))
-      const { shown, second } = await done(query.wait_s, order)
+      const { shown, second, decision } = await done(query.wait_s, order)
       const cleared = readAddress(target).cleared
       const notices = [
         cleared &&
           `host bits were set; the network ${shown.target} is ${second ? 'asked about' : participle[shown.action]}`,
-        second,
+        second ?? (await tellExempt(flow.store.read, decision, flow.now())),
       ].filter((notice) => notice !== undefined && notice !== false)
       const notice = notices.length > 0 ? { notice: notices.join('; ') } : {}
       return answer(context, { decision: shown, ...notice }, second, 201)
@@ -203,7 +204,7 @@ async function whenAnswered(
   flow: Flow,
   waitSeconds: number,
   order: () => Promise<Ordered>,
-): Promise<{ shown: Shown; second: string | undefined }> {
+): Promise<{ shown: Shown; second: string | undefined; decision: Decision }> {
   const listening = flow.confirmations.listen()
   try {
     const decision = await order()
@@ -216,7 +217,7 @@ async function whenAnswered(
     const now = (await findDecision(flow.store.read, decision.id)) ?? decision
     const [shown] = await showDecisions(flow, [now])
     if (!shown) throw new Problem('internal', `decision ${decision.id} cannot be shown`)
-    return { shown, second }
+    return { shown, second, decision: now }
   } finally {
     listening.end()
   }

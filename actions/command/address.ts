@@ -111,8 +111,7 @@ function printBlocked(decisions: readonly DecisionAnswer[], io: Io): string {
 }
 
 function printWhy(found: Why, io: Io): string {
-  const { decisions, nodes, recent } = found
-  const trouble = nodes.filter(({ status }) => status === 'refused' || status === 'failed')
+  const { decisions, recent } = found
   return [
     `${paint(io, 'out', 'bold', printable(headline(found, io)))}\n`,
     ...decisions.flatMap((decision) => [
@@ -121,12 +120,29 @@ function printWhy(found: Why, io: Io): string {
       ...(decision.note === null
         ? []
         : [`  ${printable(`${decision.actor}: ${decision.note}`)}\n`]),
+      ...printTrouble(found, decision.id),
     ]),
-    ...trouble.map(
-      ({ node, status, detail }) => `\n${node} ${status} it: ${printable(detail ?? '')}\n`,
-    ),
     ...(recent.length > 0 ? ['\nbefore:\n', printDecisions(recent, io)] : []),
   ].join('')
+}
+
+/** Nodes whose words are printed of one decision; there may be a thousand of one mind. */
+const mostTrouble = 5
+
+function printTrouble({ nodes }: Why, id: string): string[] {
+  const trouble = nodes.filter(
+    ({ decision, status }) => decision === id && (status === 'refused' || status === 'failed'),
+  )
+  const more = trouble.length - mostTrouble
+  return [
+    ...trouble
+      .slice(0, mostTrouble)
+      .map(
+        ({ node, status, detail }) =>
+          `  ${node} ${status} it: ${printable(detail ?? 'no reason was given')}\n`,
+      ),
+    ...(more > 0 ? [`  so do ${more} more; "cordon decision show ${id}" has them all\n`] : []),
+  ]
 }
 
 function headline(found: Why, io: Io): string {

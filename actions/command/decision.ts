@@ -169,7 +169,7 @@ function printWhole({ decision, evidence, receipts, timeline }: z.infer<typeof W
       ['by', decision.actor ?? (decision.rule === null ? '' : `rule ${decision.rule}`)],
       ['note', decision.note],
     ]),
-    title('why'),
+    ...(decision.because.length > 0 ? [title('why')] : []),
     ...decision.because.map((sentence) => `  ${printable(sentence)}\n`),
     ...(evidence.length > 0
       ? [title(`alerts (${decision.alerts})`), printAlerts(evidence, io)]

@@ -456,7 +456,7 @@ describe('lifting an address', () => {
       answer.body.still_covered_by.map(({ id }) => id),
       [wide.body.decision?.id],
     )
-    assert.equal(answer.body.message, '2 lifted, 1 wider still cover it')
+    assert.equal(answer.body.message, '2 lifted, 1 wider still covers it')
     assert.equal((await why(service, '203.0.113.7')).ordered, true)
   })
 
@@ -525,6 +525,23 @@ describe('the question why', () => {
     assert.deepEqual(await said(), [true, false], 'the node is in dry run')
     await answer('applied', 1)
     assert.deepEqual(await said(), [true, true])
+  })
+
+  test('is not answered with the end of what no kernel took, while something else blocks it', async (t) => {
+    const service = await open(t)
+    const { decision } = (await block(service, '203.0.113.7', '1h')).body
+    const longer = (await block(service, '203.0.113.0/24', '2h')).body.decision
+    assert.equal((await why(service, '203.0.113.7')).until, longer?.not_after)
+    const node = await service.enrol('web-01')
+    const answer = (id: string | undefined, status: string, seq: number) => {
+      const place = { audience: 'all', epoch: 1, seq, at: service.clock.now }
+      const body = { receipts: [{ decision: id, status, ...place }] }
+      return service.ask('POST', '/v1/receipts', { token: node.bearer(), body })
+    }
+    await answer(longer?.id, 'refused', 2)
+    await answer(decision?.id, 'applied', 1)
+    const { blocked, until } = await why(service, '203.0.113.7')
+    assert.deepEqual([blocked, until], [true, decision?.not_after])
   })
 
   test('of a network of which one host is blocked does not say that the network is', async (t) => {

@@ -161,6 +161,49 @@ describe('what is allowed', () => {
     assert.match(await metrics(), /^cordon_blocks_in_force 0$/m)
   })
 
+  test('is told to who orders a block or a limit of it, which does nothing before then', async (t) => {
+    const service = await open(t)
+    const { shown: allow } = await order(service, { action: 'allow', target: '203.0.113.0/28' })
+    const rate = { packets: 5, per: 'second', burst: 5 }
+    for (const more of [{}, { protocol: 'tcp' }, { action: 'limit', rate }]) {
+      const { notice } = (await order(service, more)).answer.body
+      assert.match(
+        notice ?? '',
+        /^this stops nothing before then: 203\.0\.113\.0\/28 is allowed until /,
+      )
+      assert.ok(
+        notice?.includes(`token/test-admin: test); "cordon decision lift ${allow?.id}" ends`),
+      )
+    }
+    const beside = await order(service, { target: '203.0.113.16' })
+    assert.equal(beside.answer.body.notice, undefined)
+  })
+
+  test('in part is told to be a part to who orders a block of the whole', async (t) => {
+    const part = /^a part of it passes all the same: /
+    for (const [allow, block] of [
+      [{ protocol: 'tcp', ports: ['443'] }, {}],
+      [{ target: '203.0.113.7' }, { target: '203.0.113.0/24' }],
+      [{ audience: ['group/web'] }, {}],
+      [{ direction: 'in' }, { direction: 'both' }],
+    ]) {
+      const service = await open(t)
+      await order(service, { action: 'allow', ...allow })
+      assert.match((await order(service, { ...block })).answer.body.notice ?? '', part)
+    }
+  })
+
+  test('of other nodes or the other way is not told', async (t) => {
+    for (const [allow, block] of [
+      [{ audience: ['group/web'] }, { audience: ['group/db'] }],
+      [{ direction: 'out' }, { direction: 'in' }],
+    ]) {
+      const service = await open(t)
+      await order(service, { action: 'allow', ...allow })
+      assert.equal((await order(service, { ...block })).answer.body.notice, undefined)
+    }
+  })
+
   test('is no offence of its attacker', async (t) => {
     const service = await open(
       t,

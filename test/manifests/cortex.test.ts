@@ -350,7 +350,7 @@ describe('run against a service', () => {
       body: { target: '203.0.113.0/28', reason: 'test', for: '1h' },
     })
     const { report } = await runInFolder(job(lift, artifact('203.0.113.8')))
-    assert.equal(report.full?.message, '203.0.113.8: 1 lifted, 1 wider still cover it')
+    assert.equal(report.full?.message, '203.0.113.8: 1 lifted, 1 wider still covers it')
     assert.deepEqual(report.operations, [{ type: 'AddTagToArtifact', tag: 'cordon:lifted' }])
     const again = await runInFolder(job(lift, artifact('203.0.113.8')))
     assert.equal(again.report.success, true)
