@@ -1,5 +1,7 @@
 /** `cordon block`, `cordon allow` and `cordon limit`: what a person orders about an address. */
 import { InterfaceName, PortRange, Protocol } from '#contract/action.ts'
+import { Audience } from '#contract/audience.ts'
+import { Duration } from '#contract/duration.ts'
 import { printable } from '#contract/printable.ts'
 import { nearest, Problem } from '#contract/problem.ts'
 import { answer } from './answer.ts'
@@ -21,11 +23,11 @@ export const limit: Handler = (asked, io) =>
   })
 
 async function order(asked: Asked, io: Io, more: object): Promise<number> {
-  const audience = asked.options('audience')
+  const audience = asked.options('audience').map(readAudience)
   const ports = asked.options('port').flatMap((text) => text.split(',').map(readPorts))
   const body = {
     target: asked.argument('address'),
-    for: asked.option('for'),
+    for: readLength(asked.option('for')),
     reason: asked.required('reason'),
     direction: asked.option('direction'),
     interface: readInterface(asked.option('interface')),
@@ -41,6 +43,27 @@ async function order(asked: Asked, io: Io, more: object): Promise<number> {
   answer(asked, io, decision, () => printOutcome(decision, io))
   if (decision.state === 'waiting') return 3
   return reached(client, decision, audience, io)
+}
+
+/** Throws `usage`. */
+function readLength(text: string | undefined): string | undefined {
+  if (text === undefined || Duration.safeParse(text).success) return text
+  throw new Problem('usage', `"${printable(text, 40)}" is no length of time`, {
+    remedy:
+      'write a number and a unit, such as 90s, 15m, 4h, 7d; every order ends, after 366d at most',
+  })
+}
+
+/** Throws `usage`. */
+function readAudience(text: string): string {
+  if (Audience.safeParse(text).success) return text
+  throw new Problem(
+    'usage',
+    `"${printable(text, 40)}" is neither all nor group/<name> nor node/<name>`,
+    {
+      remedy: '"cordon node list" shows the nodes and their groups',
+    },
+  )
 }
 
 /** Throws `usage`. */

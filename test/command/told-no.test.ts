@@ -56,6 +56,15 @@ describe('an order that a node refuses', () => {
     assert.equal(code, 3)
   })
 
+  test('says so below its own line to who asks why, and not below those of others', async () => {
+    await open.type(`block 203.0.113.1 --for 1h ${reason}`)
+    const { out } = await open.type('why 203.0.113.1')
+    const paragraphs = out.split('\n\n')
+    const of = (line: RegExp) => paragraphs.find((text) => line.test(text)) ?? ''
+    assert.match(of(/^d-\w{16} {2}limit /), /\n {2}web-01 refused it: .*counted twice/)
+    assert.match(of(/^d-\w{16} {2}203\.0\.113\.1 until/), /\n {2}\S+: three incidents\n?$/)
+  })
+
   test('that a node takes is told by nothing but its outcome', async () => {
     const { code, err } = await open.type(`block 203.0.113.2 --for 1h ${reason}`)
     assert.deepEqual([code, err], [0, ''])
@@ -85,10 +94,12 @@ for (const [given, error] of [
   ['--interface *', /^error: "\*" is no name of an interface\nhint: .*ppp\*/],
   ['--protocol tpc', /^error: "tpc" is no protocol\nhint: did you mean tcp\?/],
   ['--protocol TCP', /^error: "TCP" is no protocol\nhint: did you mean tcp\?/],
+  ['--for ever', /^error: "ever" is no length of time\nhint: .*4h/],
+  ['--audience web1', /^error: "web1" is neither all nor group\/<name> nor .*\nhint: .*node list/],
   ['--protocol sausage', /^error: "sausage" is no protocol\nhint: write one of tcp, udp/],
 ] as const)
   test(`"${given}" is asked wrongly, with how to write it`, async () => {
-    const { code, err } = await open.type(`block 203.0.113.11 ${given} --for 1h ${reason}`)
+    const { code, err } = await open.type(`block 203.0.113.11 ${given} ${reason}`)
     assert.equal(code, 2)
     assert.match(err, error)
   })
