@@ -30,7 +30,9 @@ export const start: Handler = async (asked, io) => {
   const { enforce, backend } = settings
   // Before anything is made on the disk: without the privilege that was asked for there is nothing to start.
   const firewall = await chooseFirewall({ enforce, backend, print: plan.print, now: io.now })
-  const service = await startService(startup.service, serviceDeps(startup, io, log))
+  const newAdminToken = asked.flag('new-admin-token')
+  const deps = { ...serviceDeps(startup, io, log), newAdminToken }
+  const service = await startService(startup.service, deps)
   let agent: Agent | undefined
   const stop = async () => {
     await agent?.stop()

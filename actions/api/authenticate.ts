@@ -115,6 +115,7 @@ function verifyNodeToken(
 
 function unknown(why: string): Problem {
   return new Problem('unauthenticated', why, {
-    remedy: 'make one with "cordon token create", or enrol the node',
+    remedy:
+      'make one with "cordon token create", or enrol the node; where no admin token is left, "cordon serve --new-admin-token" makes one',
   })
 }

@@ -164,6 +164,11 @@ function unreachable(base: URL, error: Error): Problem {
       remedy: "set CORDON_CA_FILE to the service's certificate (tls.crt in its data directory)",
       cause: error,
     })
+  if (code === 'EPROTO')
+    return new Problem('service_unreachable', `${base.host} does not speak TLS`, {
+      remedy: `on loopback the service speaks plain HTTP: set CORDON_URL to http://${base.host}`,
+      cause: error,
+    })
   return new Problem('service_unreachable', `cannot reach the service at ${base.origin}`, {
     remedy: 'start it with "cordon start", or set CORDON_URL to where it runs',
     cause: error,

@@ -37,7 +37,11 @@ export const listFeeds: Handler = async (asked, io) => {
       detail === null ? [] : [`${feed} on ${node}: ${status}, ${printable(detail)}\n`],
     ),
   )
-  answer(asked, io, feeds, () => printColumns(io, headings, rows) + words.join(''))
+  answer(asked, io, feeds, () =>
+    rows.length === 0
+      ? 'no list is enforced as a whole: one with "enforce: true" in section lists would be\n'
+      : printColumns(io, headings, rows) + words.join(''),
+  )
   return 0
 }
 

@@ -43,7 +43,10 @@ export const enrolNode: Handler = async (asked, io) => {
   const { token, expires, url } = invited
   const command = `cordon agent enrol ${token}`
   if (!asked.json) {
-    io.err('paste this on the new node, then start its agent: cordon agent run\n')
+    io.err(
+      'paste this on the new node, as root and in its folder of Cordon, if need be with "npx "\n',
+    )
+    io.err('before it; then start its agent: cordon agent run\n')
     io.err(`the token is for one node and ends ${printWhen(expires, io.now())}\n`)
   }
   if (isLoopback(new URL(url).hostname))

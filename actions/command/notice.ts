@@ -53,7 +53,9 @@ export const listNotices: Handler = async (asked, io) => {
   ])
   answer(asked, io, { channels, dead }, () =>
     [
-      printColumns(io, ['CHANNEL', 'STATE', 'WAITING', 'LAST', 'PROBLEM'], rows),
+      rows.length === 0
+        ? 'nobody is told anything: no channel of notice is among connectors (email, webhook-out, slack, teams, mattermost)\n'
+        : printColumns(io, ['CHANNEL', 'STATE', 'WAITING', 'LAST', 'PROBLEM'], rows),
       ...(letters.length > 0
         ? [
             '\n',

@@ -47,7 +47,10 @@ export function printStartScreen(
     ]).trimEnd(),
     '',
     ...(adminToken === undefined
-      ? ['The admin token was shown at the first start: export CORDON_TOKEN=…']
+      ? [
+          'The admin token was shown at the first start: export CORDON_TOKEN=…',
+          `Lost? Stop this; ${io.self} start --new-admin-token shows another`,
+        ]
       : tokenLines(io, adminToken)),
     '',
     bold('Next, in another terminal (with CORDON_TOKEN set)'),

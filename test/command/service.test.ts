@@ -298,4 +298,16 @@ describe('without a service that can be trusted', () => {
     assert.equal(code, 1)
     assert.match(err, /^error: cannot reach the service at http:\/\/127\.0\.0\.1:1\nhint: /)
   })
+
+  test('a service that is asked over TLS and speaks none is named so, with the right address', async () => {
+    const environment = { CORDON_URL: open.service.url.replace('http:', 'https:') }
+    const { code, err } = await open.type('decision list', { environment })
+    assert.equal(code, 1)
+    assert.match(err, /does not speak TLS\nhint: .*http:\/\/127\.0\.0\.1:\d+\n/)
+  })
+
+  test('what there is none of is said to be none, with what would make one', async () => {
+    assert.match((await open.type('feed list')).out, /^no list is enforced .*enforce: true/)
+    assert.match((await open.type('notice list')).out, /^nobody is told anything: .*email/)
+  })
 })

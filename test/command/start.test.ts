@@ -95,6 +95,10 @@ describe('cordon start', () => {
     assert.match(why.out, /^203\.0\.113\.7 is ordered to be blocked until /)
     signals.send('SIGINT')
     assert.equal((await ended).code, 0)
+    const again = await run(`start --listen 127.0.0.1:0 --data-dir ${data} --new-admin-token`)
+    assert.match(again.first.admin_token ?? '', /^cordon_\w+$/, 'who lost his asks for another')
+    again.signals.send('SIGINT')
+    assert.equal((await again.ended).code, 0)
   })
 
   test('says on its screen what to paste next', async () => {

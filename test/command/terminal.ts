@@ -78,10 +78,13 @@ export function temporaryFolder(): { path: string; remove(): void } {
 }
 
 /** A real service on a free port of loopback, and commands that are typed to it with its admin token; `sections` are the settings of connectors. */
-export async function openService(sections: Record<string, Record<string, unknown>> = {}) {
+export async function openService(
+  sections: Record<string, Record<string, unknown>> = {},
+  settings: { connectors?: string[] } = {},
+) {
   const folder = temporaryFolder()
   const service: Service = await startService(
-    ServiceSettings.parse({ listen: '127.0.0.1:0', data_dir: folder.path }),
+    ServiceSettings.parse({ listen: '127.0.0.1:0', data_dir: folder.path, ...settings }),
     {
       log: pino({ level: 'silent' }),
       environment: {},

@@ -46,13 +46,14 @@ test('a source that is silent is shown with its problem, and one that is ready w
   assert.equal(ingest.status, 403)
 })
 
-test('"source list" says of each source how it is', async (t) => {
-  const open = await openService()
+test('"source list" says of each source how it is, and what to do about one that is silent', async (t) => {
+  const open = await openService({}, { connectors: ['abuseipdb'] })
   t.after(() => open.close())
   const { code, out } = await open.type('source list')
   assert.equal(code, 0)
-  assert.match(out, /^SOURCE +KIND +STATE +AGE +ENTRIES +PROBLEM\n/)
+  assert.match(out, /^SOURCE +KIND +STATE +AGE +ENTRIES\n/)
   assert.match(out, /^country +places +(ready|silent) /m)
+  assert.match(out, /\nabuseipdb: abuseipdb has no key.*\n {2}hint: set CORDON_ABUSEIPDB_API_KEY /)
 })
 
 test('why a source is silent is told as it is now, not as it was at the start', async (t) => {

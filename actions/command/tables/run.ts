@@ -6,6 +6,7 @@ const serviceOptions: readonly Option[] = [
   { name: 'data-dir', value: 'DIR', description: 'database, signing keys and own certificate' },
   { name: 'policy', value: 'FILE', description: 'policy file; without it the default policy' },
   { name: 'settings', value: 'FILE', description: 'YAML: service, agent and connectors.<name>' },
+  { name: 'new-admin-token', description: 'make one more admin token: for who lost his' },
 ]
 export const running: readonly Command[] = [
   {
@@ -24,10 +25,7 @@ export const running: readonly Command[] = [
     words: ['serve'],
     summary: 'Run the decision service alone',
     arguments: [],
-    options: [
-      ...serviceOptions,
-      { name: 'new-admin-token', description: 'make one more admin token: for who lost his' },
-    ],
+    options: serviceOptions,
     example: 'serve --listen 192.0.2.10:8055 --data-dir /var/lib/cordon',
     more: 'Logs JSON lines to standard error; a first admin token goes to DIR/admin-token. SIGHUP reads the policy again.',
     load: async () => (await import('../serve.ts')).serve,
