@@ -111,7 +111,11 @@ function clockFinding(offset: number | undefined): Finding {
   if (offset === undefined)
     return { what: 'clock', good: false, detail: 'the service did not tell its time' }
   const good = Math.abs(offset) < clockLimitMs
-  const detail = `about ${Math.round(offset / 1_000)} s off the service's`
+  // The service tells its time in whole seconds here.
+  const seconds = Math.round(Math.abs(offset) / 1_000)
+  const way = offset > 0 ? 'behind' : 'ahead of'
+  const detail =
+    seconds <= 1 ? "agrees with the service's" : `about ${seconds} s ${way} the service's`
   return {
     what: 'clock',
     good,

@@ -141,9 +141,13 @@ function isDevice(name: string): boolean {
 function tooWide(target: Address, ceilings: Ceilings): Problem | undefined {
   const ceiling = target.family === 4 ? ceilings.ipv4_prefix : ceilings.ipv6_prefix
   if (target.prefix >= ceiling) return undefined
-  return new Problem('too_wide', `${target.text} is wider than /${ceiling}`, {
-    remedy: `block a narrower network, or change ipv${target.family}_prefix on this node`,
-  })
+  return new Problem(
+    'too_wide',
+    `${target.text} is wider than /${ceiling}, the widest that this node takes`,
+    {
+      remedy: `block a narrower network, or change ipv${target.family}_prefix on this node`,
+    },
+  )
 }
 
 function untouchable(target: Address, here: readonly Protected[]): Problem | undefined {
