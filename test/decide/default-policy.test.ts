@@ -21,6 +21,17 @@ describe('the default policy', () => {
     assert.equal(policy.historyMs, 24 * 3_600_000)
   })
 
+  test('is put on trial by one word, as a whole or by one rule, and keeps its tests', () => {
+    for (const changed of [
+      text.replace('mode: enforce', 'mode: observe'),
+      text.replace('- name: brute force\n', '- name: brute force\n    observe: true\n'),
+    ]) {
+      assert.notEqual(changed, text)
+      const failed = runPolicyTests(readPolicy(changed)).filter(({ passed }) => !passed)
+      assert.deepEqual(failed, [])
+    }
+  })
+
   test('explains a block so that a person at night can follow', () => {
     const given = alert({
       source: 'wazuh',
@@ -35,6 +46,17 @@ describe('the default policy', () => {
       'Blocked once before, so this time for 16h (at most 1w).',
     ])
   })
+})
+
+test('a policy on trial still fails a test of what it would not do', () => {
+  const wrong = text
+    .replace('mode: enforce', 'mode: observe')
+    .replace('rule: brute force, target: 203.0.113.7, for: 4h', 'rule: brute force, for: 5h')
+  const failed = runPolicyTests(readPolicy(wrong)).filter(({ passed }) => !passed)
+  assert.deepEqual(
+    failed.map(({ name }) => name),
+    ['ssh brute force is blocked at the first alert and for all'],
+  )
 })
 
 test('a policy test that fails shows what was wanted beside what came', () => {
