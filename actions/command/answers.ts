@@ -14,6 +14,7 @@ export const DecisionAnswer = z.looseObject({
   state: z.string(),
   message: z.string(),
   outcome: z.string(),
+  would: z.string().nullable(),
   origin: z.string(),
   rule: z.string().nullable(),
   because: z.array(z.string()),

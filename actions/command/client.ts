@@ -169,8 +169,24 @@ function unreachable(base: URL, error: Error): Problem {
       remedy: `on loopback the service speaks plain HTTP: set CORDON_URL to http://${base.host}`,
       cause: error,
     })
-  return new Problem('service_unreachable', `cannot reach the service at ${base.origin}`, {
-    remedy: 'start it with "cordon start", or set CORDON_URL to where it runs',
-    cause: error,
-  })
+  const why = silence[code] ?? error.message
+  return new Problem(
+    'service_unreachable',
+    `cannot reach the service at ${base.origin}${why === '' ? '' : `: ${why}`}`,
+    {
+      remedy: isLoopback(base.hostname)
+        ? 'start it with "cordon start", or set CORDON_URL to where it runs'
+        : 'see whether it runs there, such as by "systemctl status cordon", and whether CORDON_URL is right',
+      cause: error,
+    },
+  )
+}
+
+const silence: Record<string, string | undefined> = {
+  ECONNREFUSED: 'nothing listens there',
+  ENOTFOUND: 'nobody knows its name',
+  EAI_AGAIN: 'the name servers of this machine do not answer',
+  ETIMEDOUT: 'it does not answer',
+  EHOSTUNREACH: 'there is no way to it from here',
+  ENETUNREACH: 'there is no way to it from here',
 }

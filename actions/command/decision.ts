@@ -183,10 +183,10 @@ function printWhole({ decision, evidence, receipts, timeline }: z.infer<typeof W
   ].join('')
 }
 
-/** What is done, where the verdict does not say it all. */
-export function verdictOf({ outcome, action }: DecisionAnswer): string {
+/** What is done, where the verdict does not say it all; of what is on trial also what it would have been. */
+export function verdictOf({ outcome, action, would }: DecisionAnswer): string {
   if (action === 'allow' || outcome === 'block') return action
-  return outcome
+  return would === null || would === outcome ? outcome : `${outcome} (would ${would})`
 }
 
 /** What narrows it; `-` for nothing. */

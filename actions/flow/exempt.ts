@@ -2,7 +2,7 @@
 import { contains, overlaps, readAddress } from '#contract/address.ts'
 import { printTime } from '#contract/time.ts'
 import { audienceCovers } from '../decide/allowance.ts'
-import { directionCovers, isNarrow } from '../decide/measure.ts'
+import { directionCovers, isNarrow, printNarrowing } from '../decide/measure.ts'
 import type { Decision } from '../store/decisions.ts'
 import { allowing } from '../store/in-force.ts'
 import type { Reader } from '../store/store.ts'
@@ -32,15 +32,16 @@ export async function tellExempt(
     return overlaps(allowed, target) ? [{ allow, whole: contains(allowed, target) }] : []
   })
   const whole = beside.find((one) => one.whole && exempts(one.allow, order))
-  if (whole) return `this stops nothing before then: ${say(whole.allow)}`
+  if (whole) return say(whole.allow, 'this stops nothing while')
   const part = beside.find(({ allow }) => touches(allow, order))
-  return part && `a part of it passes all the same: ${say(part.allow)}`
+  return part && say(part.allow, 'a part of it passes while')
 }
 
-function say({ id, target, notAfter, actor, note }: Decision): string {
+function say({ id, target, notAfter, actor, note, scope }: Decision, effect: string): string {
+  const only = isNarrow({ scope }) ? ` for ${printNarrowing(scope)}` : ''
   const until = printTime(notAfter ?? 0)
   const who = `${actor ?? 'somebody'}: ${note ?? ''}`
-  return `${target} is allowed until ${until} (${who}); "cordon decision lift ${id}" ends that`
+  return `${effect} ${target} is allowed${only}, until ${until} (${who}); "cordon decision lift ${id}" ends that`
 }
 
 /** Some way and some node are the same. */

@@ -296,7 +296,10 @@ describe('without a service that can be trusted', () => {
     const environment = { CORDON_URL: 'http://127.0.0.1:1' }
     const { code, err } = await open.type('decision list', { environment })
     assert.equal(code, 1)
-    assert.match(err, /^error: cannot reach the service at http:\/\/127\.0\.0\.1:1\nhint: /)
+    assert.match(
+      err,
+      /^error: cannot reach the service at http:\/\/127\.0\.0\.1:1: nothing listens there\nhint: /,
+    )
   })
 
   test('a service that is asked over TLS and speaks none is named so, with the right address', async () => {
