@@ -20,7 +20,8 @@ export type Hook = {
 
 /** Many such addresses are secrets themselves, so none is ever printed. Throws `setting_invalid`. */
 export function readHookUrl(connector: string, text: string | undefined): URL {
-  const remedy = `set url of connectors.${connector} in the settings file, or a file by its environment name with _FILE`
+  const name = `CORDON_${connector.toUpperCase().replaceAll('-', '_')}_URL`
+  const remedy = `set url of connectors.${connector} in the settings file, ${name}, or ${name}_FILE, a file that holds it`
   if (text === undefined)
     throw new Problem('setting_invalid', `${connector} has no url to send to`, { remedy })
   const url = URL.canParse(text) ? new URL(text) : undefined
