@@ -5,6 +5,7 @@ import { open } from 'node:fs/promises'
 import { basename } from 'node:path'
 import type { Page, Source } from '#contract/connector.ts'
 import { Problem } from '#contract/problem.ts'
+import { watchAbsence } from './absent-file.ts'
 import { cutLines, longestLine } from './cut-lines.ts'
 import type { Place } from './file-place.ts'
 import { identity, printLength, printOf, readPlace, startOf } from './file-place.ts'
@@ -16,6 +17,8 @@ export type FollowOptions = {
   path: string
   /** Where to begin in a file that is there at the very first start; a later file is read from its start. */
   from: 'end' | 'start'
+  /** Milliseconds of a clock that never goes back. */
+  monotonic?: () => number
 }
 
 const mostRecords = 500
@@ -29,18 +32,19 @@ const slowLook = 1_000
  * that were appended after the last look and before the truncation; and a file that is gone. A file that was
  * truncated and grew again to the same 256 bytes at the same place is not told apart.
  */
-export function followFile({ key, path, from }: FollowOptions): Source {
-  return { key, follow: (cursor, stop) => follow({ key, path, from }, cursor, stop) }
+export function followFile(options: FollowOptions): Source {
+  return { key: options.key, follow: (cursor, stop) => follow(options, cursor, stop) }
 }
 
 type Opened = { handle: FileHandle; place: Place }
 
 async function* follow(
-  { path, from }: FollowOptions,
+  { path, from, monotonic = () => performance.now() }: FollowOptions,
   cursor: string | undefined,
   stop: AbortSignal,
 ): AsyncGenerator<Page, void> {
   const watch = watchFile(path, stop)
+  const absence = watchAbsence(path, monotonic)
   let now: Opened | undefined
   try {
     watch.arm()
@@ -51,6 +55,9 @@ async function* follow(
       now ??= await openPath(path)
       const step = now && ((await readPage(now, false)) ?? (await finish(path, now)))
       if (step === undefined) {
+        const change = await absence.look()
+        const page = pageOf([], now?.place ?? startOf(undefined))
+        if (change !== undefined) yield change === 'back' ? page : { ...page, trouble: change }
         await watch.sleep(slowLook)
         if (now === undefined) watch.arm()
       } else if ('cursor' in step) yield step

@@ -200,5 +200,8 @@ export type Source = {
  */
 export type Held = () => AsyncIterable<readonly string[]>
 
-/** The cursor is stored only after the alerts of the page are. */
-export type Page = { records: unknown[]; cursor: string }
+/**
+ * The cursor is stored only after the alerts of the page are. `trouble` is why nothing comes, while the source goes on by
+ * itself; the next page without it says that this is over.
+ */
+export type Page = { records: unknown[]; cursor: string; trouble?: Problem }

@@ -1,7 +1,7 @@
 /** Supervises the sources that connectors follow: the cursor moves only after the alerts are stored. */
 import type { Logger } from 'pino'
 import { z } from 'zod'
-import type { Source } from '#contract/connector.ts'
+import type { Page, Source } from '#contract/connector.ts'
 import { printable } from '#contract/printable.ts'
 import { Problem, type ProblemBody, type ProblemCode, toProblem } from '#contract/problem.ts'
 import { printTime } from '#contract/time.ts'
@@ -121,7 +121,7 @@ async function take(
   parts: PullParts,
   running: RunningConnector,
   source: Source,
-  page: { records: unknown[]; cursor: string },
+  page: Page,
   health: SourceHealth,
 ): Promise<void> {
   const now = parts.now()
@@ -138,6 +138,11 @@ async function take(
   health.records += page.records.length
   health.refused += refused.length
   if (page.records.length > 0) health.last = printTime(now)
+  if (page.trouble) {
+    ail(health, 'failing', page.trouble)
+    parts.log.warn({ source: source.key, err: page.trouble }, 'a source has nothing to read')
+    return
+  }
   const [first] = refused
   if (first) ail(health, 'following', ofRecord(page.records[first.index], first.problem))
   // Nobody has seen to a record that was refused because nothing came since.

@@ -1,13 +1,19 @@
 /** From Elastic and Splunk to the decisions: over real connections, into a real store, with what fails in between. */
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { z } from 'zod'
 import type { Connector, Source } from '#contract/connector.ts'
 import { Problem } from '#contract/problem.ts'
 import { followSources, type SourceHealth } from '../../actions/flow/pull.ts'
 import type { RunningConnector } from '../../actions/flow/receive.ts'
+import { patienceMs, watchAbsence } from '../../connectors/absent-file.ts'
 import { connector as elastic } from '../../connectors/elastic/connector.ts'
+import { followFile } from '../../connectors/follow-file.ts'
 import { connector as splunk } from '../../connectors/splunk/connector.ts'
+import { connector as suricata } from '../../connectors/suricata/connector.ts'
 import { elasticWorld, sayError, startElastic } from '../doubles/elastic.ts'
 import { splunkWorld, startSplunk } from '../doubles/splunk.ts'
 import { openTestService } from '../service.ts'
@@ -114,6 +120,40 @@ describe('rows of Splunk', () => {
     await restart()
     await until(() => world.asked.length >= 4)
     assert.deepEqual(await decisions(), targets)
+  })
+})
+
+describe('a log file that is not there', () => {
+  test('is shown as not followed, with its path, until it is there', async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'cordon-absent-'))
+    t.after(() => rmSync(folder, { recursive: true, force: true }))
+    const path = join(folder, 'eve.json')
+    let clock = 0
+    // Each look is longer after the one before than anybody waits for a rotation.
+    const monotonic = () => (clock += 60_000)
+    const sources = () => [followFile({ key: 'file', path, from: 'end' as const, monotonic })]
+    const connector = { ...suricata, sources }
+    const settings = suricata.settings.parse({})
+    const { until, health } = await follow(t, { connector, settings })
+    await until(() => health().state === 'failing')
+    assert.equal(health().problem, `there is no file ${path}`)
+    assert.equal(health().code, 'not_found')
+    writeFileSync(path, '')
+    await until(() => health().state === 'following' && health().problem === undefined)
+    rmSync(path)
+    await until(() => health().state === 'failing')
+  })
+
+  test('for the moment of a rotation is no trouble', async () => {
+    let now = 0
+    const absence = watchAbsence('/nowhere/eve.json', () => now)
+    assert.equal(await absence.look(), undefined)
+    now = patienceMs - 1
+    assert.equal(await absence.look(), undefined)
+    now = patienceMs
+    assert.ok((await absence.look()) instanceof Problem)
+    now += patienceMs
+    assert.equal(await absence.look(), undefined, 'it is said once')
   })
 })
 
