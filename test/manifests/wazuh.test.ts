@@ -290,6 +290,22 @@ describe('when the service is not there', () => {
     assert.deepEqual(await states(), ['issued', 'issued'])
   })
 
+  test('without settings and with nothing that waits it ends, and says nothing', async (t) => {
+    const { host } = await world(t)
+    const spool = join(host.home, 'queue', block)
+    mkdirSync(spool)
+    const log = join(host.home, 'logs/active-responses.log')
+    const deliver = host.start('active-response/bin/cordon-deliver', [
+      ...['orders', spool, log],
+      ...[block, join(host.home, 'none')],
+    ])
+    const tooLong = setTimeout(() => deliver.kill('SIGKILL'), 5_000)
+    const ran = await ended(deliver)
+    clearTimeout(tooLong)
+    assert.deepEqual(ran, { code: 0, signal: null, said: '' })
+    assert.equal(host.log(), '')
+  })
+
   test('what waited when the machine went down goes out when Wazuh starts, orders and alerts', async (t) => {
     const { host, service, states } = await world(t)
     const now = Math.floor(Date.now() / 1_000)
