@@ -37,8 +37,10 @@ export class Settler {
   #problem: Problem | undefined
   /** Of the orders that are more than a plain block alone: plain blocks go on. */
   #scopedProblem: Problem | undefined
-  /** What of them the kernel took last. */
-  #taken: ReadonlySet<string> = new Set()
+  /** What of them the kernel took last; undefined before, as nothing is known of what an earlier process left there. */
+  #taken: ReadonlySet<string> | undefined
+  /** While it refuses some of them: what was lifted is out of it all the same. */
+  #letGo = false
   #gone = false
 
   constructor(on: SettleOn) {
@@ -70,7 +72,7 @@ export class Settler {
     const again = scopedAgain === true && this.refusesScoped
     this.#problem = await this.#bring(changes, scoped || again, everything, protect === true)
     if (this.#problem) this.#postpone(answers, this.#problem)
-    else if (this.#scopedProblem) this.#confirmPlain(answers, this.#scopedProblem)
+    else if (this.#scopedProblem) this.#confirmCertain(answers, this.#scopedProblem)
     else this.#confirm(answers)
     if ((this.problem === undefined) !== (before === undefined)) this.#on.health(this.problem)
   }
@@ -116,26 +118,28 @@ export class Settler {
     const elements = wished.scopes.elements()
     const bring = (some: readonly ScopedElement[]) => tried(() => firewall.setScoped(some, now()))
     this.#scopedProblem = await bring(elements)
+    this.#letGo = false
     if (!this.#scopedProblem) this.#taken = new Set(elements.map(identityOf))
-    else {
-      const taken = elements.filter((element) => this.#taken.has(identityOf(element)))
-      if (taken.length < elements.length) await bring(taken)
+    else if (this.#taken) {
+      const known = this.#taken
+      const taken = elements.filter((element) => known.has(identityOf(element)))
+      if (taken.length < elements.length) this.#letGo = (await bring(taken)) === undefined
     }
   }
 
-  /** Plain blocks are in force; what else is said may be about others, and waits with them. */
-  #confirmPlain(answers: readonly Answer[], problem: Problem): void {
-    const plain = ({ audience, decision }: Answer) => {
+  /** Plain blocks are in force; what else is said may be about what was refused, and waits with it. */
+  #confirmCertain(answers: readonly Answer[], problem: Problem): void {
+    const certain = ({ audience, decision, status }: Answer) => {
       const claim = this.#on.wished.get(audience, decision)
-      return claim !== undefined && !claim.scoped
+      return claim ? !claim.scoped : this.#letGo && status === 'ended'
     }
-    const owed = [...this.#owed.values()].filter(plain)
+    const owed = [...this.#owed.values()].filter(certain)
     for (const answer of owed) this.#owed.delete(nameOf(answer))
     this.#postpone(
-      answers.filter((answer) => !plain(answer)),
+      answers.filter((answer) => !certain(answer)),
       problem,
     )
-    this.#say([...owed, ...answers.filter(plain)])
+    this.#say([...owed, ...answers.filter(certain)])
   }
 
   #confirm(answers: readonly Answer[]): void {

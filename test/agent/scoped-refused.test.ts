@@ -73,8 +73,44 @@ test('a lift goes through although the kernel refuses another order that came si
     firewall.scoped.map(({ address }) => address.text),
     ['203.0.113.2'],
   )
+  assert.equal(node.said().at(-1), `${decision(1)} ended 1:3`, 'and it is answered')
   await order(lift(3))
   assert.equal(node.enforcer.problem, undefined)
+})
+
+test('a lift of a plain block is answered while an order beyond it is refused', async () => {
+  const { firewall } = node
+  await node.enforcer.replace()
+  await order(block(1))
+  const setScoped = firewall.setScoped.bind(firewall)
+  firewall.setScoped = async (elements, now) => {
+    firewall.refusingScoped = elements.length > 0
+    await setScoped(elements, now)
+  }
+  await order(block(2, tcp))
+  await order(lift(1))
+  assert.deepEqual(firewall.keys(), [])
+  assert.equal(node.said().at(-1), `${decision(1)} ended 1:3`)
+})
+
+test('what an earlier process left in the kernel stays when it refuses at the start', async () => {
+  await order(block(1, { ...tcp, response: 'reject' }))
+  await node.enforcer.stop()
+  const next = enforceFrom(join(root, `${count - 1}`))
+  const { firewall } = next
+  firewall.scoped = node.firewall.scoped
+  const setScoped = firewall.setScoped.bind(firewall)
+  firewall.setScoped = async (elements, now) => {
+    firewall.refusingScoped = elements.length > 0
+    await setScoped(elements, now)
+  }
+  await next.enforcer.replace()
+  assert.equal(next.enforcer.problem?.code, 'kernel_refused')
+  assert.deepEqual(
+    firewall.scoped.map(({ address }) => address.text),
+    ['203.0.113.1'],
+  )
+  await next.enforcer.stop()
 })
 
 test('a healing that leaves only that is told to nobody as one, and is not begun anew', async (context) => {
