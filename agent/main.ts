@@ -61,8 +61,12 @@ export const commands: Record<'enrol' | 'run' | 'check' | 'status' | 'clear', Co
 
   run: command(async ({ settings }, io) => {
     const agent = await runAgent(settings, machine(settings, io))
-    const { backend, fallback, claims } = agent.status()
-    io.err(line(`${backend}${fallback ? ` (${fallback})` : ''}, ${claims} decisions remembered`))
+    const { enforcing, backend, fallback, claims } = agent.status()
+    const how = enforcing
+      ? `enforces, by ${backend}`
+      : 'dry run: touches nothing, and says what it would do'
+    const why = fallback ? ` (${fallback})` : ''
+    io.err(line(`${how}${why}; ${claims} decisions remembered`))
     await stopSignal()
     await agent.stop()
     return 0
@@ -131,7 +135,7 @@ function command(act: (asked: Asked, io: Io) => Promise<number>): Command {
       const { message, cause } = problem
       // A cause may say the same, and is said once.
       const texts = new Set(
-        cause instanceof Error ? [message, printable(cause.message)] : [message],
+        cause instanceof Error ? [message, printable(oneLine(cause.message))] : [message],
       )
       const [said = '', why] = texts
       io.err(`error: ${said}${why === undefined ? '' : ` (${why})`}\n`)
@@ -139,6 +143,11 @@ function command(act: (asked: Asked, io: Io) => Promise<number>): Command {
       return problem.code === 'usage' ? 2 : 1
     }
   }
+}
+
+/** Other programs say what is wrong on several lines. */
+function oneLine(text: string): string {
+  return text.trim().replaceAll(/\s*\n\s*/g, '; ')
 }
 
 async function readAsked(args: string[], environment: Environment): Promise<Asked> {
