@@ -1,8 +1,10 @@
 /** What a person decides: block, approve, decline, extend, lift. Each is journalled with who and why. */
+import { isDeepStrictEqual } from 'node:util'
 import { readAddress } from '#contract/address.ts'
 import { audiencesOf } from '#contract/audience.ts'
 import { printDuration } from '#contract/duration.ts'
 import { nearest, Problem } from '#contract/problem.ts'
+import { isSameMeasure } from '../decide/measure.ts'
 import { checkAllow, checkOrder } from '../decide/order.ts'
 import type { Policy } from '../decide/policy.ts'
 import { type Decision, decisionIdFrom, findDecision, insertDecisions } from '../store/decisions.ts'
@@ -120,11 +122,19 @@ function keyedId(key: string, { actor }: Who): string {
 
 /** Whoever was not sure of the answer asks again; nothing is done twice. Throws `conflict` for a key that was of another order. */
 function sameAgain(known: Decision, wished: Decision): Ordered {
-  if (known.target !== wished.target || known.measure.action !== wished.measure.action)
+  const same = known.target === wished.target && known.direction === wished.direction
+  if (!same || !isSameMeasure(known, wished) || !isForSame(known, wished))
     throw new Problem('conflict', `this idempotency key was of another order, ${known.id}`, {
       remedy: 'give each order a key of its own',
     })
   return known.state === 'waiting' ? { ...known, pending: true } : known
+}
+
+/** Who approves may name others than were asked for. */
+function isForSame(known: Decision, wished: Decision): boolean {
+  if (known.issued !== null && known.issued !== known.created) return true
+  const meant = known.rollout?.audience ?? known.audience
+  return isDeepStrictEqual(new Set(meant), new Set(wished.audience))
 }
 
 /** It was tried already: who approves it now wants it everywhere. */

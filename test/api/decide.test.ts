@@ -233,6 +233,22 @@ describe('a block by hand', () => {
     assert.equal(decisions.length, 5)
   })
 
+  const others: Record<string, object> = {
+    'on another port': { protocol: 'tcp', ports: ['22'] },
+    'the other way': { direction: 'out' },
+    'on another node': { audience: ['node/web-02'] },
+    'that is answered': { response: 'reject' },
+  }
+  for (const [what, more] of Object.entries(others))
+    test(`${what} is not done already because of the key of the first`, async (t) => {
+      const service = await open(t)
+      const first = { target: '203.0.113.7', for: '1h', reason: 'test', idempotency_key: 'run 7' }
+      assert.equal((await service.ask('POST', '/v1/decisions', { body: first })).status, 201)
+      const body = { ...first, ...more }
+      const answer = await service.ask('POST', '/v1/decisions', { body })
+      assert.deepEqual([answer.status, answer.body.code], [409, 'conflict'])
+    })
+
   test('with a field that nobody knows names the nearest one that is known', async (t) => {
     const service = await open(t)
     const body = { target: '203.0.113.7', for: '1h', reson: 'test', reason: 'test' }
