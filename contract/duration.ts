@@ -45,7 +45,9 @@ export const Duration = z
     try {
       return readDuration(text)
     } catch (error) {
-      context.addIssue({ code: 'custom', message: toProblem(error).message })
+      const { message, remedy } = toProblem(error)
+      const how = remedy === undefined ? '' : `: ${remedy}`
+      context.addIssue({ code: 'custom', message: `${message}${how}` })
       return z.NEVER
     }
   })

@@ -158,7 +158,9 @@ function read<Schema extends z.ZodType>(
   const guess = unknown === undefined ? undefined : nearest(unknown, known)
   const where = issue?.path.join('.') || unknown || ''
   throw new Problem('invalid_input', printable(`${what} ${where}: ${issue?.message}`), {
-    remedy: guess ? `did you mean ${guess}?` : 'see /openapi.json for what this operation takes',
+    remedy: guess
+      ? `did you mean ${guess}?`
+      : '--help of the command says what it takes, /openapi.json what the operation does',
   })
 }
 

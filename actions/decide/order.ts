@@ -35,7 +35,10 @@ export function checkOrder({ target, policy, facts }: Shield & { target: string 
   throw new Problem(
     'protected_target',
     `${address.text} overlaps ${protection.address.text}, which is protected: ${protection.why}`,
-    { remedy: 'choose a target beside it, or take the entry out of protect in the policy' },
+    {
+      remedy:
+        'choose a target beside it, or take the entry out of protect in the policy, or of "cordon sheltered list"; what belongs to the service stays',
+    },
   )
 }
 
