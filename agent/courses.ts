@@ -174,8 +174,9 @@ export function coursesOf(parts: () => Parts, say: (line: string) => void) {
       if (!firewall.enforcing) return 'there'
       await enforcer.replace()
       feeds.heal()
-      if (enforcer.problem) return enforcer.refusesScoped ? 'partly' : 'refused'
-      return enforcer.gone ? 'gone' : 'there'
+      if (enforcer.problem && !enforcer.refusesScoped) return 'refused'
+      if (enforcer.gone) return 'gone'
+      return enforcer.refusesScoped ? 'partly' : 'there'
     },
     healed,
   }

@@ -1,6 +1,9 @@
 /** Puts right what somebody else did to the table, without fighting whoever does it again and again. */
 
-/** The table was gone, or it was there; or the kernel refused all of it, or a part that is tried again without this. */
+/**
+ * The table was gone, or it was there; or the kernel refused all of it, or a part that is tried again without this. That
+ * it was gone is told whatever of it is back.
+ */
 export type Outcome = 'gone' | 'there' | 'refused' | 'partly'
 
 export type HealOn = {

@@ -102,6 +102,7 @@ export class Settler {
     return tried(async () => {
       const empty = await firewall.prepare()
       this.#gone = empty
+      if (empty) this.#taken ??= new Set()
       await this.#protect()
       // Before the rest, with which a table of another version is made anew.
       await this.#bringScoped()

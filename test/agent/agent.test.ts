@@ -229,6 +229,21 @@ describe('a node', () => {
     assert.equal(agent.status().last_healing?.why, 'the ruleset was flushed by process 4711')
   })
 
+  test('says that the table was gone also while the kernel refuses an order beyond plain blocks', {
+    timeout: 60_000,
+  }, async () => {
+    const { service, firewall, agent } = await start()
+    await service.until(() => service.streams === 1)
+    firewall.refusingScoped = true
+    service.send('all', [block(1), block(2, { protocol: 'tcp' })])
+    await service.until(() => service.receipts.length === 2)
+    firewall.disturb('the ruleset was flushed by process 4711')
+    await turns(() => agent.status().last_healing !== undefined)
+    assert.deepEqual(firewall.keys(), hosts(1))
+    assert.equal(agent.status().last_healing?.why, 'the ruleset was flushed by process 4711')
+    assert.equal(agent.status().enforcing, false)
+  })
+
   test('enforces the lists that its stream names, heals them, keeps them over a restart, and tells of them', {
     timeout: 60_000,
   }, async () => {

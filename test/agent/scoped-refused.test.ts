@@ -4,9 +4,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, beforeEach, type TestContext, test } from 'node:test'
+import { readAddress } from '#contract/address.ts'
 import { Healer } from '../../agent/heal.ts'
 import type { ScopedElement } from '../../agent/kernel/firewall.ts'
 import { enforceFrom } from './enforcing.ts'
+import type { MemoryFirewall } from './memory-firewall.ts'
 import { block, decision, lift, Sequence } from './signer.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'cordon-scoped-refused-'))
@@ -21,10 +23,21 @@ beforeEach(() => {
 })
 
 const tcp = { protocol: 'tcp' } as const
+/** So that the table is not gone. */
+const left = { set: 'in_hosts4', address: readAddress('203.0.113.9'), timeoutMs: 1_000 } as const
 
 async function order(...actions: Parameters<Sequence['next']>[0]): Promise<void> {
   node.enforcer.take(all.next(actions))
   await node.enforcer.settled()
+}
+
+/** Any at all. */
+function refuseScoped(firewall: MemoryFirewall): void {
+  const setScoped = firewall.setScoped.bind(firewall)
+  firewall.setScoped = async (elements, now) => {
+    firewall.refusingScoped = elements.length > 0
+    await setScoped(elements, now)
+  }
 }
 
 /** Lets what waits for the kernel go on, step by step. */
@@ -82,11 +95,7 @@ test('a lift of a plain block is answered while an order beyond it is refused', 
   const { firewall } = node
   await node.enforcer.replace()
   await order(block(1))
-  const setScoped = firewall.setScoped.bind(firewall)
-  firewall.setScoped = async (elements, now) => {
-    firewall.refusingScoped = elements.length > 0
-    await setScoped(elements, now)
-  }
+  refuseScoped(firewall)
   await order(block(2, tcp))
   await order(lift(1))
   assert.deepEqual(firewall.keys(), [])
@@ -99,11 +108,8 @@ test('what an earlier process left in the kernel stays when it refuses at the st
   const next = enforceFrom(join(root, `${count - 1}`))
   const { firewall } = next
   firewall.scoped = node.firewall.scoped
-  const setScoped = firewall.setScoped.bind(firewall)
-  firewall.setScoped = async (elements, now) => {
-    firewall.refusingScoped = elements.length > 0
-    await setScoped(elements, now)
-  }
+  await firewall.apply([{ op: 'put', ...left }])
+  refuseScoped(firewall)
   await next.enforcer.replace()
   assert.equal(next.enforcer.problem?.code, 'kernel_refused')
   assert.deepEqual(
@@ -111,6 +117,17 @@ test('what an earlier process left in the kernel stays when it refuses at the st
     ['203.0.113.1'],
   )
   await next.enforcer.stop()
+})
+
+test('after a boot at which the kernel refuses, a lift of a plain block is answered', async () => {
+  await order(block(1), block(2, tcp))
+  await node.enforcer.stop()
+  node = enforceFrom(join(root, `${count - 1}`))
+  refuseScoped(node.firewall)
+  await node.enforcer.replace()
+  await order(lift(1))
+  assert.deepEqual(node.firewall.keys(), [])
+  assert.equal(node.said().at(-1), `${decision(1)} ended 1:2`)
 })
 
 test('a healing that leaves only that is told to nobody as one, and is not begun anew', async (context) => {
