@@ -6,25 +6,25 @@ import { look } from './find-rotated.ts'
 export const patienceMs = 10_000
 
 export type Absence = {
-  /** What is to be said since the last look: that it is not there, once; that it is there again, once. */
-  look(): Promise<Problem | 'back' | undefined>
+  /** What is to be said since the last look: that it is not there, once; that it is there, once, also at first. */
+  look(): Promise<Problem | 'there' | undefined>
 }
 
 /** `now` in milliseconds, of a clock that never goes back. */
 export function watchAbsence(path: string, now: () => number): Absence {
   let since: number | undefined
-  let told = false
+  let told: 'there' | 'absent' | undefined
   return {
     look: async () => {
       if ((await look(path)) !== undefined) {
-        const back = told
+        const known = told === 'there'
         since = undefined
-        told = false
-        return back ? 'back' : undefined
+        told = 'there'
+        return known ? undefined : 'there'
       }
       since ??= now()
-      if (told || now() - since < patienceMs) return undefined
-      told = true
+      if (told === 'absent' || now() - since < patienceMs) return undefined
+      told = 'absent'
       return absent(path)
     },
   }

@@ -57,7 +57,8 @@ async function* follow(
       if (step === undefined) {
         const change = await absence.look()
         const page = pageOf([], now?.place ?? startOf(undefined))
-        if (change !== undefined) yield change === 'back' ? page : { ...page, trouble: change }
+        // Also once after a start: whoever was shown as failing is followed again, though nothing comes.
+        if (change !== undefined) yield change === 'there' ? page : { ...page, trouble: change }
         await watch.sleep(slowLook)
         if (now === undefined) watch.arm()
       } else if ('cursor' in step) yield step

@@ -123,6 +123,31 @@ describe('rows of Splunk', () => {
   })
 })
 
+test('a log file that could not be read for a moment is shown as followed again, though nothing comes', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'cordon-quiet-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  const path = join(folder, 'eve.json')
+  writeFileSync(path, '')
+  const source = followFile({ key: 'file', path, from: 'end' })
+  let started = 0
+  const sources = (): Source[] => [
+    {
+      key: source.key,
+      follow: async function* (cursor, stop) {
+        if (++started === 2) throw new Problem('store_unavailable', 'the disk did not answer')
+        for await (const page of source.follow(cursor, stop)) {
+          yield page
+          if (started === 1) throw new Problem('store_unavailable', 'the disk did not answer')
+        }
+      },
+    },
+  ]
+  const settings = suricata.settings.parse({})
+  const { until, health } = await follow(t, { connector: { ...suricata, sources }, settings })
+  await until(() => started === 3)
+  await until(() => health().state === 'following' && health().problem === undefined)
+})
+
 describe('a log file that is not there', () => {
   test('is shown as not followed, with its path, until it is there', async (t) => {
     const folder = mkdtempSync(join(tmpdir(), 'cordon-absent-'))
