@@ -38,6 +38,9 @@ const low = new Set([
   'node.resynchronised',
 ])
 
+/** What every start of every node brings, three times over: only who names it is told. */
+const unasked = new Set(['node.resynchronised'])
+
 export function urgencyOf(event: string): Urgency {
   if (high.has(event)) return 'high'
   return low.has(event) ? 'low' : 'normal'
@@ -50,6 +53,7 @@ export function wants(
   event: string,
 ): boolean {
   if (rank[urgencyOf(event)] < rank[min_urgency]) return false
+  if (unasked.has(event)) return events.includes(event)
   const noun = event.slice(0, event.indexOf('.'))
   return events.some((pattern) => pattern === '*' || pattern === event || pattern === `${noun}.*`)
 }

@@ -305,6 +305,15 @@ test('by the defaults a person is told what waits for him or is wrong, and not o
     assert.equal(wants(defaults, event), false, event)
 })
 
+test('what every start of a node brings is told to who names it, and not for a star', () => {
+  for (const [events, told] of [
+    [['node.*'], false],
+    [['*'], false],
+    [['node.resynchronised'], true],
+  ] as const)
+    assert.equal(wants(settingsOf({ events: [...events] }), 'node.resynchronised'), told)
+})
+
 test('any line that a journal can hold is a notice that the contract allows', () => {
   const Side = fc.option(
     fc.oneof(
