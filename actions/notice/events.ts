@@ -38,7 +38,7 @@ const low = new Set([
   'node.resynchronised',
 ])
 
-/** What every start of every node brings, three times over: only who names it is told. */
+/** What every start of every node brings, three times over: told to who names it or wants all, and not for `node.*`. */
 const unasked = new Set(['node.resynchronised'])
 
 export function urgencyOf(event: string): Urgency {
@@ -53,7 +53,7 @@ export function wants(
   event: string,
 ): boolean {
   if (rank[urgencyOf(event)] < rank[min_urgency]) return false
-  if (unasked.has(event)) return events.includes(event)
+  if (unasked.has(event)) return events.some((pattern) => pattern === '*' || pattern === event)
   const noun = event.slice(0, event.indexOf('.'))
   return events.some((pattern) => pattern === '*' || pattern === event || pattern === `${noun}.*`)
 }

@@ -305,10 +305,10 @@ test('by the defaults a person is told what waits for him or is wrong, and not o
     assert.equal(wants(defaults, event), false, event)
 })
 
-test('what every start of a node brings is told to who names it, and not for a star', () => {
+test('what every start of a node brings is told to who names it or wants all, and not for all of nodes', () => {
   for (const [events, told] of [
     [['node.*'], false],
-    [['*'], false],
+    [['*'], true],
     [['node.resynchronised'], true],
   ] as const)
     assert.equal(wants(settingsOf({ events: [...events] }), 'node.resynchronised'), told)
