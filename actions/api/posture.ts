@@ -10,6 +10,11 @@ import { describePosture } from '../posture/describe.ts'
 import { type App, mount, type RouteContext } from './route.ts'
 import { Reason } from './show-decisions.ts'
 
+const Why = Reason.optional().meta({
+  description: 'why, for the journal',
+  example: 'only the VPN reaches ssh',
+})
+
 const given = {
   text: z.string().max(900_000).optional().meta({
     description: 'the YAML text; without it the file that the service is set to',
@@ -154,7 +159,7 @@ export function mountPosture(app: App, flow: Flow): void {
     body: z.strictObject({
       ...given,
       confirm: z.int().min(confirmSeconds.least).max(confirmSeconds.most).optional(),
-      reason: Reason.optional(),
+      reason: Why,
     }),
     bodyExample: { text: 'version: 1\n', confirm: 60, reason: 'only the VPN reaches ssh' },
     answer: {
@@ -192,7 +197,7 @@ export function mountPosture(app: App, flow: Flow): void {
     summary: 'Remove standing rules',
     tag: 'administration',
     access: 'admin',
-    body: z.strictObject({ audience: Audience, reason: Reason.optional() }),
+    body: z.strictObject({ audience: Audience, reason: Why }),
     bodyExample: { audience: 'group/web', reason: 'the move is over' },
     answer: {
       status: 200,
