@@ -7,6 +7,17 @@ const environment = [
   ['CORDON_CA_FILE', "the certificate to trust, such as the service's own data/tls.crt"],
 ] as const
 
+/** What a person who was woken needs, before the list of all. */
+export const firstAid = [
+  'why',
+  'blocked list',
+  'lift',
+  'allow',
+  'review list',
+  'node list',
+  'connector list',
+] as const
+
 const exits = '0 done, 1 failed, 2 asked wrongly, 3 the answer is no'
 
 export function printOverview(table: readonly Command[], self: string): string {
@@ -17,6 +28,7 @@ export function printOverview(table: readonly Command[], self: string): string {
   )
   return [
     `usage: ${self} <noun> <verb> [arguments] [--options]`,
+    `woken at night? ${firstAid.join(', ')}`,
     '',
     ...groups,
     '',

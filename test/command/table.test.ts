@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { nameOf } from '../../actions/command/command.ts'
-import { printReference } from '../../actions/command/help.ts'
+import { firstAid, printReference } from '../../actions/command/help.ts'
 import { findCommand, readAsked } from '../../actions/command/read-command.ts'
 import { table } from '../../actions/command/table.ts'
 import { type, words } from './terminal.ts'
@@ -58,6 +58,11 @@ test('no two commands have the same words, and no noun is both a command and a f
   const alone = table.filter(({ words: [, verb] }) => verb === undefined).map(nameOf)
   for (const { words } of table)
     if (words[1] !== undefined) assert.ok(!alone.includes(words[0]), words[0])
+})
+
+test('what the overview names first is there', () => {
+  const names = table.map(nameOf)
+  for (const name of firstAid) assert.ok(names.includes(name), name)
 })
 
 test('the reference holds every command with its example', () => {
