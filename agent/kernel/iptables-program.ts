@@ -1,6 +1,6 @@
 /** The iptables programs of both families, in whichever variant this host has. */
 import { existsSync } from 'node:fs'
-import { Problem } from '#contract/problem.ts'
+import { Problem, toProblem } from '#contract/problem.ts'
 import { type Ended, runProgram } from './program.ts'
 import { noPrivilegeRemedy } from './refusal.ts'
 
@@ -58,19 +58,29 @@ export function iptablesBy(
   let byNft: Promise<boolean> | undefined
   // The legacy variant's tables are not those that nft sees, which may be somebody's.
   const isByNft = () => {
-    byNft ??= start(program(4, ''), ['--version']).then(({ output }) =>
-      output.includes('nf_tables'),
+    byNft ??= start(program(4, ''), ['--version']).then(
+      ({ output }) => output.includes('nf_tables'),
+      (error: unknown) => {
+        if (!isForbidden(error)) byNft = undefined
+        return false
+      },
     )
     return byNft
   }
-  const inNft = (family: Family) => (family === 4 ? 'ip' : 'ip6')
+  /** Best effort: without it a chain of the kernel's that is empty may stay. */
+  const askNft = (family: Family, verb: string, what: string, words: readonly string[]) =>
+    run('nft', [verb, what, family === 4 ? 'ip' : 'ip6', ...words], '').catch((error: unknown) => {
+      // Each refusal stands in the log of that host: it is not asked again with each change.
+      if (isForbidden(error)) byNft = Promise.resolve(false)
+      return undefined
+    })
   return {
     families,
     save,
     async saveThere(family) {
       const saved = await save(family)
       if (!(await isByNft())) return saved
-      const found = await run('nft', ['list', 'chains', inNft(family)], '').catch(() => undefined)
+      const found = await askNft(family, 'list', 'chains', [])
       return found?.code === 0 ? onlyThere(saved, found.output) : saved
     },
     async restore(family, script) {
@@ -79,11 +89,16 @@ export function iptablesBy(
     },
     async dropTable(family, table, hook) {
       if (!(await isByNft())) return
-      const what = hook === undefined ? 'table' : 'chain'
-      const words = ['delete', what, inNft(family), table, ...(hook ? [hook] : [])]
-      await run('nft', words, '').catch(() => undefined)
+      if (hook === undefined) await askNft(family, 'delete', 'table', [table])
+      else await askNft(family, 'delete', 'chain', [table, hook])
     },
   }
+}
+
+/** Where this user may run other programs as root, but not that one, or it is not there. */
+function isForbidden(error: unknown): boolean {
+  const { code } = toProblem(error)
+  return code === 'no_privilege' || code === 'firewall_missing'
 }
 
 /** `table ip raw {` and `chain OUTPUT {` in what nft lists. */
