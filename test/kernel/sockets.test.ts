@@ -12,7 +12,8 @@ const kernel = await ownNamespace(import.meta.url)
 describe('with a kernel', { skip: kernel.skip }, () => {
   test('the server side of a cut connection ends at once, others stay', async () => {
     const attacker = await host('attacker', ['203.0.113.0/24', '2001:db8:a::/48'])
-    const server = createServer().listen(probePort, '::')
+    const server = createServer().listen(probePort, '::').unref()
+    await once(server, 'listening')
     const accepted = new Map<string, Socket>()
     server.on('connection', (socket) => {
       socket.on('error', () => {})
