@@ -307,6 +307,14 @@ describe('cordon-ban', { skip }, () => {
     assert.deepEqual(states.sort(), ['203.0.113.7 ended', '203.0.113.8 issued'])
   })
 
+  test('a token is read also where no end of a line follows it', async (t) => {
+    const one = await world(t)
+    const file = join(one.home, 'token')
+    writeFileSync(file, readFileSync(file, 'utf8').trim())
+    assert.equal(one.ban('ban', 'sshd', '203.0.113.7', '600', '5', '1772334000', '0').code, 0)
+    await until('it is blocked', async () => (await one.decisions()).length === 1)
+  })
+
   test('an order that waited is blocked for what is left of its time', async (t) => {
     const one = await world(t)
     mkdirSync(join(one.home, 'spool'))
