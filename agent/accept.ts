@@ -66,7 +66,10 @@ function acceptOrder(on: AcceptOn, order: StandingAction, place: Place): void {
     on.wished.add(claim, target, on.differences.note)
     on.record.put(claim)
   } else if (older) on.record.drop(place.audience, order.decision)
-  on.differences.owe(answer)
+  const { interface: name } = order
+  // Whoever lists them reads a file, and of a hundred thousand orders hardly one names any.
+  const asks = answer.status === 'applied' && name !== undefined
+  on.differences.owe(asks ? { ...answer, ...missingLink(name, on.links?.() ?? []) } : answer)
 }
 
 function drop(on: AcceptOn, answer: Answer): void {
@@ -163,9 +166,13 @@ export function* acceptLoad(on: AcceptOn, load: Load): Generator<void> {
     if (!refusals.has(decision)) on.differences.owe({ ...place, decision, status: 'ended' })
     yield
   }
+  const names = claims.some(({ scoped }) => scoped?.interface !== undefined)
+  const links = (names && on.links?.()) || []
   for (const claim of claims) {
     if (!isScarce(claim)) on.wished.add(claim, readAddress(claim.target), on.differences.note)
-    on.differences.owe({ ...place, decision: claim.decision, status: 'applied' })
+    const name = claim.scoped?.interface
+    const warning = name === undefined ? undefined : missingLink(name, links)
+    on.differences.owe({ ...place, decision: claim.decision, status: 'applied', ...warning })
     yield
   }
   on.wished.fulfil()
@@ -187,14 +194,11 @@ function judge(
     refusal(order, target, on.here(), on.ceilings, inForce, on.expresses) ??
     on.refuses?.(order, target)
   if (problem) return refused(answer, problem)
-  return { ...answer, status: 'applied', ...missingLink(on, order) }
+  return { ...answer, status: 'applied' }
 }
 
 /** An interface may come later, and most often its name is a typing error: then nothing at all is stopped. */
-function missingLink(on: AcceptOn, { interface: name }: StandingAction) {
-  // Whoever lists them reads a file, and of a hundred thousand orders hardly one names any.
-  if (name === undefined) return undefined
-  const links = on.links?.() ?? []
+function missingLink(name: string, links: readonly string[]) {
   if (links.length === 0) return undefined
   const isMeant = (link: string) =>
     name.endsWith('*') ? link.startsWith(name.slice(0, -1)) : link === name

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { linkNames, linuxPlaces } from '../../agent/surroundings.ts'
 import { enforceFrom } from './enforcing.ts'
-import { block, Sequence } from './signer.ts'
+import { block, decision, Sequence, today } from './signer.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'cordon-links-'))
 after(() => rmSync(root, { recursive: true }))
@@ -44,6 +44,25 @@ test('an order is in force although its interface is not there yet, and that is 
   assert.equal(node.firewall.scoped.length, 1)
   node.enforcer.accepting.links = () => []
   assert.deepEqual(await said('eth1'), ['applied', undefined], 'not known is not missing')
+})
+
+test('it is said also of an order that comes with a whole state', async () => {
+  const node = enforceFrom(join(root, 'three'))
+  node.enforcer.accepting.links = () => ['lo', 'eth0']
+  const claim = (n: number, name: string) => ({
+    ...{ audience: 'all', decision: decision(n), target: `203.0.113.${n}` },
+    ...{ direction: 'in' as const, end: today + 600_000, scoped: { interface: name } },
+  })
+  const claims = [claim(1, 'eth0'), claim(2, 'eth1')]
+  const standing = { epoch: 1, seq: 5, hash: '', statement: '' }
+  await node.enforcer.load({ audience: 'all', standing, claims, answers: [] })
+  assert.deepEqual(
+    node.answers.map(({ status, detail }) => [status, detail]),
+    [
+      ['applied', undefined],
+      ['applied', 'this node has no interface eth1 now, so it does nothing yet'],
+    ],
+  )
 })
 
 test('interfaces are not even looked at for an order that names none', async () => {
