@@ -15,6 +15,8 @@ import { endOf, type Place, putPlace } from './place.ts'
 const slowMs = 30_000
 /** So much of no interest may be passed over again after a restart. */
 const keepEvery = 1_000
+/** After this time too: what was passed over and let go of since would be told as lost after a restart. */
+const keepAfterMs = 3_600_000
 const firstPauseMs = 1_000
 const longestPauseMs = 60_000
 /** Sinks have their own, shorter limits; this is for one that hangs all the same. */
@@ -50,16 +52,17 @@ export async function followResults(
   const { store, log, now, pause } = parts
   const { sink, health, alarm } = following
   let pauseMs = firstPauseMs
-  let at = { place: following.place, kept: following.place }
+  let at = { place: following.place, kept: following.place, keptAt: now() }
   while (!stop.aborted)
     try {
       const batch = await nextBatch({ ...parts, ...following, db: store.read }, at.place)
       await step(parts, following, batch, stop)
       const { place, results, gone } = batch
       const kept = results.length > 0 || gone > 0
-      const keep = !kept && passed(at.kept, place) >= keepEvery
+      const over = passed(at.kept, place)
+      const keep = !kept && over > 0 && (over >= keepEvery || now() - at.keptAt >= keepAfterMs)
       if (keep) await store.note((tx) => putPlace(tx, sink.key, place, now()))
-      at = { place, kept: keep || kept ? place : at.kept }
+      at = keep || kept ? { place, kept: place, keptAt: now() } : { ...at, place }
       if (results.length > 0) pauseMs = firstPauseMs
       following.moved(place)
       const end = await endOf(store.read)

@@ -326,6 +326,32 @@ test('alerts that were let go of while a sink was away are counted, journalled a
   assert.equal((await lost()).length, 1)
 })
 
+test('alerts of others that a sink passed over are not said to be lost when they were let go of before a restart', async (t) => {
+  const service = await open(t)
+  const own = testSink(['alert.judged'], { withAlerts: true })
+  const { stop } = await service.follow(own)
+  for (const n of [7, 8, 9]) {
+    await service.ask('POST', '/v1/alerts/suricata', { body: eve(`203.0.113.${n}`) })
+    await service.time.pass(2 * 60 * minute)
+  }
+  await stop()
+  const { store } = service.flow
+  const alerts = () => store.read.selectFrom('alerts').select('id').orderBy('received').execute()
+  const before = await alerts()
+  // The newest of all is never let go of.
+  for (const { id } of before.slice(0, -1))
+    await store.write((tx) => tx.deleteFrom('alerts').where('id', '=', id).execute())
+  await service.follow(own)
+  await block(service, '203.0.113.10')
+  await service.time.pass(minute)
+  const lines = await readJournal(store.read, { after: 0, limit: 100 })
+  assert.deepEqual([before.length, (await alerts()).length, own.taken.length], [3, 2, 1])
+  assert.deepEqual(
+    lines.filter(({ action }) => action === 'result.lost'),
+    [],
+  )
+})
+
 test('an alert that comes after a long quiet time is told, whatever was let go of meanwhile', async (t) => {
   const service = await open(t)
   const siem = testSink(['alert.judged'])
