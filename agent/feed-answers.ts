@@ -22,6 +22,7 @@ export class FeedAnswers {
   readonly #receipts = new Map<string, FeedReceipt>()
   #distrusted: Problem | undefined
   #unkept: Problem | undefined
+  #unloaded: Problem | undefined
 
   constructor(on: FeedAnswersOn) {
     this.#on = on
@@ -44,9 +45,17 @@ export class FeedAnswers {
     this.#tellHealth(problem)
   }
 
-  /** The kernel has confirmed these. */
+  /** The kernel refused. Where no list is to be there, no receipt tells of it. */
+  failed(feeds: readonly HeldFeed[], problem: Problem): void {
+    this.#unloaded = problem
+    for (const feed of feeds) this.say(feed, 'failed', problem)
+    this.#tellHealth()
+  }
+
+  /** The kernel has confirmed these, or that there are none. */
   loaded(feeds: readonly HeldFeed[], spared: ReadonlyMap<string, Spared>): void {
     const { memory, firewall } = this.#on
+    this.#unloaded = undefined
     for (const feed of feeds) {
       const key = feedKey(feed)
       const left = spared.get(key)
@@ -67,6 +76,7 @@ export class FeedAnswers {
   forget(audience: string, named: ReadonlyMap<string, Feed>): void {
     for (const [key, one] of this.#receipts)
       if (one.audience === audience && !named.has(key)) this.#receipts.delete(key)
+    this.#tellHealth()
   }
 
   /** What became of the newest statement that came. */
@@ -105,7 +115,7 @@ export class FeedAnswers {
 
   /** The newest problem is told whole, with its remedy; later ones are found among the receipts. */
   #tellHealth(newest?: Problem): void {
-    const unwell = this.#distrusted ?? newest ?? this.#unkept
+    const unwell = this.#distrusted ?? newest ?? this.#unloaded ?? this.#unkept
     if (unwell) this.#on.health(unwell)
     else if (![...this.#receipts.values()].some(({ code }) => code !== undefined))
       this.#on.health(undefined)

@@ -17,9 +17,9 @@ export type FeedLoaderOn = {
   monotonic(): number
   /** What the memory holds is to be on the disk. Never throws: that it cannot be written stops no enforcing. */
   keep(): void
-  /** The kernel has confirmed these. */
+  /** The kernel has confirmed these, or that there are none. */
   loaded(feeds: readonly HeldFeed[], spared: ReadonlyMap<string, Spared>): void
-  /** These are not in the kernel as they are held; it is tried again. */
+  /** These are not in the kernel as they are held, or what is held no longer is; it is tried again. */
   failed(feeds: readonly HeldFeed[], problem: Problem): void
   /** It cannot be read from the disk any more: it is held no longer. */
   damaged(feed: HeldFeed): void
@@ -103,11 +103,11 @@ export class FeedLoader {
 
   async #bring(feeds: readonly HeldFeed[]): Promise<void> {
     const { firewall, memory, keep, loaded } = this.#on
+    const spared = new Map<string, Spared>()
     if (feeds.length === 0) {
       if (this.#unknown) await firewall.emptyFeeds(other(memory.half))
       await firewall.emptyFeeds(memory.half)
     } else {
-      const spared = new Map<string, Spared>()
       const next = other(memory.half)
       await firewall.fillFeeds(
         next,
@@ -117,8 +117,8 @@ export class FeedLoader {
       memory.half = next
       keep()
       await firewall.emptyFeeds(other(next))
-      loaded(feeds, spared)
     }
+    loaded(feeds, spared)
     this.#unknown = false
   }
 

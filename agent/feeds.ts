@@ -52,9 +52,7 @@ export class Feeds {
       ...{ firewall, memory, here, now, monotonic },
       keep: () => answers.keep(),
       loaded: (feeds, spared) => this.#loaded(feeds, spared),
-      failed: (feeds, problem) => {
-        for (const feed of feeds) answers.say(feed, 'failed', problem)
-      },
+      failed: (feeds, problem) => answers.failed(feeds, problem),
       damaged: (feed) => this.#forgetDamaged(feed),
     })
     this.#fetcher = new FeedFetcher({

@@ -307,6 +307,30 @@ test('a kernel that refuses is said, and it is tried again when the table is hea
   assert.equal(node.problem, undefined)
 })
 
+test('a list that the kernel does not let go of is told until it does', async () => {
+  const node = begin()
+  await node.enforce(v1, list('drop', v1, drop))
+  node.firewall.refusing = true
+  await node.enforce(v2)
+  assert.equal(node.problem?.code, 'kernel_refused')
+  await node.enforce(v2)
+  assert.equal(node.problem?.code, 'kernel_refused', 'also after the same was said again')
+  node.firewall.refusing = false
+  node.feeds.heal()
+  await node.feeds.settled()
+  assert.deepEqual(node.firewall.listed(), [])
+  assert.equal(node.problem, undefined)
+})
+
+test('a list that never came whole is no trouble any more to who has left its group', async () => {
+  const node = begin()
+  await node.enforce(v1, { ...list('drop', v1, drop), chunks: new Map() })
+  assert.equal(node.problem?.code, 'snapshot_incomplete')
+  node.feeds.leave('all')
+  assert.equal(node.problem, undefined)
+  await node.feeds.stop()
+})
+
 test('whoever empties the table again and again makes the node spend a tenth of its time on lists, no more', async () => {
   const node = begin()
   await node.enforce(v1, list('drop', v1, drop))
