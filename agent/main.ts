@@ -64,7 +64,7 @@ export const commands: Record<'enrol' | 'run' | 'check' | 'status' | 'clear', Co
     const { enforcing, backend, fallback, claims } = agent.status()
     const how = enforcing
       ? `enforces, by ${backend}`
-      : 'dry run: touches nothing, and says what it would do'
+      : `${backend}: touches nothing, and says what it would do`
     const why = fallback ? ` (${fallback})` : ''
     io.err(line(`${how}${why}; ${claims} decisions remembered`))
     await stopSignal()
