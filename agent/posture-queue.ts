@@ -24,6 +24,8 @@ export class PostureQueue {
   readonly #stopping = new AbortController()
   /** The newest statement of an audience that was not looked at yet. */
   readonly #wanted = new Map<string, PostureClaims>()
+  /** Of the audiences of which one failed: ends the pause before it is tried again. */
+  readonly #pauses = new Map<string, AbortController>()
   #working: Promise<void> | undefined
   #retryMs = retryMs.first
   #nudge = new AbortController()
@@ -115,10 +117,16 @@ export class PostureQueue {
     void this.#tryLater(claims)
   }
 
+  /** Each connection brings it anew, and it may fail anew: what waited for its turn till then waits no more. */
   async #tryLater(claims: PostureClaims): Promise<void> {
     const wait = this.#retryMs
     this.#retryMs = Math.min(retryMs.longest, wait * 2)
-    await this.#on.pause(wait, this.#stopping.signal)
+    const own = new AbortController()
+    this.#pauses.get(claims.aud)?.abort()
+    this.#pauses.set(claims.aud, own)
+    await this.#on.pause(wait, AbortSignal.any([this.#stopping.signal, own.signal]))
+    if (own.signal.aborted) return
+    this.#pauses.delete(claims.aud)
     const said = this.#on.memory.answers.get(claims.aud)
     const still = said?.version === claims.version && said.status === 'failed'
     if (this.stopped || !still || this.#wanted.has(claims.aud)) return

@@ -48,10 +48,11 @@ export function postureStatement(
 /** A table that keeps what it was given, and refuses when it is told to. */
 export function memoryTable() {
   const runs: string[] = []
-  const state = { refusing: false, intact: true }
+  const state = { refusing: false, intact: true, tried: 0 }
   const table: PostureTable = {
     enforcing: true,
     run: async (script) => {
+      state.tried++
       if (state.refusing) throw new Problem('kernel_refused', 'this kernel was told to refuse')
       runs.push(printPosture(script))
       state.intact = true

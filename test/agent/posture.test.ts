@@ -192,6 +192,20 @@ describe('a new version', () => {
     assert.deepEqual(node.told(), [['all', 2, 'applied', 2]])
   })
 
+  test('that the kernel refuses for long is tried no more often for having come again and again', async () => {
+    held.state.refusing = true
+    for (let connection = 0; connection < 10; connection++) {
+      await node.give(1, posture([ssh]))
+      await node.postures.settled()
+      await node.time.pass(700)
+    }
+    await node.time.pass(1_200_000)
+    const before = held.state.tried
+    await node.time.pass(1_200_000)
+    const tried = held.state.tried - before
+    assert.ok(tried >= 3 && tried <= 5, `${tried} times in twenty minutes`)
+  })
+
   test('with more networks of countries than this node takes is refused', async () => {
     const deny: PostureRule = {
       rule: 'country',
