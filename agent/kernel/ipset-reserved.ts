@@ -17,7 +17,7 @@ export class Reserved {
     const keys = elements.map((element) => groupOf(element).key)
     const news = new Set(keys.filter((key) => !held.has(key) && !this.#keys.has(key)))
     if (news.size > 0 && held.size + this.#keys.size + news.size > mostGroups)
-      return `iptables needs rules for each kind of order, and more than ${mostGroups} kinds are too many`
+      return `iptables needs rules for each kind of order, and more than ${mostGroups} kinds (interfaces, rates, ports of a reject or an allow) are too many`
     for (const key of news) this.#keys.add(key)
     return undefined
   }

@@ -122,7 +122,7 @@ function grouped(elements: readonly ScopedElement[], now: number) {
   } catch (error) {
     throw new Problem('kernel_refused', 'there are more kinds of orders than iptables is given', {
       remedy:
-        'lift orders with interfaces, ranges of ports or rates of their own, or install nftables',
+        'lift orders with interfaces, rates or ranges of ports of their own, and rejects or allows of ports, or install nftables',
       cause: error,
     })
   }
