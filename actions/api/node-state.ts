@@ -28,7 +28,7 @@ export function mountNodeState(app: App, flow: Flow): void {
     },
     handle: async ({ query, caller }) => {
       followed(nodeOf(caller), query.audience)
-      return { manifest: await flow.snapshots.manifest(query.audience, query.nonce, flow.now()) }
+      return { manifest: await flow.snapshots.manifest(query.audience, query.nonce) }
     },
   })
 
@@ -47,7 +47,7 @@ export function mountNodeState(app: App, flow: Flow): void {
     },
     problems: ['not_found'],
     handle: async ({ params }, context) =>
-      context.body(flow.snapshots.chunk(params.digest, flow.now()), 200, {
+      context.body(flow.snapshots.chunk(params.digest), 200, {
         'content-type': 'application/json',
       }),
   })

@@ -123,7 +123,7 @@ export function openFlow(parts: FlowParts): Flow {
     text: parts.policy.text,
   })
   const rollOut = openRollout({ ...answering })
-  const snapshots = openSnapshots(store, keys)
+  const snapshots = openSnapshots({ store, keys, now })
   const renew = openRenewal({ ...answering, blocks })
   const followed: SourceHealth[] = []
   return {
@@ -160,7 +160,7 @@ export function openFlow(parts: FlowParts): Flow {
         every(1_000, parts.log, () => renew()),
         every(headIntervalMs, parts.log, () => publishHeads(store, hub, keys, now())),
         every(60_000, parts.log, () => parts.sources.look()),
-        every(60_000, parts.log, async () => snapshots.letGo(now())),
+        every(60_000, parts.log, async () => snapshots.letGo()),
         every(5_000, parts.log, () => feeds.look()),
         every(15_000, parts.log, () => watch.look(now())),
         every(3_600_000, parts.log, () => prune(store, now())),

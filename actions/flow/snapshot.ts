@@ -5,6 +5,7 @@ import { Problem } from '#contract/problem.ts'
 import { chunkDigest, chunkSize, printChunk, type SnapshotClaims } from '#contract/snapshot.ts'
 import { claimPages, type Head, readHead } from '../store/outbox.ts'
 import type { Store } from '../store/store.ts'
+import { openTurns } from './in-turn.ts'
 import type { SigningKeys } from './keys.ts'
 import { sign } from './sign.ts'
 
@@ -16,74 +17,76 @@ const lifeSeconds = 120
 
 type State = { head: Head; blocks: number; digests: string[]; made: number }
 
+export type SnapshotParts = { store: Store; keys: SigningKeys; now(): number }
+
 export type Snapshots = {
   /** Compact JWS of SnapshotClaims. A thousand nodes that ask at once cost one reading of the store. */
-  manifest(audience: string, nonce: string, now: number): Promise<string>
+  manifest(audience: string, nonce: string): Promise<string>
   /** Throws `not_found` when the chunk was let go: the node asks for a new manifest. */
-  chunk(digest: string, now: number): string
+  chunk(digest: string): string
   /** What nobody may come for any more; a state of a million blocks is 90 MB. */
-  letGo(now: number): void
+  letGo(): void
 }
 
-export function openSnapshots(store: Store, keys: SigningKeys): Snapshots {
+export function openSnapshots({ store, keys, now }: SnapshotParts): Snapshots {
   const states = new Map<string, State>()
   const chunks = new Map<string, { text: string; until: number }>()
 
-  const letGo = (now: number): void => {
-    for (const [digest, { until }] of chunks) if (until < now) chunks.delete(digest)
+  const letGo = (): void => {
+    const at = now()
+    for (const [digest, { until }] of chunks) if (until < at) chunks.delete(digest)
     for (const [audience, state] of states)
-      if (state.made + keptMs / 2 < now) states.delete(audience)
+      if (state.made + keptMs / 2 < at) states.delete(audience)
   }
-  const keep = (orders: readonly StandingAction[], until: number): string => {
-    const text = printChunk(orders)
-    const digest = chunkDigest(text)
-    chunks.set(digest, { text, until })
-    return digest
-  }
-  const build = (audience: string, now: number): Promise<State> =>
+  /** Its chunks are kept from when it is whole: however long it took, nobody is promised what was let go meanwhile. */
+  const build = (audience: string): Promise<State> =>
     store.view(async (db) => {
       const head = await readHead(db, audience)
-      const digests: string[] = []
+      const texts = new Map<string, string>()
       let blocks = 0
-      for await (const chunk of inChunks(claimPages(db, audience, now))) {
-        digests.push(keep(chunk, now + keptMs))
+      for await (const chunk of inChunks(claimPages(db, audience, now()))) {
+        const text = printChunk(chunk)
+        texts.set(chunkDigest(text), text)
         blocks += chunk.length
       }
-      const state = { head, blocks, digests, made: now }
+      const made = now()
+      for (const [digest, text] of texts) chunks.set(digest, { text, until: made + keptMs })
+      const state = { head, blocks, digests: [...texts.keys()], made }
       states.set(audience, state)
       return state
     })
   /** A state in which all is that was committed before it was asked for: a node may have been told of that already. */
-  const stateOf = async (audience: string, now: number): Promise<State> => {
+  const stateOf = async (audience: string): Promise<State> => {
     const known = states.get(audience)
-    if (!known) return build(audience, now)
+    if (!known) return build(audience)
     const { epoch, hash } = await readHead(store.read, audience)
-    return known.head.hash === hash && known.head.epoch === epoch ? known : build(audience, now)
+    return known.head.hash === hash && known.head.epoch === epoch ? known : build(audience)
   }
   const asked = new Map<string, Promise<State>>()
-  let last: Promise<unknown> = Promise.resolve()
-  /** One after the other; all who ask for an audience before its turn has begun share it. */
-  const latest = (audience: string, now: number): Promise<State> => {
-    const begin = () => {
+  const inTurn = openTurns()
+  /** All who ask for an audience before its turn has begun share it. */
+  const latest = (audience: string): Promise<State> => {
+    const waiting = asked.get(audience)
+    if (waiting) return waiting
+    const state = inTurn(() => {
       asked.delete(audience)
-      return stateOf(audience, now)
-    }
-    const state = asked.get(audience) ?? last.then(begin, begin)
-    if (!asked.has(audience)) last = state
+      return stateOf(audience)
+    })
     asked.set(audience, state)
     return state
   }
 
   return {
     letGo,
-    manifest: async (audience, nonce, now) => {
-      letGo(now)
-      const { head, blocks, digests } = await latest(audience, now)
+    manifest: async (audience, nonce) => {
+      letGo()
+      const { head, blocks, digests } = await latest(audience)
+      const signed = now()
       for (const digest of digests) {
         const chunk = chunks.get(digest)
-        if (chunk) chunk.until = now + keptMs
+        if (chunk) chunk.until = signed + keptMs
       }
-      const iat = Math.floor(now / 1_000)
+      const iat = Math.floor(signed / 1_000)
       const claims: SnapshotClaims = {
         iss: keys.issuer,
         aud: audience,
@@ -98,8 +101,8 @@ export function openSnapshots(store: Store, keys: SigningKeys): Snapshots {
       }
       return sign(keys.current(), tokenType.snapshot, claims)
     },
-    chunk: (digest, now) => {
-      letGo(now)
+    chunk: (digest) => {
+      letGo()
       const chunk = chunks.get(digest)
       if (chunk) return chunk.text
       throw new Problem('not_found', 'this chunk is no longer kept', {

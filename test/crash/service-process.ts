@@ -115,10 +115,10 @@ function decided(action: BlockAction, audience: string): Decision {
 function losingChunks({ snapshots }: Service['flow']): void {
   const { chunk } = snapshots
   let first: string | undefined
-  snapshots.chunk = (digest, now) => {
+  snapshots.chunk = (digest) => {
     first ??= digest
     if (lose && digest !== first) throw new Problem('not_found', 'this chunk is no longer kept')
-    return chunk(digest, now)
+    return chunk(digest)
   }
 }
 

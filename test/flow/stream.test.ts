@@ -434,11 +434,12 @@ describe('the whole state', () => {
         const state = await job(db)
         if (++views > 1) return state
         await service.alert(record('203.0.113.2'))
-        late = ['b', 'c'].map((one) => snapshots.manifest('all', one.repeat(16), clock.now))
+        late = ['b', 'c'].map((one) => snapshots.manifest('all', one.repeat(16)))
         return state
       })
-    const snapshots = openSnapshots({ ...flow.store, view }, flow.keys)
-    const first = await snapshots.manifest('all', nonce, clock.now)
+    const { keys } = flow
+    const snapshots = openSnapshots({ store: { ...flow.store, view }, keys, now: () => clock.now })
+    const first = await snapshots.manifest('all', nonce)
     const told = [first, ...(await Promise.all(late))].map((jws) =>
       SnapshotClaims.parse(payloadOf(jws)),
     )
@@ -471,16 +472,41 @@ describe('the whole state', () => {
     const unknown = await service.ask('GET', `/v1/snapshot/${'0'.repeat(64)}`, { token })
     assert.deepEqual([unknown.status, unknown.body.code], [404, 'not_found'])
     await service.alert(record('203.0.113.1'))
-    const snapshots = openSnapshots(service.flow.store, service.flow.keys)
-    const { now } = service.clock
-    const manifest = await snapshots.manifest('all', nonce, now)
-    const [digest = ''] = SnapshotClaims.parse(payloadOf(manifest)).chunks
-    assert.ok(snapshots.chunk(digest, now + 60_000))
-    assert.throws(() => snapshots.chunk(digest, now + 60_001), { code: 'not_found' })
-    await snapshots.manifest('all', nonce, now)
-    assert.ok(snapshots.chunk(digest, now))
-    snapshots.letGo(now + 60_001)
-    assert.throws(() => snapshots.chunk(digest, now), { code: 'not_found' })
+    const { store, keys } = service.flow
+    let now = service.clock.now
+    const snapshots = openSnapshots({ store, keys, now: () => now })
+    const [digest = ''] = SnapshotClaims.parse(
+      payloadOf(await snapshots.manifest('all', nonce)),
+    ).chunks
+    now += 60_000
+    assert.ok(snapshots.chunk(digest))
+    now += 1
+    assert.throws(() => snapshots.chunk(digest), { code: 'not_found' })
+    await snapshots.manifest('all', nonce)
+    assert.ok(snapshots.chunk(digest))
+    now += 60_001
+    snapshots.letGo()
+    now -= 60_001
+    assert.throws(() => snapshots.chunk(digest), { code: 'not_found' })
+  })
+
+  test('that took minutes to read can be fetched whole, for as long as one that was read at once', async (t) => {
+    const { service } = await open(t, { onDisk: true })
+    await service.alert(record('203.0.113.1'))
+    const { store, keys } = service.flow
+    let now = service.clock.now
+    const slowly = <T>(job: (db: Reader) => Promise<T>): Promise<T> =>
+      store.view(async (db) => {
+        const reading = job(db)
+        now += 300_000
+        snapshots.letGo()
+        return reading
+      })
+    const snapshots = openSnapshots({ store: { ...store, view: slowly }, keys, now: () => now })
+    const claims = SnapshotClaims.parse(payloadOf(await snapshots.manifest('all', nonce)))
+    now += 60_000
+    assert.equal(claims.exp * 1_000 > now, true)
+    for (const digest of claims.chunks) assert.ok(snapshots.chunk(digest))
   })
 })
 
