@@ -85,6 +85,9 @@ function inexpressible(
   const problem = incapable({ ...action, scoped }, target, expresses)
   if (problem) return problem
   const { interface: device, protocol, direction } = action
+  const ends = action.peer ?? action.peer_interface
+  if (ends !== undefined || direction === 'forward_from' || direction === 'forward_to')
+    return unsupported('its firewall does not tell both ends of a packet', 'leave the peer out')
   if (device !== undefined && !isDevice(device))
     return unsupported(
       `no interface is called ${printable(device, 40)}`,

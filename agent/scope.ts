@@ -1,6 +1,7 @@
 /** What an order is beyond a plain block, and the elements it comes to. Pure. */
 import { z } from 'zod'
 import {
+  forwardings,
   InterfaceName,
   mostPorts,
   PortRange,
@@ -8,7 +9,7 @@ import {
   Rate,
   type StandingAction,
 } from '#contract/action.ts'
-import type { Address } from '#contract/address.ts'
+import { type Address, readAddress } from '#contract/address.ts'
 import type { PortSide, PortSpan, ScopedElement, ScopedWay } from './kernel/firewall.ts'
 import { placeOf } from './kernel/scoped.ts'
 import type { Claim } from './wished.ts'
@@ -18,6 +19,8 @@ export const Scoped = z.strictObject({
   action: z.enum(['allow', 'limit']).optional(),
   response: z.literal('reject').optional(),
   interface: InterfaceName.optional(),
+  peer: z.string().optional(),
+  peer_interface: InterfaceName.optional(),
   protocol: Protocol.optional(),
   ports: z.array(PortRange).min(1).max(mostPorts).optional(),
   rate: Rate.optional(),
@@ -26,12 +29,14 @@ export type Scoped = z.infer<typeof Scoped>
 
 /** Undefined for a plain block. */
 export function scopedOf(order: StandingAction): Scoped | undefined {
-  const { interface: device, protocol, ports } = order
+  const { interface: device, peer, peer_interface, protocol, ports } = order
   if (isPlain(order)) return undefined
   const scoped: Scoped = {
     ...(order.action === 'block' ? {} : { action: order.action }),
     ...(order.action === 'block' && order.response === 'reject' ? { response: 'reject' } : {}),
     ...(device === undefined ? {} : { interface: device }),
+    ...(peer === undefined ? {} : { peer }),
+    ...(peer_interface === undefined ? {} : { peer_interface }),
     ...(protocol === undefined ? {} : { protocol }),
     ...(ports === undefined ? {} : { ports }),
     ...(order.action === 'limit' ? { rate: order.rate } : {}),
@@ -41,8 +46,8 @@ export function scopedOf(order: StandingAction): Scoped | undefined {
 
 function isPlain(order: StandingAction): boolean {
   if (order.action !== 'block' || order.response === 'reject') return false
-  const narrowed = order.interface ?? order.protocol ?? order.ports
-  return order.direction !== 'forward' && narrowed === undefined
+  const narrowed = order.interface ?? order.peer ?? order.protocol ?? order.ports
+  return !forwardings.some((one) => one === order.direction) && narrowed === undefined
 }
 
 /** An element whose layer is still to be found. */
@@ -54,15 +59,18 @@ export function elementsOf(
   scoped: Scoped,
   address: Address,
 ): Unplaced[] {
-  const { interface: device, protocol, rate } = scoped
+  const { interface: device, peer_interface: peerInterface, protocol, rate } = scoped
+  const peer = scoped.peer === undefined ? undefined : readAddress(scoped.peer)
   const verdict = scoped.action ?? (scoped.response === 'reject' ? 'reject' : 'drop')
   const spans = scoped.ports && mergedSpans(scoped.ports)
   const same = [direction, target, device, protocol, spans?.map(({ low, high }) => [low, high])]
-  const limit = rate && { name: JSON.stringify([...same, rate]), rate }
+  const ends = peer || peerInterface ? [peer?.text, peerInterface] : []
+  const limit = rate && { name: JSON.stringify([...same, rate, ...ends]), rate }
+  const where = { address, interface: device, peer, peerInterface }
   const ways: readonly ScopedWay[] = direction === 'both' ? ['in', 'out'] : [direction]
   return ways.flatMap((way) =>
     spansOf(scoped, way, direction === 'both', spans).map(
-      (ports): Unplaced => ({ verdict, way, address, interface: device, protocol, ports, limit }),
+      (ports): Unplaced => ({ verdict, way, ...where, protocol, ports, limit }),
     ),
   )
 }

@@ -4,11 +4,14 @@ import { maybeAddress } from './address.ts'
 import { Problem } from './problem.ts'
 import { EpochMs } from './time.ts'
 
+/** What passes through the node for others: from the target or to it, or one of the two only. */
+export const forwardings = ['forward', 'forward_from', 'forward_to'] as const
+
 /**
  * Seen from the node: `in` is what comes from the target, `out` what goes to it, wherever on the node it passes; `both` is
- * the two together; `forward` is what passes through the node for others, from the target or to it.
+ * the two together. The others are about what passes through the node for others.
  */
-export const Direction = z.enum(['in', 'out', 'both', 'forward']).meta({ id: 'Direction' })
+export const Direction = z.enum(['in', 'out', 'both', ...forwardings]).meta({ id: 'Direction' })
 export type Direction = z.infer<typeof Direction>
 
 const decisionId = /^d-[0-9a-hjkmnp-tv-z]{16}$/
@@ -72,13 +75,17 @@ export const mostPorts = 15
 
 /**
  * What of the traffic of a target is meant; what is absent does not narrow it. A node that cannot express it refuses the
- * action, never widens or narrows it. An interface is the one by which traffic comes for `in`, by which it leaves for `out`
- * and either for `forward`. Ports are those of the node's side for `in` and `forward` from the target, and of the target's
- * side for `out` and `forward` to it: always the destination of what is stopped.
+ * action, never widens or narrows it. An interface is the one on the target's side: by which it comes from the target, or
+ * leaves to it; for `forward` without a peer's interface, either. The peer is who is at the other end, a host or network
+ * as the packet names it, and its interface the one on that side of what passes through. Ports are those of the node's
+ * or the peer's side for what comes from the target, and of the target's side for what goes to it: always the destination
+ * of what is stopped.
  */
 const scopeShape = {
   direction: Direction,
   interface: InterfaceName.optional(),
+  peer: CanonicalAddress.optional(),
+  peer_interface: InterfaceName.optional(),
   protocol: Protocol.optional(),
   ports: z.array(PortRange).min(1).max(mostPorts).optional(),
 }
@@ -133,6 +140,14 @@ export const Action = z
     path: ['ports'],
     message: 'only tcp, udp, sctp, dccp and udplite have ports',
   })
+  .refine((action) => action.action === 'lift' || peerFits(action), {
+    path: ['peer'],
+    message: 'a peer is of the family of the target, and narrower than all of it',
+  })
+  .refine((action) => action.action === 'lift' || peerInterfaceFits(action), {
+    path: ['peer_interface'],
+    message: 'only what is forwarded has an interface on the side of its peer',
+  })
 export type Action = z.infer<typeof Action>
 export type BlockAction = z.infer<typeof Block>
 export type AllowAction = z.infer<typeof Allow>
@@ -142,7 +157,22 @@ export type LiftAction = z.infer<typeof Lift>
 export type StandingAction = BlockAction | AllowAction | LimitAction
 
 /** What of a target's traffic is meant. */
-export type Scope = Pick<StandingAction, 'direction' | 'interface' | 'protocol' | 'ports'>
+export type Scope = Pick<StandingAction, keyof typeof scopeShape>
+
+/** Of a peer's interface and the direction: whether the one can be named with the other. */
+export function peerInterfaceFits({
+  direction,
+  peer_interface: name,
+}: Pick<Scope, 'direction' | 'peer_interface'>): boolean {
+  return name === undefined || forwardings.some((one) => one === direction)
+}
+
+/** Of addresses that are understood. */
+export function peerFits({ target, peer }: { target: string; peer?: string | undefined }): boolean {
+  if (peer === undefined) return true
+  const [one, other] = [maybeAddress(target), maybeAddress(peer)]
+  return one !== undefined && one?.family === other?.family && (other?.prefix ?? 0) > 0
+}
 
 function portsFit({ ports, protocol }: Pick<StandingAction, 'ports' | 'protocol'>): boolean {
   return ports === undefined || portProtocols.some((one) => one === protocol)

@@ -34,8 +34,8 @@ export type Put = { op: 'put'; set: SetName; address: Address; timeoutMs: number
 export type Remove = { op: 'remove'; set: SetName; address: Address }
 export type Change = Put | Remove
 
-/** `forward` is what passes through the node, from the address or to it. */
-export type ScopedWay = 'in' | 'out' | 'forward'
+/** `forward` is what passes through the node, from the address or to it; the last two are one of these only. */
+export type ScopedWay = 'in' | 'out' | 'forward' | 'forward_from' | 'forward_to'
 
 /**
  * A part of an order that is more than a plain block: one way, one range of ports. Of elements that overlap each has a
@@ -47,8 +47,15 @@ export type ScopedElement = {
   readonly verdict: 'drop' | 'reject' | 'allow' | 'limit'
   readonly way: ScopedWay
   readonly address: Address
-  /** Exact, or with a trailing * for any ending: the one by which it comes (in) or leaves (out), or either (forward). */
+  /**
+   * Exact, or with a trailing * for any ending: the one on the side of the address, by which it comes from there or leaves
+   * to it; for `forward` without a `peerInterface`, either.
+   */
   readonly interface?: string | undefined
+  /** At the other end: the destination of what comes from the address, the source of what goes to it. */
+  readonly peer?: Address | undefined
+  /** Of what passes through only: as `interface`, on the side of the peer. */
+  readonly peerInterface?: string | undefined
   readonly protocol?: Protocol | undefined
   readonly ports?: PortSpan | undefined
   /** Of `limit` only. Elements of one name are counted together, and the count goes on as long as one of them stays. */
