@@ -81,12 +81,16 @@ function scoped(family: Family): string[] {
     '-m addrtype ! --dst-type LOCAL -j RETURN',
     `-m set --match-set ${set} src -m hashlimit --hashlimit-above 1/hour --hashlimit-burst 2 ` +
       `--hashlimit-mode srcip --hashlimit-srcmask 24 --hashlimit-name cordon_selftest${family} -j DROP`,
+    '-m hashlimit --hashlimit-above 1/hour --hashlimit-burst 2 ' +
+      `--hashlimit-name cordon_together${family} -j DROP`,
   ]
 }
 
 function rejecting(family: Family): string[] {
+  const peer = family === 4 ? '192.0.2.0/25' : '2001:db8::/33'
   return [
-    '-p tcp -m conntrack --ctdir ORIGINAL --ctorigdstport 22:90 -j RETURN',
+    `-p tcp -m conntrack --ctdir ORIGINAL --ctorigdst ${peer} --ctorigdstport 22:90 -j RETURN`,
+    `-m conntrack --ctdir REPLY --ctrepldst ${peer} -j RETURN`,
     '-p tcp -m conntrack --ctstate INVALID,UNTRACKED -m multiport --dports 22:90 -j RETURN',
     '-p tcp -j REJECT --reject-with tcp-reset',
     `-j REJECT --reject-with ${family === 4 ? 'icmp-admin-prohibited' : 'icmp6-adm-prohibited'}`,

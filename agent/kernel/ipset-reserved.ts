@@ -1,5 +1,5 @@
 /** Room for kinds of scoped orders that were let in and are not in the kernel yet. */
-import { groupOf, inexpressible, mostGroups, type Unplaced } from './ipset-scoped.ts'
+import { inexpressible, keysOf, mostGroups, type Unplaced } from './ipset-scoped.ts'
 
 export class Reserved {
   readonly #held: () => ReadonlySet<string>
@@ -14,10 +14,10 @@ export class Reserved {
     const why = inexpressible(elements)
     if (why !== undefined) return why
     const held = this.#held()
-    const keys = elements.map((element) => groupOf(element).key)
+    const keys = keysOf(elements)
     const news = new Set(keys.filter((key) => !held.has(key) && !this.#keys.has(key)))
     if (news.size > 0 && held.size + this.#keys.size + news.size > mostGroups)
-      return `iptables needs rules for each kind of order, and more than ${mostGroups} kinds (interfaces, rates, ports of a reject or an allow) are too many`
+      return `iptables needs rules for each kind of order, and more than ${mostGroups} kinds (interfaces, peers, rates, ports of a reject or an allow) are too many`
     for (const key of news) this.#keys.add(key)
     return undefined
   }

@@ -6,7 +6,7 @@ import { type FilledGroup, groupsOf } from './ipset-scoped.ts'
 import { addLine, create, type IpsetSpec } from './ipset-sets.ts'
 import type { Tally } from './ipset-tally.ts'
 import type { IptablesRules } from './iptables.ts'
-import type { Placed } from './iptables-rules.ts'
+import type { Placed } from './iptables-looks.ts'
 
 const mostMembers = 524_288
 const ours = /^cordon_s(\d+)$/
@@ -122,7 +122,7 @@ function grouped(elements: readonly ScopedElement[], now: number) {
   } catch (error) {
     throw new Problem('kernel_refused', 'there are more kinds of orders than iptables is given', {
       remedy:
-        'lift orders with interfaces, rates or ranges of ports of their own, and rejects or allows of ports, or install nftables',
+        'lift orders with interfaces, peers, rates or ranges of ports of their own, and rejects or allows of ports, or install nftables',
       cause: error,
     })
   }

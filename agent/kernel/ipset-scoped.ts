@@ -6,9 +6,9 @@ import type { Family } from './iptables-program.ts'
 export type Unplaced = Omit<ScopedElement, 'layer' | 'end'>
 
 /**
- * What elements have in common that stand in one set and are looked up by the same rules. Interfaces, wide ranges of
- * ports and rates stand in the rule: no set holds them together with what else there is. So the number of rules follows
- * from how many different ones there are, never from how many orders, and it has a ceiling.
+ * What elements have in common that stand in one set and are looked up by the same rules. Interfaces, peers, wide ranges
+ * of ports and rates stand in the rule: no set that every kernel has holds them together with what else there is. So the
+ * number of rules follows from how many different ones there are, never from how many orders, and it has a ceiling.
  */
 export type Group = {
   readonly key: string
@@ -16,6 +16,8 @@ export type Group = {
   readonly way: ScopedWay
   readonly family: Family
   readonly interface: string | undefined
+  readonly peer: string | undefined
+  readonly peerInterface: string | undefined
   readonly protocol: Protocol | undefined
   /** In the rule. */
   readonly span: PortSpan | undefined
@@ -26,9 +28,13 @@ export type Group = {
 
 /**
  * A rate is counted for each network of this length. Where two orders have the same rate for the same target but other
- * ports, their packets are counted in slots of their own.
+ * ports, their packets are counted in slots of their own. What is counted from a target and to it together has one count
+ * for its name: no rule looks for an address on either side of a packet.
  */
-type Bucket = { readonly rate: Rate; readonly prefix: number; readonly slot: number }
+type Bucket = { readonly rate: Rate } & (
+  | { readonly prefix: number; readonly slot: number }
+  | { readonly name: string }
+)
 
 /** Members with their ends, as ipset reads them. */
 export type FilledGroup = Group & { readonly members: ReadonlyMap<string, number> }
@@ -45,17 +51,17 @@ const portsInSets: ReadonlySet<Protocol> = new Set(['tcp', 'udp', 'sctp', 'udpli
 
 /** Why elements of one order cannot be expressed, whatever else is there. */
 export function inexpressible(elements: readonly Unplaced[]): string | undefined {
-  for (const { interface: device, protocol, address, limit, way } of elements) {
-    if (device !== undefined && !/^[A-Za-z0-9_.@][A-Za-z0-9_.@-]*\*?$/.test(device))
-      return `iptables would not read the interface ${device} as it is meant`
+  for (const { interface: device, peerInterface, protocol, address } of elements) {
+    const unread = [device, peerInterface].find((name) => name !== undefined && !isRead(name))
+    if (unread !== undefined)
+      return `iptables would not read the interface ${unread} as it is meant`
     if (protocol === 'ah' && address.family === 6) return 'ip6tables never sees ah as a protocol'
-    if (limit && way === 'forward')
-      return 'iptables cannot count together what passes from an address and to it'
   }
-  const ways = new Set(elements.filter(({ limit }) => limit).map(({ way }) => way))
-  return ways.size > 1
-    ? 'iptables cannot count together what comes from an address and what goes to it'
-    : undefined
+  return undefined
+}
+
+function isRead(device: string): boolean {
+  return /^[A-Za-z0-9_.@][A-Za-z0-9_.@-]*\*?$/.test(device)
 }
 
 /** By their keys. What has ended is left out. */
@@ -64,11 +70,11 @@ export function groupsOf(
   now: number,
 ): Map<string, FilledGroup> {
   const groups = new Map<string, FilledGroup & { members: Map<string, number> }>()
-  const slots = new Map<string, string[]>()
+  const left = elements.filter(({ end }) => end > now)
+  const bucketOf = bucketsFor(left)
   let count = 0
-  for (const element of elements) {
-    if (element.end <= now) continue
-    const group = groupOf(element, slotOf(slots, element))
+  for (const element of left) {
+    const group = groupOf(element, bucketOf(element))
     const known = groups.get(group.key) ?? { ...group, members: new Map() }
     groups.set(group.key, known)
     for (const member of membersOf(element)) {
@@ -80,33 +86,64 @@ export function groupsOf(
   return groups
 }
 
-/** The group that an element would come into, where it is the only one for its target. */
-export function groupOf(element: Unplaced, slot = 0): Group {
-  const { verdict, way, address, interface: device, protocol, ports, limit } = element
+/** The keys of the groups that an order would come into, where it is the only one for its target. */
+export function keysOf(elements: readonly Unplaced[]): string[] {
+  const bucketOf = bucketsFor(elements)
+  return elements.map((element) => groupOf(element, bucketOf(element)).key)
+}
+
+function groupOf(element: Unplaced, limit: Bucket | undefined): Group {
+  const { verdict, way, address, interface: device, peer, peerInterface, protocol, ports } = element
   const inSet = standsInSet(element)
   const group = {
-    ...{ verdict, way, protocol, interface: device },
+    ...{ verdict, way, protocol, interface: device, peer: peer?.text, peerInterface },
     family: address.family,
     span: inSet ? undefined : ports,
     side: inSet ? ports?.side : undefined,
-    limit: limit && { rate: limit.rate, prefix: address.prefix, slot },
+    limit,
   }
   return { ...group, key: JSON.stringify(group) }
 }
 
 /** Elements of one name are counted together; of several names on one target each has its slot. */
-function slotOf(slots: Map<string, string[]>, { limit, address, way }: ScopedElement): number {
-  if (!limit) return 0
-  const key = JSON.stringify([way, address.text, limit.rate])
-  const names = slots.get(key) ?? []
-  slots.set(key, names)
-  if (!names.includes(limit.name)) names.push(limit.name)
-  return names.indexOf(limit.name)
+function bucketsFor(elements: readonly Unplaced[]): (element: Unplaced) => Bucket | undefined {
+  const slots = new Map<string, string[]>()
+  const mixed = countedBothWays(elements)
+  return ({ limit, address, way }) => {
+    if (!limit) return undefined
+    const { name, rate } = limit
+    if (mixed.has(name)) return { rate, name }
+    const key = JSON.stringify([sidesOf[way], address.text, rate])
+    const names = slots.get(key) ?? []
+    slots.set(key, names)
+    if (!names.includes(name)) names.push(name)
+    return { rate, prefix: address.prefix, slot: names.indexOf(name) }
+  }
+}
+
+/** The names of limits whose packets have the target on either side. */
+function countedBothWays(elements: readonly Unplaced[]): ReadonlySet<string> {
+  const sides = new Map<string, Set<string>>()
+  for (const { limit, way } of elements)
+    if (limit) {
+      const found = sides.get(limit.name) ?? new Set()
+      for (const side of sidesOf[way]) found.add(side)
+      sides.set(limit.name, found)
+    }
+  return new Set([...sides].flatMap(([name, found]) => (found.size > 1 ? [name] : [])))
+}
+
+const sidesOf: Record<ScopedWay, readonly ('src' | 'dst')[]> = {
+  in: ['src'],
+  out: ['dst'],
+  forward: ['src', 'dst'],
+  forward_from: ['src'],
+  forward_to: ['dst'],
 }
 
 /**
- * What the table filter looks up is translated by then, and no set tells which port was addressed: rules ask the connection
- * (see iptables-rules.ts).
+ * What the table filter looks up is translated by then, and no set tells which port was addressed: rules ask the
+ * connection (see iptables-looks.ts).
  */
 export function asksConnection({ verdict, way }: Pick<Unplaced, 'verdict' | 'way'>): boolean {
   return way === 'in' && (verdict === 'reject' || verdict === 'allow')

@@ -1,11 +1,17 @@
 /** The rules in iptables: where packets are looked up in the sets, and what becomes of those that are found. Pure. */
-import { createHash } from 'node:crypto'
-import type { Rate } from '#contract/action.ts'
-import type { ScopedElement, ScopedWay } from './firewall.ts'
-import { asksConnection, type Group } from './ipset-scoped.ts'
-import { feedIpset, hitSeconds, neverIpset } from './ipset-sets.ts'
+import type { ScopedWay } from './firewall.ts'
+import { hitSeconds, neverIpset } from './ipset-sets.ts'
+import { type Chains, judgedAgain, judging, judgingChain } from './iptables-again.ts'
+import {
+  chain,
+  looksFor,
+  type Placed,
+  plainLooks,
+  type Spot,
+  side,
+  spots,
+} from './iptables-looks.ts'
 import type { Family } from './iptables-program.ts'
-import { numbers } from './scoped.ts'
 
 export type TableName = 'raw' | 'mangle' | 'filter'
 export type Tables = Readonly<Partial<Record<TableName, Table>>>
@@ -15,26 +21,19 @@ export type Table = {
   readonly jumps: readonly (readonly [chain: string, rule: string])[]
 }
 
-/** A group of scoped orders and the set that holds its members. */
-export type Placed = Group & { readonly set: string }
-
-const spots = ['in', 'out', 'from', 'to'] as const
-/** As for nftables: coming in, going out from this node itself, or passing, judged by whom it is from and goes to. */
-type Spot = (typeof spots)[number]
-
 /** Which ways are asked at each spot: for what is stopped, and for what is let through all the same. */
 const asked: Record<Spot, { stops: readonly ScopedWay[]; allows: readonly ScopedWay[] }> = {
-  in: { stops: ['in'], allows: ['in', 'forward'] },
+  in: { stops: ['in'], allows: ['in', 'forward', 'forward_from'] },
   out: { stops: ['out'], allows: ['out'] },
-  from: { stops: ['forward'], allows: ['in', 'forward'] },
-  to: { stops: ['out', 'forward'], allows: ['out', 'forward'] },
+  from: { stops: ['forward', 'forward_from'], allows: ['in', 'forward', 'forward_from'] },
+  to: { stops: ['out', 'forward', 'forward_to'], allows: ['out', 'forward', 'forward_to'] },
 }
 /** In the table filter, which alone can reject, nothing was rejected before. */
 const rejected: Record<Spot, readonly ScopedWay[]> = {
   in: ['in'],
   out: ['out'],
-  from: ['in', 'forward'],
-  to: ['out', 'forward'],
+  from: ['in', 'forward', 'forward_from'],
+  to: ['out', 'forward', 'forward_to'],
 }
 
 /** In IPv6 an address of this node is taken for unicast as well. */
@@ -104,21 +103,26 @@ function rejecting(family: Family, groups: readonly Placed[]): Table {
   }
 }
 
-function plainLooks(family: Family, way: 'in' | 'out', spot: Spot): string[] {
-  const sets = [`cordon_${way}${family}`, feedIpset('a', family), feedIpset('b', family)]
-  return sets.map((set) => `-m set --match-set ${set} ${side(spot)} -g ${chain(spot, 'DROP')}`)
-}
-
 /** What is dropped before what is limited: its count is of what would pass, but for what is only rejected later. */
-function drops(spot: Spot, family: Family, groups: readonly Placed[]) {
-  const looks = (['drop', 'limit'] as const).flatMap((verdict) =>
+function drops(spot: Spot, family: Family, groups: readonly Placed[]): Chains {
+  const stops = (verdict: 'drop' | 'limit') =>
     looksFor(spot, verdict, asked[spot].stops, groups, 'raw').map(
       (look) => `${look} -g ${chain(spot, 'DROP')}`,
-    ),
-  )
+    )
+  const again = judgedAgain(groups)
+  const passing = spot === 'in' ? again.looks.map((look) => `${elsewhere[family]} ${look}`) : []
   return {
-    [chain(spot, 'SCOPED')]: looks,
-    [chain(spot, 'DROP')]: [...passes(spot, family, groups, 'raw'), '-j DROP'],
+    [chain(spot, 'SCOPED')]: [
+      ...(spot === 'from' && again.looks.length > 0 ? [`-j ${judgingChain}`] : []),
+      ...stops('drop'),
+      ...(again.limits ? passing.map((look) => `${look} -j RETURN`) : []),
+      ...stops('limit'),
+    ],
+    [chain(spot, 'DROP')]: [
+      ...passes(spot, family, groups, spot === 'from' ? again.table : 'raw'),
+      '-j DROP',
+    ],
+    ...(spot === 'from' ? judging(family, groups, again) : {}),
   }
 }
 
@@ -150,7 +154,7 @@ function passes(
 ): string[] {
   const own = side(spot)
   const allows = asked[spot].allows.flatMap((way) => {
-    const passing = spot === 'in' && way === 'forward'
+    const passing = spot === 'in' && way !== 'in'
     if (passing && table === 'filter') return []
     // Before it is routed, what passes through is what another machine has the address of.
     const routed = passing ? `${elsewhere[family]} ` : ''
@@ -164,93 +168,4 @@ function passes(
     `-m set ! --match-set cordon_hits${family} ${own} -j SET --add-set cordon_hits${family} ${own}`,
     last,
   ]
-}
-
-function looksFor(
-  spot: Spot,
-  verdict: ScopedElement['verdict'],
-  ways: readonly ScopedWay[],
-  groups: readonly Placed[],
-  table: 'raw' | 'filter',
-): string[] {
-  return groups
-    .filter((group) => group.verdict === verdict && ways.includes(group.way))
-    .flatMap((group) =>
-      devices(spot, group).flatMap((device) =>
-        portsOf(group, table).map((ports) => look(spot, group, device, ports)),
-      ),
-    )
-}
-
-/**
- * One of them fits where the ports do. In the table filter they may have been translated: what was addressed is known of
- * the connection, and of what belongs to none it is what stands in the packet.
- */
-function portsOf(group: Placed, table: 'raw' | 'filter'): string[] {
-  const { span } = group
-  if (!span) return ['']
-  // A range of one port is none to multiport.
-  const range = span.low === span.high ? `${span.low}` : `${span.low}:${span.high}`
-  const plain = `-m multiport ${span.side === 'destination' ? '--dports' : '--sports'} ${range}`
-  if (table === 'raw' || !asksConnection(group)) return [plain]
-  return [
-    `-m conntrack --ctdir ORIGINAL --ctorigdstport ${range}`,
-    `-m conntrack --ctdir REPLY ${plain}`,
-    `-m conntrack --ctstate INVALID,UNTRACKED ${plain}`,
-  ]
-}
-
-function look(spot: Spot, group: Placed, device: string, ports: string): string {
-  const { protocol, set, limit } = group
-  const dimensions = [side(spot), ...portDimension(group)].join(',')
-  return [
-    ...(device === '' ? [] : [device]),
-    ...(protocol === undefined ? [] : [`-p ${numbers[protocol]}`]),
-    ...(ports === '' ? [] : [ports]),
-    `-m set --match-set ${set} ${dimensions}`,
-    ...(limit ? [above(spot, group, limit)] : []),
-  ].join(' ')
-}
-
-function portDimension({ side }: Placed): string[] {
-  return side === undefined ? [] : [side === 'destination' ? 'dst' : 'src']
-}
-
-function above(spot: Spot, { family }: Placed, limit: NonNullable<Group['limit']>): string {
-  const { rate, prefix } = limit
-  const own = side(spot)
-  // Rules of one name count together, and go on counting as long as one of them stays.
-  const name = createHash('sha256')
-    .update(JSON.stringify([family, own, limit]))
-    .digest('hex')
-  return [
-    `-m hashlimit --hashlimit-above ${rate.packets}/${rate.per} --hashlimit-burst ${rate.burst}`,
-    `--hashlimit-mode ${own}ip --hashlimit-${own}mask ${prefix}`,
-    `--hashlimit-name c${name.slice(0, 14)} --hashlimit-htable-max 65536`,
-    `--hashlimit-htable-expire ${fullAgain(rate)}`,
-  ].join(' ')
-}
-
-const perMs = { second: 1_000, minute: 60_000, hour: 3_600_000 } as const
-
-/** Milliseconds until a bucket that was emptied is full again: one that is forgotten sooner would be full at once. */
-export function fullAgain({ packets, per, burst }: Rate): number {
-  return Math.min(2 ** 31 - 1, Math.max(perMs[per], Math.ceil((burst * perMs[per]) / packets)))
-}
-
-/** The interfaces that the way is about, where the spot knows them. */
-function devices(spot: Spot, group: Placed): string[] {
-  if (group.interface === undefined) return ['']
-  const name = group.interface.replace(/\*$/, '+')
-  if (group.way === 'in') return [`-i ${name}`]
-  if (group.way === 'out') return [`-o ${name}`]
-  return spot === 'in' ? [`-i ${name}`] : [`-i ${name}`, `-o ${name}`]
-}
-
-function side(spot: Spot): 'src' | 'dst' {
-  return spot === 'in' || spot === 'from' ? 'src' : 'dst'
-}
-
-function chain(spot: Spot, end: 'SCOPED' | 'DROP' | 'REJECT'): string {
-  return `CORDON_${spot.toUpperCase()}_${end}`
 }

@@ -78,6 +78,12 @@ export function ownTables(saved: Saved, owns: Owner): Tables {
   )
 }
 
+type How = {
+  /** Each table is changed at once, and one after the other. */
+  order?: readonly TableName[]
+  owns?: Owner
+}
+
 /**
  * Writes chains and jumps anew, each jump once and at the head of its chain. A chain of ours that is not `kept` and not
  * in the tables goes.
@@ -86,10 +92,9 @@ export function writeTables(
   saved: Saved,
   tables: Tables,
   kept: (table: string, chain: string) => boolean,
-  owns: Owner = isOwnChain,
+  { order = ['raw', 'mangle', 'filter'], owns = isOwnChain }: How = {},
 ): string {
-  const names: TableName[] = ['raw', 'mangle', 'filter']
-  return names
+  return order
     .map((name) => writeTable(name, saved.get(name), tables[name] ?? nothing, kept, owns))
     .join('')
 }

@@ -1,6 +1,9 @@
 /** Keeps the chains of Cordon in iptables: made, mended, changed with scoped orders, and taken out again. */
+
+import { judgingChain } from './iptables-again.ts'
+import type { Placed } from './iptables-looks.ts'
 import type { Family, Iptables } from './iptables-program.ts'
-import { fixedTables, type Placed, scopedTables, type Tables } from './iptables-rules.ts'
+import { fixedTables, scopedTables, type TableName, type Tables } from './iptables-rules.ts'
 import {
   isOwnChain,
   ownParts,
@@ -33,7 +36,8 @@ export class IptablesRules {
       const fixed = fixedTables(family)
       const isFixed = (table: string, chain: string) =>
         Object.entries(fixed).some(([name, { chains }]) => name === table && chain in chains)
-      return writeTables(saved, scopedTables(family, groups), isFixed)
+      const tables = scopedTables(family, groups)
+      return writeTables(saved, tables, isFixed, { order: orderOf(tables) })
     })
   }
 
@@ -74,6 +78,13 @@ export class IptablesRules {
   async #save(family: Family): Promise<Saved> {
     return readSaved(await this.#iptables.save(family))
   }
+}
+
+/** What is let through to be judged again is let through only while it is judged again. */
+function orderOf({ mangle }: Tables): readonly TableName[] {
+  return mangle && judgingChain in mangle.chains
+    ? ['mangle', 'raw', 'filter']
+    : ['raw', 'mangle', 'filter']
 }
 
 /** Of the tables those chains that are not there. */

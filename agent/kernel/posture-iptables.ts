@@ -47,7 +47,7 @@ export function iptablesPostureTable(ipset: Ipset, iptables: Iptables): PostureT
         await fillSets(ipset, named, generation, iptables.families)
         await replaceChains(iptables, before, (family, saved) => {
           const tables = { filter: postureRules(script, named, family, setOf) }
-          return writeTables(saved, tables, () => false, isPostureChain)
+          return writeTables(saved, tables, () => false, { owns: isPostureChain })
         })
       } catch (error) {
         // What was made beside it is of no use, and the next time takes it out in any case.
@@ -106,7 +106,7 @@ async function goBack(iptables: Iptables, family: Family, before: Saved): Promis
   const saved = readSaved(await iptables.save(family))
   await iptables.restore(
     family,
-    writeTables(saved, tables, () => false, isPostureChain),
+    writeTables(saved, tables, () => false, { owns: isPostureChain }),
   )
 }
 

@@ -229,17 +229,14 @@ describe('at its limits', { skip: skip() }, () => {
 
   test('what iptables would not do as it is meant is refused, and says what', () => {
     const { refuses } = ipsetFirewall(ipsetProgram(), iptablesProgram()).expresses
-    const limit = element('limit', 'in', '203.0.113.7')
     for (const [elements, why] of [
       [[element('drop', 'in', '203.0.113.7', { interface: 'eth+' })], /the interface eth\+/],
       [[element('drop', 'in', '203.0.113.7', { interface: '!eth0' })], /the interface !eth0/],
       [[element('drop', 'in', '2001:db8::7', { protocol: 'ah' })], /ah as a protocol/],
-      [[limit, { ...limit, way: 'out' }], /comes from an address and what goes to it/],
-      [[{ ...limit, way: 'forward' }], /passes from an address and to it/],
+      [[element('drop', 'forward', '203.0.113.7', { peerInterface: 'e+' })], /the interface e\+/],
     ] as const)
       assert.match(refuses?.(elements) ?? '', why)
     assert.equal(refuses?.([element('drop', 'in', '203.0.113.7', { protocol: 'ah' })]), undefined)
-    assert.equal(refuses?.([limit]), undefined)
   })
 
   test('a node without IPv6 needs no ip6tables', async () => {
