@@ -2,7 +2,8 @@
 import { z } from '@hono/zod-openapi'
 import { readAddress } from '#contract/address.ts'
 import { printTime } from '#contract/time.ts'
-import { isNarrow, printNarrowing } from '../decide/measure.ts'
+import { isForwarding, isNarrow } from '../decide/measure.ts'
+import { printOnly } from '../decide/traffic.ts'
 import { decisionsOn } from '../flow/decisions-on.ts'
 import { exempts } from '../flow/exempt.ts'
 import type { Flow } from '../flow/flow.ts'
@@ -129,7 +130,7 @@ export function mountAddresses(app: App, flow: Flow): void {
 /** Nothing of its own traffic with the nodes passes; what they forward, or one way alone, is told by the decision. */
 function stopsAll(decision: Decision): boolean {
   const { measure, direction } = decision
-  return measure.action === 'block' && direction !== 'forward' && !isNarrow(decision)
+  return measure.action === 'block' && !isForwarding(direction) && !isNarrow(decision)
 }
 
 /** What holds longest of what allows most. */
@@ -143,7 +144,7 @@ function allowedBy(allowing: readonly Decision[]) {
     decision: first.id,
     by: first.actor ?? 'somebody',
     reason: first.note ?? '',
-    only: printNarrowing(first.scope),
+    only: printOnly('allow', { direction: first.direction, ...first.scope }),
   }
 }
 

@@ -39,7 +39,7 @@ export function mountOrders(app: App, flow: Flow): void {
     path: '/v1/decisions',
     summary: 'Block an address',
     description:
-      'An order by hand about one host or network: block it, limit how many packets of it pass, or allow it although other decisions or lists block it. What it says of interface, protocol and ports narrows it. A block or a limit passes the protected networks like any other; an allow is never wider than the ceilings of the policy. A second order about an address is a second decision, and the longer one counts; to lift the address lifts both. What an allow in force takes from its effect is said in notice. What is sent again under the same idempotency_key is the first.',
+      'An order by hand about one host or network: block it, limit how many packets of it pass, or allow it although other decisions or lists block it. What it says of interface, peer, protocol and ports narrows it: forward_from 198.51.100.7 at interface eth0 to peer 192.0.2.10 at peer_interface eth1 is what that host may send to that peer through a router. A block or a limit passes the protected networks like any other; an allow is never wider than the ceilings of the policy. A second order about an address is a second decision, and the longer one counts; to lift the address lifts both. What an allow in force takes from its effect is said in notice. What is sent again under the same idempotency_key is the first.',
     tag: 'decisions',
     access: 'review',
     query: waitQuery,
@@ -54,7 +54,18 @@ export function mountOrders(app: App, flow: Flow): void {
         description: 'of a block: reject tells the sender, and costs an answer for each packet',
       }),
       rate: Rate.optional().meta({ description: 'of a limit: what is above it is dropped' }),
-      interface: InterfaceName.optional(),
+      interface: InterfaceName.optional().meta({
+        description:
+          'on the side of the target: by which it comes from there, or leaves to it; of forward without a peer_interface, either',
+      }),
+      peer: z.string().optional().meta({
+        example: '192.0.2.10',
+        description:
+          'host or network of the family of the target at the other end: where what comes from the target goes to, or whence what goes to it comes',
+      }),
+      peer_interface: InterfaceName.optional().meta({
+        description: 'on the side of the peer, of what is forwarded only',
+      }),
       protocol: Protocol.optional(),
       ports: z.array(PortRange).min(1).max(mostPorts).optional(),
       at_once: z.boolean().default(false).meta({
@@ -80,10 +91,13 @@ export function mountOrders(app: App, flow: Flow): void {
       const wished = { target, lengthMs, atOnce, key, ...rest }
       const order = () => flow.orders.order(wished, who(caller, reason))
       const { shown, second, decision } = await done(query.wait_s, order)
-      const cleared = readAddress(target).cleared
+      const { peer } = rest
       const notices = [
-        cleared &&
+        readAddress(target).cleared &&
           `host bits were set; the network ${shown.target} is ${second ? 'asked about' : participle[shown.action]}`,
+        peer !== undefined &&
+          readAddress(peer).cleared &&
+          `host bits of the peer were set; the peer is the network ${shown.peer}`,
         second ?? (await tellExempt(flow.store.read, decision, flow.now())),
       ].filter((notice) => notice !== undefined && notice !== false)
       const notice = notices.length > 0 ? { notice: notices.join('; ') } : {}

@@ -155,13 +155,22 @@ function read<Schema extends z.ZodType>(
   const issue = result.error.issues[0]
   const unknown = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined
   const known = schema instanceof z.ZodObject ? Object.keys(schema.shape) : []
-  const guess = unknown === undefined ? undefined : nearest(unknown, known)
+  const guess = unknown === undefined ? nearestValue(issue, value) : nearest(unknown, known)
   const where = issue?.path.join('.') || unknown || ''
   throw new Problem('invalid_input', printable(`${what} ${where}: ${issue?.message}`), {
     remedy: guess
       ? `did you mean ${guess}?`
       : '--help of the command says what it takes, /openapi.json what the operation does',
   })
+}
+
+/** Of a word that is none of those that its field takes. */
+function nearestValue(issue: z.core.$ZodIssue | undefined, value: unknown): string | undefined {
+  const [field, ...deeper] = issue?.path ?? []
+  if (issue?.code !== 'invalid_value' || deeper.length > 0) return undefined
+  const given = z.record(z.string(), z.unknown()).safeParse(value).data?.[String(field)]
+  const known = issue.values.filter((one) => typeof one === 'string')
+  return typeof given === 'string' ? nearest(given, known) : undefined
 }
 
 const everywhere: readonly ProblemCode[] = ['invalid_input', 'rate_limited', 'store_unavailable']

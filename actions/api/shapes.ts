@@ -5,7 +5,8 @@ import { Audience, NodeName } from '#contract/audience.ts'
 import { Heartbeat } from '#contract/receipt.ts'
 import { printTime } from '#contract/time.ts'
 import { explainReason } from '../decide/explain.ts'
-import { type Measure, printMeasure, printNarrowing } from '../decide/measure.ts'
+import { printMeasure } from '../decide/measure.ts'
+import { printOnly } from '../decide/traffic.ts'
 import { audienceNodes } from '../flow/audience-nodes.ts'
 import { measures } from '../flow/manual-measure.ts'
 import { nodeState, nodeStates } from '../flow/node-state.ts'
@@ -65,6 +66,8 @@ export const DecisionShape = z
     rate: Rate.nullable().meta({ description: 'of a limit' }),
     direction: Direction.nullable(),
     interface: z.string().nullable(),
+    peer: z.string().nullable().meta({ description: 'who is at the other end' }),
+    peer_interface: z.string().nullable(),
     protocol: Protocol.nullable(),
     ports: z.array(z.string()).nullable(),
     audience: z.array(Audience),
@@ -137,6 +140,8 @@ export function showDecision(
     rate: measure.action === 'limit' ? measure.rate : null,
     direction: decision.direction,
     interface: scope.interface ?? null,
+    peer: scope.peer ?? null,
+    peer_interface: scope.peer_interface ?? null,
     protocol: scope.protocol ?? null,
     ports: scope.ports ? [...scope.ports] : null,
     audience: decision.audience,
@@ -162,15 +167,8 @@ export function showDecision(
 /** Of an alert that led to nothing there is nothing to say. */
 function whatOf({ target, direction, measure, scope }: Decision): string | null {
   if (target === null || direction === null) return null
-  const only = [wayOf(measure, direction), printNarrowing(scope)].filter(Boolean).join(' ')
+  const only = printOnly(measure.action, { direction, ...scope })
   return `${printMeasure(measure, target)}${only && `, only ${only}`}`
-}
-
-/** What narrows it beside what is usual: `in` for what is stopped, `both` for what is allowed. */
-function wayOf({ action }: Measure, direction: Direction): string {
-  if (direction === 'forward') return 'forwarded'
-  if (direction === 'out') return 'outgoing'
-  return action === 'allow' && direction === 'in' ? 'incoming' : ''
 }
 
 function count(decision: Decision, receipts: readonly NodeReceipt[], nodes: readonly Node[]) {

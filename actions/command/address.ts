@@ -149,7 +149,7 @@ function headline(found: Why, io: Io): string {
   const { address, ordered, blocked, until, partly, allowed, decisions } = found
   const end = printWhen(until, io.now())
   if (allowed && !blocked && (allowed.only === '' || !ordered)) {
-    const only = allowed.only === '' ? '' : ` for ${allowed.only}`
+    const only = allowed.only === '' ? '' : `, only ${allowed.only},`
     const how = `until ${printWhen(allowed.until, io.now())} by ${allowed.by}: ${allowed.reason}`
     return `${address} is allowed${only} ${how}`
   }

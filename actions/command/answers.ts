@@ -25,6 +25,8 @@ export const DecisionAnswer = z.looseObject({
   response: z.string().nullable(),
   rate: z.looseObject({ packets: z.int(), per: z.string() }).nullable(),
   interface: z.string().nullable(),
+  peer: z.string().nullish(),
+  peer_interface: z.string().nullish(),
   protocol: z.string().nullable(),
   ports: z.array(z.string()).nullable(),
   audience: z.array(z.string()),

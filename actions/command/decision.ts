@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { audiencesOf } from '#contract/audience.ts'
 import { printable } from '#contract/printable.ts'
 import { nearest } from '#contract/problem.ts'
+import { printOnly } from '../decide/traffic.ts'
 import { answer, queryOf } from './answer.ts'
 import { AlertAnswer, DecisionAnswer, NodeAnswer } from './answers.ts'
 import { type Client, openClient } from './client.ts'
@@ -68,12 +69,12 @@ function approve(asked: Asked, io: Io, more: object): Promise<number> {
 /** An audience that is named and has no node is most likely a typing error; what a node refuses is not in force there. */
 export async function reached(
   client: Client,
-  { id, nodes, interface: device }: DecisionAnswer,
+  { id, nodes, interface: device, peer_interface: beyond }: DecisionAnswer,
   audience: readonly string[],
   io: Io,
 ): Promise<number> {
   const trouble = nodes.refused + nodes.failed > 0
-  if (trouble || device !== null) await tellRemarks(client, id, io)
+  if (trouble || (device ?? beyond) != null) await tellRemarks(client, id, io)
   if (trouble) return 3
   if (nodes.of > 0 || audience.length === 0 || audience.includes('all')) return 0
   const Nodes = z.looseObject({ nodes: z.array(NodeAnswer) })
@@ -190,30 +191,15 @@ export function verdictOf({ outcome, action, would }: DecisionAnswer): string {
 }
 
 /** What narrows it; `-` for nothing. */
-export function onlyOf({
-  action,
-  direction,
-  interface: name,
-  protocol,
-  ports,
-  rate,
-  response,
-}: DecisionAnswer) {
+export function onlyOf(decision: DecisionAnswer) {
+  const { action, protocol, ports, rate, response } = decision
+  const short = [protocol, ports?.join(',')].filter(Boolean).join(' ')
   const parts = [
-    wayOf(action, direction),
-    [protocol, ports?.join(',')].filter(Boolean).join(' '),
-    name && `at ${name}`,
+    printOnly(action, decision, short),
     rate && `${rate.packets}/${rate.per}`,
     response === 'reject' && 'reject',
   ].filter(Boolean)
   return parts.length === 0 ? '-' : parts.join(' ')
-}
-
-/** Blocks and limits are of what comes in unless it is said, and what is allowed passes both ways. */
-function wayOf(action: string, direction: string | null): string | false {
-  if (direction === 'forward') return 'forwarded'
-  if (direction === 'out') return 'outgoing'
-  return action === 'allow' && direction === 'in' && 'incoming'
 }
 
 function hitsOf({ hits }: DecisionAnswer, now: number): string {

@@ -6,7 +6,7 @@ import { printable } from '#contract/printable.ts'
 import { Problem, type ProblemBody } from '#contract/problem.ts'
 import { printTime, readTime } from '#contract/time.ts'
 import { openConsult } from '../decide/case.ts'
-import { decide } from '../decide/decide.ts'
+import { canMeetPeer, decide } from '../decide/decide.ts'
 import { makeEvidence } from '../decide/evidence.ts'
 import { explainVerdict } from '../decide/explain.ts'
 import { type Facts, historyLimit, type PastAlert } from '../decide/facts.ts'
@@ -158,12 +158,15 @@ function passedRules(
   const unmatched = verdict.reasons.some(({ code }) => code === 'no_rule_matched')
   if (alert.attacker === undefined || (verdict.rule === null && !unmatched)) return []
   const consult = openConsult({ alert, facts, policy, now: observed })
-  const evidence = makeEvidence(alert, readAddress(alert.attacker), observed, facts, consult)
+  const attacker = readAddress(alert.attacker)
+  const evidence = makeEvidence(alert, attacker, observed, facts, consult)
   const decided = policy.rules.findIndex(({ name }) => name === verdict.rule)
   const before = decided < 0 ? policy.rules : policy.rules.slice(0, decided)
-  return before.map(({ name }) => ({
-    rule: name,
-    because_not: whyNot(whens.get(name) ?? '', evidence),
+  return before.map((rule) => ({
+    rule: rule.name,
+    because_not: canMeetPeer(rule, attacker)
+      ? whyNot(whens.get(rule.name) ?? '', evidence)
+      : `an attacker of IPv${rule.terms?.peerFamily}, as its peer ${rule.terms?.scope.peer} is`,
   }))
 }
 

@@ -1,5 +1,6 @@
 /** `cordon block`, `cordon allow` and `cordon limit`: what a person orders about an address. */
 import { InterfaceName, PortRange, Protocol } from '#contract/action.ts'
+import { maybeAddress } from '#contract/address.ts'
 import { Audience } from '#contract/audience.ts'
 import { Duration } from '#contract/duration.ts'
 import { printable } from '#contract/printable.ts'
@@ -31,6 +32,8 @@ async function order(asked: Asked, io: Io, more: object): Promise<number> {
     reason: asked.required('reason'),
     direction: asked.option('direction'),
     interface: readInterface(asked.option('interface')),
+    peer: readPeer(asked.option('peer')),
+    peer_interface: readInterface(asked.option('peer-interface')),
     protocol: readProtocol(asked.option('protocol')),
     ...(ports.length > 0 && { ports }),
     ...(audience.length > 0 && { audience }),
@@ -72,6 +75,14 @@ function readInterface(text: string | undefined): string | undefined {
   throw new Problem('usage', `"${printable(text, 40)}" is no name of an interface`, {
     remedy:
       'write it as "ip link" shows it, such as eth0, 15 characters at most; ppp* is each whose name begins so',
+  })
+}
+
+/** Throws `usage`. */
+function readPeer(text: string | undefined): string | undefined {
+  if (text === undefined || maybeAddress(text)) return text
+  throw new Problem('usage', `the peer "${printable(text, 60)}" is no IPv4 or IPv6 address`, {
+    remedy: 'write a host or a network, such as 192.0.2.10 or 192.0.2.0/24',
   })
 }
 

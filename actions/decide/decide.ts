@@ -28,6 +28,7 @@ export function decide(matter: Case): Verdict {
   const consult = openConsult(matter)
   const evidence = makeEvidence(alert, attacker, observed, facts, consult)
   for (const rule of policy.rules) {
+    if (!canMeetPeer(rule, attacker)) continue
     const found = match(rule, evidence)
     if (!found) continue
     if (found instanceof NotAsked) return ask(rule, matter, reasons)
@@ -39,6 +40,11 @@ export function decide(matter: Case): Verdict {
     return judge(rule, attacker, matter, heard, evidence)
   }
   return watch([...reasons, { code: 'no_rule_matched' }, ...consult.reasons()])
+}
+
+/** No packet is between an attacker of one family and a peer of the other: such a rule is not about him. */
+export function canMeetPeer({ terms }: Rule, { family }: Address): boolean {
+  return terms?.peerFamily === undefined || terms.peerFamily === family
 }
 
 /** What forbids a block before any rule is asked. */

@@ -1,8 +1,8 @@
 /** Prints a verdict and its reasons as sentences, for the console, the command line and the journal. */
-import type { Direction } from '#contract/action.ts'
 import { printDuration } from '#contract/duration.ts'
 import { printTime } from '#contract/time.ts'
-import { plainBlock, printMeasure, printNarrowing, unnarrowed } from './measure.ts'
+import { plainBlock, printMeasure } from './measure.ts'
+import { printNarrowing, printWay } from './traffic.ts'
 import type { Order, Outcome, Reason, Verdict } from './verdict.ts'
 
 /** What was decided first, then every reason in the order in which it was found. */
@@ -99,22 +99,13 @@ function headline({ outcome, would, order }: Verdict): string {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`
 }
 
-const ways: Record<Direction, string> = {
-  in: 'coming in',
-  out: 'going out',
-  both: 'both ways',
-  forward: 'passing through',
-  forward_from: 'passing through from there',
-  forward_to: 'passing through to there',
-}
-
 function decided(outcome: Outcome, order: Order | undefined): string {
   if (order === undefined) return outcome
   const { target, lengthMs, audience, direction, measure = plainBlock } = order
-  const way = ways[direction]
+  const way = printWay(direction)
   const verb = printMeasure(measure, target)
   const what = outcome === 'review' ? `ask a person whether to ${verb}` : verb
-  const only = printNarrowing(order.scope ?? unnarrowed)
+  const only = printNarrowing({ direction, ...order.scope })
   const which = only === '' ? way : `${way}, only ${only}`
   return `${what} for ${printDuration(lengthMs)}, ${which}, on ${audience.join(', ')}`
 }

@@ -1,5 +1,6 @@
-/** What is done to the traffic of a target, and to what part of it: compared, and said in words. */
-import type { Direction, Protocol, Rate } from '#contract/action.ts'
+/** What is done to the traffic of a target, and to what part of it: compared, and what is done said in words. */
+import { type Direction, forwardings, type Protocol, type Rate } from '#contract/action.ts'
+import { maybeAddress, overlaps } from '#contract/address.ts'
 
 /** `reject` tells the sender; a block without it drops in silence. */
 export type Measure =
@@ -7,9 +8,12 @@ export type Measure =
   | { readonly action: 'allow' }
   | { readonly action: 'limit'; readonly rate: Rate }
 
-/** What narrows it besides the direction; what is absent does not. */
+/** What narrows it besides the direction; what is absent does not. Named as in the order that nodes get. */
 export type Narrowing = {
   readonly interface?: string
+  /** Canonical: who is at the other end. */
+  readonly peer?: string
+  readonly peer_interface?: string
   readonly protocol?: Protocol
   readonly ports?: readonly string[]
 }
@@ -30,9 +34,37 @@ export function isNarrow({ scope = unnarrowed }: Ordered): boolean {
   return Object.values(scope).some((value) => value !== undefined)
 }
 
-/** Whether all traffic of one direction is traffic of the other too; what is forwarded is a part of `both`. */
+/** Whether some packet can be of both: false only where they name different peers or protocols. */
+export function scopesMeet(a: Narrowing, b: Narrowing): boolean {
+  const [one, other] = [maybeAddress(a.peer ?? ''), maybeAddress(b.peer ?? '')]
+  if (one && other && !overlaps(one, other)) return false
+  return a.protocol === undefined || b.protocol === undefined || a.protocol === b.protocol
+}
+
+/** Whether it is only about what passes through a node for others. */
+export function isForwarding(direction: Direction | null): boolean {
+  return forwardings.some((one) => one === direction)
+}
+
+/** Where a packet of the target can be: from it or to it, for the node itself or through it. */
+type Part = 'from' | 'to' | 'through_from' | 'through_to'
+const partsOf: Readonly<Record<Direction, readonly Part[]>> = {
+  in: ['from', 'through_from'],
+  out: ['to', 'through_to'],
+  both: ['from', 'to', 'through_from', 'through_to'],
+  forward: ['through_from', 'through_to'],
+  forward_from: ['through_from'],
+  forward_to: ['through_to'],
+}
+
+/** Whether all traffic of one direction is traffic of the other too. */
 export function directionCovers(wide: Direction, narrow: Direction): boolean {
-  return wide === narrow || wide === 'both'
+  return partsOf[narrow].every((part) => partsOf[wide].includes(part))
+}
+
+/** Whether some traffic is of both directions. */
+export function directionsMeet(a: Direction, b: Direction): boolean {
+  return partsOf[a].some((part) => partsOf[b].includes(part))
 }
 
 /** `limit 203.0.113.7 to 20 packets a second (burst 40)`. */
@@ -46,17 +78,7 @@ function printRate({ packets, per, burst }: Rate): string {
   return `${packets} ${packets === 1 ? 'packet' : 'packets'} a ${per} (burst ${burst})`
 }
 
-/** `tcp port 22 at eth0`; empty for all traffic. */
-export function printNarrowing({ interface: name, protocol, ports }: Narrowing): string {
-  const many = ports !== undefined && (ports.length > 1 || ports.some((one) => one.includes('-')))
-  return [
-    protocol,
-    ports && `${many ? 'ports' : 'port'} ${ports.join(', ')}`,
-    name !== undefined && `at ${name}`,
-  ]
-    .filter((part) => part !== undefined && part !== false)
-    .join(' ')
-}
+const narrowings = ['interface', 'peer', 'peer_interface', 'protocol', 'ports'] as const
 
 function keyOf({ measure = plainBlock, scope = unnarrowed }: Ordered): string {
   const { action } = measure
@@ -66,8 +88,6 @@ function keyOf({ measure = plainBlock, scope = unnarrowed }: Ordered): string {
     action,
     response ?? null,
     rate ? [rate.packets, rate.per, rate.burst] : null,
-    scope.interface ?? null,
-    scope.protocol ?? null,
-    scope.ports ?? null,
+    ...narrowings.map((name) => scope[name] ?? null),
   ])
 }

@@ -9,7 +9,7 @@ import {
   portProtocols,
   Rate,
 } from '#contract/action.ts'
-import { AddressText } from '#contract/address.ts'
+import { AddressText, readAddress } from '#contract/address.ts'
 import { Audience } from '#contract/audience.ts'
 import { Duration } from '#contract/duration.ts'
 import { readTime } from '#contract/time.ts'
@@ -51,6 +51,11 @@ const Port = z.preprocess((entry) => (typeof entry === 'number' ? String(entry) 
 
 const RuleScope = strict({
   interface: InterfaceName.exactOptional(),
+  peer: AddressText.refine(
+    (text) => readAddress(text).prefix > 0,
+    'this is everybody: leave the peer out',
+  ).exactOptional(),
+  peer_interface: InterfaceName.exactOptional(),
   protocol: Protocol.exactOptional(),
   ports: z.array(Port).min(1).max(mostPorts).exactOptional(),
 }).refine(({ protocol, ports }) => !ports || portProtocols.some((one) => one === protocol), {

@@ -1,5 +1,5 @@
 /** A policy that was read: everything checked, conditions compiled, ready to judge with. */
-import type { Direction } from '#contract/action.ts'
+import { type Direction, peerInterfaceFits } from '#contract/action.ts'
 import { readAddress } from '#contract/address.ts'
 import { nearest } from '#contract/problem.ts'
 import { type Condition, readCondition } from './condition.ts'
@@ -78,6 +78,8 @@ export type Terms = {
   readonly provisional: Provisional | undefined
   readonly measure: Measure
   readonly scope: Narrowing
+  /** Attackers of the other one never meet the peer of the scope. */
+  readonly peerFamily: 4 | 6 | undefined
   readonly renew: Renewal | undefined
 }
 
@@ -217,10 +219,17 @@ function readTerms(
     const message = `/${prefix[family]} is wider than the ceiling of /${ceiling}`
     throw refuse(`ipv${family}_prefix`, message, `use /${ceiling} or longer, or move the ceiling`)
   }
+  const direction = entry.direction ?? file.defaults.direction
+  if (!peerInterfaceFits({ direction, ...entry.scope }))
+    throw refuse(
+      'scope',
+      `only what is forwarded has a peer_interface, and this rule is of ${direction}`,
+      'write direction: forward_from, forward_to or forward, or take peer_interface out',
+    )
   return {
     lengthMs,
     audience: entry.audience ?? file.defaults.audience,
-    direction: entry.direction ?? file.defaults.direction,
+    direction,
     escalate: entry.escalate && {
       factor: entry.escalate.factor,
       ceilingMs: entry.escalate.ceiling,
@@ -229,6 +238,7 @@ function readTerms(
     provisional: readProvisional(source, entry, index, lengthMs),
     measure: readMeasure(entry, refuse),
     scope: entry.scope ?? unnarrowed,
+    peerFamily: entry.scope?.peer === undefined ? undefined : readAddress(entry.scope.peer).family,
     renew: readRenewal(entry.renew ?? file.defaults.renew, entry, lengthMs, refuse),
   }
 }

@@ -7,10 +7,11 @@ import type { Hits } from '../store/hits.ts'
 export type EcsDocument = { readonly [field: string]: unknown }
 
 /** A part of the service itself (`policy`, `clock`, `service`) is no user. */
-export function who(actor: string, target: string | undefined): EcsDocument {
+export function who(actor: string, target: string | undefined, peer?: string): EcsDocument {
   const [, kind, name] = /^(token|node)\/(.*)$/s.exec(actor) ?? []
+  const hosts = [target, peer].filter(isHostText)
   const related = {
-    ...(isHostText(target) && { ip: [target] }),
+    ...(hosts.length > 0 && { ip: hosts }),
     ...(kind === 'token' && { user: [name] }),
   }
   return {
@@ -27,8 +28,20 @@ export function isHostText(target: string | undefined): boolean {
   return address !== undefined && isHost(address)
 }
 
-export function sideOf(decision: Decision | undefined): 'source' | 'destination' {
-  return decision?.direction === 'out' ? 'destination' : 'source'
+function sideOf(decision: Decision | undefined): 'source' | 'destination' {
+  const to = decision?.direction === 'out' || decision?.direction === 'forward_to'
+  return to ? 'destination' : 'source'
+}
+
+/** The target is the side that its direction says, for both ways the source; its peer is the other one. */
+export function endFields(target: string | undefined, decision: Decision | undefined): EcsDocument {
+  const side = sideOf(decision)
+  const other = side === 'source' ? 'destination' : 'source'
+  const peer = decision?.scope.peer
+  return {
+    ...(isHostText(target) && { [side]: { ip: target } }),
+    ...(isHostText(peer) && { [other]: { ip: peer } }),
+  }
 }
 
 /**
@@ -37,17 +50,20 @@ export function sideOf(decision: Decision | undefined): 'source' | 'destination'
  */
 export function scopeFields(decision: Decision | undefined): EcsDocument {
   if (!decision) return {}
-  const { scope, direction } = decision
-  const [port, ...others] = scope.ports ?? []
+  const { protocol, ports, interface: near, peer_interface: far } = decision.scope
+  const [port, ...others] = ports ?? []
   const single = others.length === 0 && port !== undefined && /^\d+$/.test(port)
-  const side = direction === 'out' ? 'egress' : 'ingress'
+  const [ingress, egress] = sideOf(decision) === 'source' ? [near, far] : [far, near]
+  const sides = { ...named('ingress', ingress), ...named('egress', egress) }
   return {
-    ...(scope.protocol !== undefined && { network: { transport: scope.protocol } }),
+    ...(protocol !== undefined && { network: { transport: protocol } }),
     ...(single && { destination: { port: Number(port) } }),
-    ...(scope.interface !== undefined && {
-      observer: { [side]: { interface: { name: scope.interface } } },
-    }),
+    ...(Object.keys(sides).length > 0 && { observer: sides }),
   }
+}
+
+function named(side: string, name: string | undefined): EcsDocument {
+  return name === undefined ? {} : { [side]: { interface: { name } } }
 }
 
 /** Fields of several parts under the same names, put together. */

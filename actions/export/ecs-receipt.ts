@@ -6,10 +6,9 @@ import type { ReceiptWord } from '../store/receipt-words.ts'
 import {
   decisionFields,
   type EcsDocument,
-  isHostText,
+  endFields,
   merged,
   scopeFields,
-  sideOf,
   who,
 } from './ecs-parts.ts'
 import { measureTypes } from './meaning.ts'
@@ -40,8 +39,8 @@ export function receiptToEcs(word: ReceiptWord, decision: Decision | undefined):
     ),
     ...(decision?.rule && { rule: { name: decision.rule } }),
     ...merged(
-      who(actor, target),
-      isHostText(target) ? { [sideOf(decision)]: { ip: target } } : {},
+      who(actor, target, decision?.scope.peer),
+      endFields(target, decision),
       scopeFields(decision),
     ),
     cordon: {

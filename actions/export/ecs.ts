@@ -2,8 +2,9 @@
  * A line of the journal as a document of the Elastic Common Schema 8.17 (all fields are in 9 too).
  *
  * ECS fields: `@timestamp`, `ecs.version`, `message`; `event.` kind, category, type, action, outcome, reason, sequence,
- * hash, module, dataset, provider; `rule.name`; `source.ip`, or `destination.ip` for a block of what goes out, and
- * `related.ip`, for a host (a network is no `ip`, and stands in `cordon.target` only); `user.name` and `related.user` for
+ * hash, module, dataset, provider; `rule.name`; `source.ip`, or `destination.ip` for a block of what goes out or
+ * is forwarded to it, and `related.ip`, for a host (a network is no `ip`, and stands in `cordon.target` only); the peer at
+ * the other end, of what a decision says one, is the other of the two; `user.name` and `related.user` for
  * what somebody did with a token, `observer.` name, type, vendor, product for what a node said; `network.transport`,
  * `destination.port` and the name of `observer.ingress.interface` or `observer.egress.interface` where a decision is about
  * that part of the traffic only; `organization.name` when it is asked for. `event.type` tells what is allowed from what is
@@ -19,10 +20,9 @@ import { printTime } from '#contract/time.ts'
 import {
   decisionFields,
   type EcsDocument,
-  isHostText,
+  endFields,
   merged,
   scopeFields,
-  sideOf,
   who,
 } from './ecs-parts.ts'
 import type { Entry } from './entry.ts'
@@ -51,8 +51,8 @@ export function toEcs(entry: Entry, organization?: string): EcsDocument {
     message: messageOf(entry),
     ...(rule !== undefined && { rule: { name: rule } }),
     ...merged(
-      who(line.actor, target),
-      isHostText(target) ? { [sideOf(decision)]: { ip: target } } : {},
+      who(line.actor, target, decision?.scope.peer),
+      endFields(target, decision),
       scopeFields(decision),
     ),
     ...(organization !== undefined && { organization: { name: organization } }),

@@ -2,7 +2,14 @@
 import { contains, overlaps, readAddress } from '#contract/address.ts'
 import { printTime } from '#contract/time.ts'
 import { audienceCovers } from '../decide/allowance.ts'
-import { directionCovers, isNarrow, printNarrowing } from '../decide/measure.ts'
+import {
+  directionCovers,
+  directionsMeet,
+  isNarrow,
+  isSameMeasure,
+  scopesMeet,
+} from '../decide/measure.ts'
+import { printOnly } from '../decide/traffic.ts'
 import type { Decision } from '../store/decisions.ts'
 import { allowing } from '../store/in-force.ts'
 import type { Reader } from '../store/store.ts'
@@ -10,7 +17,7 @@ import type { Reader } from '../store/store.ts'
 /** Nothing that the order would stop on its target is stopped while this allow is in force. */
 export function exempts(allow: Decision, order: Decision): boolean {
   return (
-    !isNarrow(allow) &&
+    (!isNarrow(allow) || isSameTraffic(allow, order)) &&
     directionCovers(allow.direction ?? 'both', order.direction ?? 'in') &&
     audienceCovers(allow.audience, order.audience)
   )
@@ -37,18 +44,25 @@ export async function tellExempt(
   return part && say(part.allow, 'a part of it passes while')
 }
 
-function say({ id, target, notAfter, actor, note, scope }: Decision, effect: string): string {
-  const only = isNarrow({ scope }) ? ` for ${printNarrowing(scope)}` : ''
+/** Ports are of one side or the other by the direction, so that only the very same one says the same of them. */
+function isSameTraffic(a: Decision, b: Decision): boolean {
+  return a.direction === b.direction && isSameMeasure({ scope: a.scope }, { scope: b.scope })
+}
+
+function say(allow: Decision, effect: string): string {
+  const { id, target, direction, notAfter, actor, note, scope } = allow
+  const part = printOnly('allow', { direction, ...scope })
+  const only = part === '' ? '' : `, only ${part}`
   const until = printTime(notAfter ?? 0)
   const who = `${actor ?? 'somebody'}: ${note ?? ''}`
   return `${effect} ${target} is allowed${only}, until ${until} (${who}); "cordon decision lift ${id}" ends that`
 }
 
-/** Some way and some node are the same. */
+/** Some traffic and some node are the same. */
 function touches(allow: Decision, order: Decision): boolean {
-  const [one, other] = [allow.direction ?? 'both', order.direction ?? 'in']
   return (
-    (directionCovers(one, other) || directionCovers(other, one)) &&
+    directionsMeet(allow.direction ?? 'both', order.direction ?? 'in') &&
+    scopesMeet(allow.scope, order.scope) &&
     (audienceCovers(allow.audience, order.audience) ||
       audienceCovers(order.audience, allow.audience))
   )

@@ -30,9 +30,12 @@ export function manualDecision(
   who: Who,
   now: number,
 ): Decision {
-  const { target, audience, direction } = order
+  const { target, audience } = order
   const length = checkLength(order.lengthMs ?? defaults.lengthMs ?? 0)
   const measure = readMeasure(order)
+  // Whoever is let in is to be answered too.
+  const usual = measure.action === 'allow' ? 'both' : defaults.direction
+  const direction = order.direction ?? usual
   return {
     id,
     state: 'issued',
@@ -42,8 +45,7 @@ export function manualDecision(
     rule: null,
     target: target.text,
     offender: null,
-    // Whoever is let in is to be answered too.
-    direction: direction ?? (measure.action === 'allow' ? 'both' : defaults.direction),
+    direction,
     audience: [...(audience ?? defaults.audience)],
     lengthMs: length,
     created: now,
@@ -57,7 +59,7 @@ export function manualDecision(
     would: null,
     alerts: 0,
     measure,
-    scope: readScope(order, target),
+    scope: readScope(order, target, direction),
     rollout: null,
   }
 }

@@ -1,6 +1,12 @@
 /** What a person orders to be done to which traffic: checked, so that a node can do just that. */
-import { type Protocol, portProtocols, type Rate } from '#contract/action.ts'
-import type { Address } from '#contract/address.ts'
+import {
+  type Direction,
+  type Protocol,
+  peerInterfaceFits,
+  portProtocols,
+  type Rate,
+} from '#contract/action.ts'
+import { type Address, isHost, readAddress } from '#contract/address.ts'
 import { Problem } from '#contract/problem.ts'
 import type { Measure, Narrowing } from '../decide/measure.ts'
 
@@ -12,6 +18,8 @@ export type Wished = {
   response?: 'drop' | 'reject' | undefined
   rate?: Rate | undefined
   interface?: string | undefined
+  peer?: string | undefined
+  peer_interface?: string | undefined
   protocol?: Protocol | undefined
   ports?: string[] | undefined
 }
@@ -29,9 +37,10 @@ export function readMeasure({ action = 'block', response, rate }: Wished): Measu
   return { action, rate }
 }
 
-/** Throws `invalid_input`. */
-export function readScope(wished: Wished, { family }: Address): Narrowing {
-  const { interface: name, protocol, ports } = wished
+/** Throws `invalid_input`, and `address_invalid` for a peer that is none. */
+export function readScope(wished: Wished, target: Address, direction: Direction): Narrowing {
+  const { interface: name, peer, peer_interface, protocol, ports } = wished
+  const { family } = target
   if (ports !== undefined && !portProtocols.some((one) => one === protocol))
     throw wrong(
       protocol === undefined ? 'ports without a protocol' : `${protocol} has no ports`,
@@ -43,11 +52,39 @@ export function readScope(wished: Wished, { family }: Address): Narrowing {
       `${protocol} is none of IPv${family}`,
       `for this target it is ${family === 4 ? 'icmp' : 'icmpv6'}`,
     )
+  if (!peerInterfaceFits({ direction, peer_interface }))
+    throw wrong(
+      `only what is forwarded has an interface on the side of its peer, and this order is of ${direction}`,
+      'make its direction forward_from, forward_to or forward, or say interface: that is the one on the side of the target',
+    )
   return {
     ...(name !== undefined && { interface: name }),
+    ...(peer !== undefined && { peer: readPeer(peer, target) }),
+    ...(peer_interface !== undefined && { peer_interface }),
     ...(protocol !== undefined && { protocol }),
     ...(ports !== undefined && { ports }),
   }
+}
+
+/** Canonical. Hosts of one network may well pass the node on their way to each other. */
+function readPeer(text: string, target: Address): string {
+  const peer = readAddress(text)
+  if (peer.family !== target.family)
+    throw wrong(
+      `the peer ${peer.text} is IPv${peer.family} and ${target.text} is IPv${target.family}: no packet is of both`,
+      `name the IPv${target.family} address of the peer, or order it for each of the two by itself`,
+    )
+  if (peer.prefix === 0)
+    throw wrong(
+      `a peer ${peer.text} is everybody`,
+      'leave the peer out: whoever it is, is meant then',
+    )
+  if (peer.text === target.text && isHost(peer))
+    throw wrong(
+      `${peer.text} is the target itself, and sends nothing to itself through a node`,
+      'name who is at the other end: where its packets go to, or where those to it come from',
+    )
+  return peer.text
 }
 
 function wrong(message: string, remedy: string): Problem {

@@ -1,6 +1,7 @@
 /** Decisions in words: what is blocked or asked, by which rule and why, until when, where, and how to undo it. Pure. */
 import { explainReason } from '../decide/explain.ts'
-import { plainBlock, printMeasure, printNarrowing } from '../decide/measure.ts'
+import { plainBlock, printMeasure } from '../decide/measure.ts'
+import { printNarrowing, printWay } from '../decide/traffic.ts'
 import {
   audienceOf,
   command,
@@ -165,14 +166,8 @@ function seeLine({ subject }: Told): string {
 function scopeOf({ after, decision }: Told): string {
   const audience = textsIn(after, 'audience')
   const direction = textIn(after, 'direction') ?? decision?.direction
-  const ways: Record<string, string> = {
-    in: 'coming in',
-    out: 'going out',
-    both: 'both ways',
-    forward: 'passing through',
-  }
-  const way = ways[direction ?? ''] ?? 'coming in'
-  const only = decision ? printNarrowing(decision.scope) : ''
+  const way = printWay(direction)
+  const only = decision ? printNarrowing({ direction: direction ?? null, ...decision.scope }) : ''
   return `${way}, ${only && `only ${only}, `}${audienceOf(audience.length > 0 ? audience : (decision?.audience ?? []))}`
 }
 

@@ -43,6 +43,8 @@ export function rolloutColumns(rollout: Rollout | null): Pick<Row, 'rollout' | '
 
 const Scope = z.strictObject({
   interface: InterfaceName.exactOptional(),
+  peer: z.string().exactOptional(),
+  peer_interface: InterfaceName.exactOptional(),
   protocol: Protocol.exactOptional(),
   ports: z.array(PortRange).exactOptional(),
 })

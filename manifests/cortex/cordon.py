@@ -371,7 +371,8 @@ def severity_of(job):
 
 def holds(decision, target, audience):
     """Whether it blocks all of the target wherever it is wished: not a limit, not one port."""
-    narrow = any(decision[name] for name in ("interface", "protocol", "ports"))
+    narrowing = ("interface", "peer", "peer_interface", "protocol", "ports")
+    narrow = any(decision.get(name) for name in narrowing)
     if decision["action"] != "block" or narrow or decision["direction"] not in ("in", "both"):
         return False
     inner, outer = ipaddress.ip_network(target), ipaddress.ip_network(decision["target"])

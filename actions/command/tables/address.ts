@@ -17,7 +17,7 @@ export const addresses: readonly Command[] = [
       atOnce,
     ],
     example: 'block 203.0.113.7 --for 4h --reason "seen in three incidents"',
-    more: 'Waits up to two seconds and says in how many kernels it is by then. Exit code 3 when a node refused it, which says why, when the named audience has no node, or when a second person has to approve it.',
+    more: 'Waits up to two seconds and says in how many kernels it is by then. Exit code 3 when a node refused it, which says why, when the named audience has no node, or when a second person has to approve it. What A may not send through a router to B, in at eth0 and out at eth1: "block A --direction forward_from --interface eth0 --peer B --peer-interface eth1"; for what B sends to A it is forward_to, for the two forward.',
     load: async () => (await import('../manual.ts')).block,
   },
   {
@@ -26,7 +26,7 @@ export const addresses: readonly Command[] = [
     arguments: [address],
     options: [reason, { ...length, required: true }, audience, direction, ...narrowing],
     example: 'allow 203.0.113.7 --for 2h --reason "a partner tests until noon"',
-    more: 'While all of its traffic is allowed, the policy makes no new block of it. What protect names needs no allow. Exit code 3 when a node refused it, or when the named audience has no node.',
+    more: 'While all of its traffic is allowed, the policy makes no new block of it. What protect names needs no allow. What A may send through a router to B, whatever else blocks it: "allow A --direction forward_from --peer B". Exit code 3 when a node refused it, or when the named audience has no node.',
     load: async () => (await import('../manual.ts')).allow,
   },
   {

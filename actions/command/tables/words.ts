@@ -1,4 +1,5 @@
 /** Arguments and options that several commands take. */
+import type { Direction } from '#contract/action.ts'
 import type { Argument, Option } from '../command.ts'
 
 export const reason: Option = {
@@ -21,12 +22,15 @@ export const audience: Option = {
   many: true,
 }
 
+/** Written out: what would read them from the contract is not loaded for help. */
+const ways: readonly Direction[] = ['in', 'out', 'both', 'forward', 'forward_from', 'forward_to']
+
 export const direction: Option = {
   name: 'direction',
   value: 'WAY',
-  choices: ['in', 'out', 'both', 'forward'],
+  choices: ways,
   description:
-    'in (when not set; both for allow), out, both, or forward: only what passes through the node',
+    'in (when not set; both for allow), out, both; or only what passes through the node: forward_from the address, forward_to it, or forward for the two',
 }
 
 /** What part of the traffic is meant. */
@@ -34,7 +38,17 @@ export const narrowing: readonly Option[] = [
   {
     name: 'interface',
     value: 'NAME',
-    description: 'only by this interface, such as eth0 or ppp*',
+    description: "only by this interface on the address's side, such as eth0 or ppp*",
+  },
+  {
+    name: 'peer',
+    value: 'ADDRESS',
+    description: 'only with this host or network at the other end',
+  },
+  {
+    name: 'peer-interface',
+    value: 'NAME',
+    description: "only by this interface on the peer's side; of what is forwarded",
   },
   { name: 'protocol', value: 'NAME', description: 'only this protocol, such as tcp, udp, icmp' },
   {

@@ -2,7 +2,7 @@
 import type { estypes } from '@elastic/elasticsearch'
 
 /** Raised whenever one of them changes: what is older and ours is put anew. */
-const version = 2
+const version = 3
 
 export type Plan = {
   dataset: string
@@ -150,6 +150,7 @@ const mappings: estypes.MappingTypeMapping = {
             ...words('id', 'state', 'outcome', 'origin', 'audience', 'direction', 'end_reason'),
             ...words('actor', 'rule', 'target', 'reasons'),
             ...words('action', 'response', 'rate', 'interface', 'protocol', 'ports'),
+            ...words('peer', 'peer_interface'),
             alerts: { type: 'long' },
             packets: { type: 'long' },
             last_hit: time,

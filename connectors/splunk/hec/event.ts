@@ -24,15 +24,17 @@ export function printEvent(
 
 /** Indexed fields are flat, and none may be empty. */
 function fieldsOf({ id, action, document, decision }: Result): Record<string, string> {
-  const outwards = textAt(document, 'cordon.decision.direction') === 'out'
+  const outwards = /^(out|forward_to)$/.test(textAt(document, 'cordon.decision.direction') ?? '')
   const target = textAt(document, 'cordon.target') ?? decision?.target
+  // Of an alert the other end is its victim, whomever the order that follows names.
+  const peer = action === 'alert.judged' ? undefined : textAt(document, 'cordon.decision.peer')
   const named = {
     result_id: id,
     vendor_product: 'Cordon',
     cordon_action: action,
     action: actionOf(document),
-    src: textAt(document, 'source.ip') ?? (outwards ? undefined : target),
-    dest: textAt(document, 'destination.ip') ?? (outwards ? target : undefined),
+    src: textAt(document, 'source.ip') ?? (outwards ? peer : target),
+    dest: textAt(document, 'destination.ip') ?? (outwards ? target : peer),
     signature: textAt(document, 'rule.name') ?? decision?.rule,
     user: textAt(document, 'user.name'),
     dvc: textAt(document, 'observer.name'),
