@@ -39,7 +39,7 @@ type Bucket = { readonly rate: Rate } & (
 /** Members with their ends, as ipset reads them. */
 export type FilledGroup = Group & { readonly members: ReadonlyMap<string, number> }
 
-/** Different kinds of orders on a node, each of which is at most eight rules. */
+/** Different kinds of orders on a node, each of which is a dozen rules at most. */
 export const mostGroups = 64
 /** Twice what is let in: what was let in together with what stood there meanwhile. */
 const mostGroupsEver = 2 * mostGroups
