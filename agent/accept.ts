@@ -66,10 +66,10 @@ function acceptOrder(on: AcceptOn, order: StandingAction, place: Place): void {
     on.wished.add(claim, target, on.differences.note)
     on.record.put(claim)
   } else if (older) on.record.drop(place.audience, order.decision)
-  const { interface: name } = order
+  const names = linksOf(order)
   // Whoever lists them reads a file, and of a hundred thousand orders hardly one names any.
-  const asks = answer.status === 'applied' && name !== undefined
-  on.differences.owe(asks ? { ...answer, ...missingLink(name, on.links?.() ?? []) } : answer)
+  const asks = answer.status === 'applied' && names.length > 0
+  on.differences.owe(asks ? { ...answer, ...missingLinks(names, on.links?.() ?? []) } : answer)
 }
 
 function drop(on: AcceptOn, answer: Answer): void {
@@ -166,12 +166,11 @@ export function* acceptLoad(on: AcceptOn, load: Load): Generator<void> {
     if (!refusals.has(decision)) on.differences.owe({ ...place, decision, status: 'ended' })
     yield
   }
-  const names = claims.some(({ scoped }) => scoped?.interface !== undefined)
+  const names = claims.some(({ scoped }) => linksOf(scoped).length > 0)
   const links = (names && on.links?.()) || []
   for (const claim of claims) {
     if (!isScarce(claim)) on.wished.add(claim, readAddress(claim.target), on.differences.note)
-    const name = claim.scoped?.interface
-    const warning = name === undefined ? undefined : missingLink(name, links)
+    const warning = missingLinks(linksOf(claim.scoped), links)
     on.differences.owe({ ...place, decision: claim.decision, status: 'applied', ...warning })
     yield
   }
@@ -197,15 +196,20 @@ function judge(
   return { ...answer, status: 'applied' }
 }
 
+/** The interfaces that it names. */
+function linksOf(scope: Pick<StandingAction, 'interface' | 'peer_interface'> = {}): string[] {
+  return [scope.interface, scope.peer_interface].filter((name) => name !== undefined)
+}
+
 /** An interface may come later, and most often its name is a typing error: then nothing at all is stopped. */
-function missingLink(name: string, links: readonly string[]) {
+function missingLinks(names: readonly string[], links: readonly string[]) {
   if (links.length === 0) return undefined
-  const isMeant = (link: string) =>
+  const isMeant = (name: string) => (link: string) =>
     name.endsWith('*') ? link.startsWith(name.slice(0, -1)) : link === name
-  if (links.some(isMeant)) return undefined
-  return {
-    detail: `this node has no interface ${printable(name, 40)} now, so it does nothing yet`,
-  }
+  const missing = new Set(names.filter((name) => !links.some(isMeant(name))))
+  if (missing.size === 0) return undefined
+  const printed = [...missing].map((name) => printable(name, 40)).join(' and no ')
+  return { detail: `this node has no interface ${printed} now, so it does nothing yet` }
 }
 
 function placeOf(on: AcceptOn, audience: string): Place {

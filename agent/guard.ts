@@ -1,5 +1,5 @@
 /** What a node never blocks, whoever signed: a stolen signing key must not be able to cut it off. Pure. */
-import type { StandingAction } from '#contract/action.ts'
+import type { Scope, StandingAction } from '#contract/action.ts'
 import { type Address, isHost, overlaps, readAddress, specialNetworks } from '#contract/address.ts'
 import { printable } from '#contract/printable.ts'
 import { Problem } from '#contract/problem.ts'
@@ -56,7 +56,8 @@ export type Ceilings = Pick<AgentSettings, 'max_blocks' | 'ipv4_prefix' | 'ipv6_
 
 /**
  * Why this node will not do that, or undefined when it will. An order about one port or interface of what is protected
- * is refused as one about all of it: that port may be the one it is administered by. To allow it changes nothing.
+ * is refused as one about all of it: that port may be the one it is administered by. To allow it changes nothing. A peer
+ * is not asked about: it makes an order narrower, and the one without it is about a target that this node may block.
  */
 export function refusal(
   action: StandingAction,
@@ -84,11 +85,11 @@ function inexpressible(
   if (!scoped) return undefined
   const problem = incapable({ ...action, scoped }, target, expresses)
   if (problem) return problem
-  const { interface: device, protocol, direction } = action
-  const ends = action.peer ?? action.peer_interface
-  if (ends !== undefined || direction === 'forward_from' || direction === 'forward_to')
-    return unsupported('its firewall does not tell both ends of a packet', 'leave the peer out')
-  if (device !== undefined && !isDevice(device))
+  const { protocol } = action
+  const device = [action.interface, action.peer_interface].find(
+    (name) => name !== undefined && !isDevice(name),
+  )
+  if (device !== undefined)
     return unsupported(
       `no interface is called ${printable(device, 40)}`,
       'name an interface of at most 15 ASCII characters',
@@ -99,18 +100,29 @@ function inexpressible(
       `${other} does not go over IPv${target.family}`,
       `name ${other === 'icmp' ? 'icmpv6' : 'icmp'}`,
     )
-  if (direction !== 'forward' || device === undefined) return undefined
-  if (action.action === 'limit')
+  if (action.action === 'limit' && byEither(action))
     return unsupported(
       'what passes by one interface twice would be counted twice',
-      'limit forward without an interface, or in or out with it',
+      'name the interface of the peer too, or limit forward_from, forward_to, in or out with it',
     )
-  if (action.action === 'allow')
+  if (action.action === 'allow' && asksLeaving(action))
     return unsupported(
       'where a packet leaves is not known where it would be blocked',
       'allow forward without an interface, or in or out with it',
     )
   return undefined
+}
+
+/** Whether its interface may be the one by which it comes as well as the one by which it leaves. */
+function byEither(scope: Scope): boolean {
+  const { direction, interface: device, peer_interface: other } = scope
+  return direction === 'forward' && device !== undefined && other === undefined
+}
+
+/** Of what comes from the target and passes through: whether it follows from the interface by which it leaves. */
+function asksLeaving(scope: Scope): boolean {
+  const names = scope.peer_interface !== undefined
+  return byEither(scope) || (scope.direction !== 'forward_to' && names)
 }
 
 /** What the firewall of this node cannot do. */

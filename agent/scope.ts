@@ -112,9 +112,10 @@ function mergedSpans(ranges: readonly string[]): PortSpan[] {
 
 /** The same place and key: what several decisions say of it is one element. */
 export function identityOf(element: Unplaced): string {
-  const { address, interface: device, protocol, ports, limit } = element
+  const { address, interface: device, peer, peerInterface, protocol, ports, limit } = element
+  const ends = `${device ?? ''} ${address.text} ${peerInterface ?? ''} ${peer?.text ?? ''}`
   const span = ports ? `${ports.low}-${ports.high}` : ''
-  return `${placeOf(element)} ${device ?? ''} ${address.text} ${protocol ?? ''} ${span} ${limit?.name ?? ''}`
+  return `${placeOf(element)} ${ends} ${protocol ?? ''} ${span} ${limit?.name ?? ''}`
 }
 
 /** Whether one packet can come or leave by both; * is any. */

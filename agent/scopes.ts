@@ -1,10 +1,10 @@
 /** The scoped orders of this node as elements in layers, so that no two of one layer overlap. */
-import { type Address, contains, readAddress, widen } from '#contract/address.ts'
+import { type Address, readAddress } from '#contract/address.ts'
 import { Problem } from '#contract/problem.ts'
 import { layers, type ScopedElement } from './kernel/firewall.ts'
-import { placeOf } from './kernel/scoped.ts'
+import { isParted, placeOf } from './kernel/scoped.ts'
+import { Pairs } from './pairs.ts'
 import { elementsOf, identityOf, type Scoped, type Unplaced } from './scope.ts'
-import { Spans } from './spans.ts'
 import type { Claim } from './wished.ts'
 
 /** A claim that is more than a plain block. */
@@ -17,7 +17,7 @@ type Placed = { readonly element: Unplaced; readonly layer: number; readonly cla
 
 export class Scopes {
   readonly #placed = new Map<string, Placed>()
-  readonly #places = new Map<string, Place>()
+  readonly #places = new Map<string, Pairs>()
   readonly #byTarget = new Map<string, Set<ScopedClaim>>()
   #claims = 0
   #version = 0
@@ -59,7 +59,7 @@ export class Scopes {
       else {
         const placed: Placed = { element, layer, claims: [claim] }
         this.#placed.set(identity, placed)
-        this.#place(element).add(placed)
+        this.#place(element).add(element, layer)
       }
     }
     const held = this.#byTarget.get(claim.target)
@@ -77,7 +77,7 @@ export class Scopes {
       known.claims.splice(known.claims.indexOf(claim), 1)
       if (known.claims.length > 0) continue
       this.#placed.delete(identity)
-      this.#place(element).delete(known)
+      this.#place(element).delete(known.element, known.layer)
     }
     const held = this.#byTarget.get(claim.target)
     held?.delete(claim)
@@ -99,67 +99,27 @@ export class Scopes {
   #find(claim: ScopedClaim, address: Address) {
     return elementsOf(claim, claim.scoped, address).map((element) => {
       const identity = identityOf(element)
-      const layer = this.#placed.get(identity)?.layer ?? this.#place(element).free(element)
+      const layer = this.#placed.get(identity)?.layer ?? freeLayer(this.#place(element), element)
       return { identity, element, layer }
     })
   }
 
-  #place(element: Unplaced): Place {
+  #place(element: Unplaced): Pairs {
     const name = placeOf(element)
     const found = this.#places.get(name)
     if (found) return found
-    const made = new Place()
+    const made = new Pairs(isParted(element))
     this.#places.set(name, made)
     return made
   }
 }
 
-/** What is looked up together. */
-class Place {
-  readonly #byAddress = new Map<string, { address: Address; spans: Spans }>()
-  readonly #lengths = new Map<number, number>()
-
-  add({ element, layer }: Placed): void {
-    const { address } = element
-    const found = this.#byAddress.get(address.text) ?? { address, spans: new Spans() }
-    if (found.spans.isEmpty) {
-      this.#byAddress.set(address.text, found)
-      this.#lengths.set(address.prefix, (this.#lengths.get(address.prefix) ?? 0) + 1)
-    }
-    found.spans.add(element, layer)
-  }
-
-  delete({ element, layer }: Placed): void {
-    const { address } = element
-    const found = this.#byAddress.get(address.text)
-    if (!found) return
-    found.spans.delete(element, layer)
-    if (!found.spans.isEmpty) return
-    this.#byAddress.delete(address.text)
-    const left = (this.#lengths.get(address.prefix) ?? 1) - 1
-    if (left > 0) this.#lengths.set(address.prefix, left)
-    else this.#lengths.delete(address.prefix)
-  }
-
-  /** The lowest layer in which nothing overlaps this. */
-  free(element: Unplaced): number | undefined {
-    const around = [...this.#around(element.address)]
-    for (let layer = 0; layer < layers; layer++)
-      if (!around.some((spans) => spans.meets(element, layer))) return layer
-    return undefined
-  }
-
-  *#around(address: Address): Generator<Spans> {
-    for (const length of this.#lengths.keys()) {
-      const found =
-        length <= address.prefix && this.#byAddress.get(widen(address, length).text)?.spans
-      if (found) yield found
-    }
-    if (![...this.#lengths.keys()].some((length) => length > address.prefix)) return
-    for (const inner of this.#byAddress.values())
-      if (inner.address.prefix > address.prefix && contains(address, inner.address))
-        yield inner.spans
-  }
+/** The lowest in which nothing overlaps it. */
+function freeLayer(pairs: Pairs, element: Unplaced): number | undefined {
+  const around = pairs.around(element)
+  for (let layer = 0; layer < layers; layer++)
+    if (!around.some((spans) => spans.meets(element, layer))) return layer
+  return undefined
 }
 
 function noLayer(): Problem {

@@ -1,9 +1,10 @@
-/** Elements of one address in one place: which of them one packet can be of, found fast however many ports they are about. */
+/** Elements of the same two ends in one place: which of them one packet can be of, found fast however many ports they are about. */
 import { interfacesMeet, type Unplaced } from './scope.ts'
 
 type Span = { readonly low: number; readonly high: number }
 type Group = {
   readonly interface: string
+  readonly peerInterface: string
   readonly protocol: string | undefined
   /** By layer, in order: within one of them they are apart. */
   readonly layers: Map<number, Span[]>
@@ -11,6 +12,12 @@ type Group = {
 
 export class Spans {
   readonly #groups = new Map<string, Group>()
+  readonly #parted: boolean
+
+  /** `parted` is whether they must be apart whatever their interfaces are. */
+  constructor(parted = false) {
+    this.#parted = parted
+  }
 
   get isEmpty(): boolean {
     return this.#groups.size === 0
@@ -34,10 +41,10 @@ export class Spans {
   /** Whether a packet can be of this element and of one in the layer. */
   meets(element: Unplaced, layer: number): boolean {
     const { low, high } = spanOf(element)
-    for (const { interface: device, protocol, layers } of this.#groups.values()) {
-      if (protocol !== element.protocol) continue
-      if (!interfacesMeet(device, element.interface ?? '*')) continue
-      const spans = layers.get(layer) ?? []
+    for (const group of this.#groups.values()) {
+      if (group.protocol !== element.protocol) continue
+      if (!this.#parted && !interfacesOfBothMeet(group, element)) continue
+      const spans = group.layers.get(layer) ?? []
       const at = firstFrom(spans, low)
       if ((spans[at - 1]?.high ?? -1) >= low || (spans[at]?.low ?? high + 1) <= high) return true
     }
@@ -46,8 +53,9 @@ export class Spans {
 
   #make(element: Unplaced, layer: number) {
     const key = keyOf(element)
-    const { interface: device = '*', protocol } = element
-    const group = this.#groups.get(key) ?? { interface: device, protocol, layers: new Map() }
+    const { interface: device = '*', peerInterface = '*', protocol } = element
+    const made = { interface: device, peerInterface, protocol, layers: new Map() }
+    const group: Group = this.#groups.get(key) ?? made
     this.#groups.set(key, group)
     const spans: Span[] = group.layers.get(layer) ?? []
     group.layers.set(layer, spans)
@@ -55,8 +63,15 @@ export class Spans {
   }
 }
 
-function keyOf({ interface: device, protocol }: Unplaced): string {
-  return `${device ?? ''} ${protocol ?? ''}`
+function keyOf({ interface: device, peerInterface, protocol }: Unplaced): string {
+  return `${device ?? ''} ${peerInterface ?? ''} ${protocol ?? ''}`
+}
+
+function interfacesOfBothMeet(group: Group, element: Unplaced): boolean {
+  return (
+    interfacesMeet(group.interface, element.interface ?? '*') &&
+    interfacesMeet(group.peerInterface, element.peerInterface ?? '*')
+  )
 }
 
 /** What names no port is about all of them. */

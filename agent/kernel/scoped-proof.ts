@@ -8,6 +8,7 @@ import { changeScoped, freshStanding } from './scoped-script.ts'
 
 const ports = { low: 22, high: 23, side: 'destination' } as const
 const some = { interface: 'eth*', protocol: 'tcp', ports, layer: 0, end: 60_000 } as const
+const forwards = ['forward', 'forward_from', 'forward_to'] as const
 const rate = { packets: 1, per: 'second', burst: 1 } as const
 
 export async function expressible(nft: Nft, table: string): Promise<Expresses> {
@@ -24,10 +25,19 @@ function scriptFor(table: string, verdicts: readonly ScopedElement['verdict'][])
   const elements = verdicts.flatMap((verdict) =>
     ['192.0.2.0/24', '2001:db8::1'].map(readAddress).flatMap((address) => {
       const limit = verdict === 'limit' ? { name: 'proof', rate } : undefined
-      return (['in', 'out', 'forward'] as const).flatMap((way): ScopedElement[] => [
-        { ...some, verdict, way, address, limit },
-        { verdict, way, address, limit, layer: 0, end: 60_000 },
-      ])
+      const peer = readAddress(address.family === 4 ? '198.51.100.1' : '2001:db8:1::/48')
+      return [
+        ...(['in', 'out', ...forwards] as const).flatMap((way): ScopedElement[] => [
+          { ...some, verdict, way, address, peer, limit },
+          { verdict, way, address, limit, layer: 0, end: 60_000 },
+        ]),
+        // The widest of all: of IPv6 more than one key.
+        ...forwards.map(
+          (way): ScopedElement => ({
+            ...{ ...some, verdict, way, address, peer, peerInterface: 'eth1', limit },
+          }),
+        ),
+      ]
     }),
   )
   const hooks = { in: 'prerouting', out: 'output', from: 'forward', to: 'forward' } as const

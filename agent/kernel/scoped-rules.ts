@@ -1,6 +1,6 @@
 /** The rules that look scoped orders up: their number follows from the kinds of orders, not from how many there are. Pure. */
 import type { ScopedWay } from './firewall.ts'
-import type { ScopedSet } from './scoped.ts'
+import type { Field, ScopedSet } from './scoped.ts'
 
 /**
  * Where a packet is: coming in, going out from this node itself, or passing through it, judged by whom it is from and
@@ -12,10 +12,10 @@ const families = [4, 6] as const
 
 /** Which of the sets are asked at each spot: for what is stopped, and for what is let through all the same. */
 const asked: Record<Spot, { stops: readonly ScopedWay[]; allows: readonly ScopedWay[] }> = {
-  in: { stops: ['in'], allows: ['in', 'forward'] },
+  in: { stops: ['in'], allows: ['in', 'forward', 'forward_from'] },
   out: { stops: ['out'], allows: ['out'] },
-  from: { stops: ['forward'], allows: ['in', 'forward'] },
-  to: { stops: ['out', 'forward'], allows: ['out', 'forward'] },
+  from: { stops: ['forward', 'forward_from'], allows: ['in', 'forward', 'forward_from'] },
+  to: { stops: ['out', 'forward', 'forward_to'], allows: ['out', 'forward', 'forward_to'] },
 }
 
 /** Their rules follow from the scoped orders, so that they are written with them and never flushed without. */
@@ -46,25 +46,23 @@ function looks(spot: Spot, family: 4 | 6, sets: readonly ScopedSet[]): string[] 
   return (['drop', 'reject', 'limit'] as const).flatMap((verdict) => {
     const goal = `${verdict === 'reject' ? 'reject' : 'drop'}_${spot}${family}`
     return sets
-      .filter((set) => set.verdict === verdict && asked[spot].stops.includes(set.way))
-      .flatMap((set) => keys(spot, set).map((key) => `${look(key, set)} goto ${goal}`))
+      .filter(
+        (set) => set.verdict === verdict && !set.isGate && asked[spot].stops.includes(set.way),
+      )
+      .flatMap((set) => lookUps(spot, set).map((look) => `${look} goto ${goal}`))
   })
-}
-
-function look(key: string, { verdict, name }: ScopedSet): string {
-  return verdict === 'limit' ? `limit name ${key} map @${name}` : `${key} @${name}`
 }
 
 /** Asked only about what is about to be stopped: there is no other way to it, and clean traffic pays nothing. */
 function passes(spot: Spot, family: 4 | 6, sets: readonly ScopedSet[]): string[] {
   const address = addressOf(spot, family)
   const allows = sets
-    .filter((set) => set.verdict === 'allow' && asked[spot].allows.includes(set.way))
+    .filter((set) => set.verdict === 'allow' && !set.isGate && asked[spot].allows.includes(set.way))
     .flatMap((set) => {
       // Before it is routed, what passes through is what another machine has the address of.
-      const routed = spot === 'in' && set.way === 'forward' ? 'fib daddr type unicast ' : ''
-      if (routed && set.via) return []
-      return keys(spot, set).map((key) => `${routed}${key} @${set.name} return`)
+      const routed = spot === 'in' && set.way !== 'in' ? 'fib daddr type unicast ' : ''
+      if (routed && asksLeaving(set)) return []
+      return lookUps(spot, set).map((look) => `${routed}${look} return`)
     })
   return [
     `${address} @never${family} return`,
@@ -95,25 +93,49 @@ function rejects(spot: Spot, family: 4 | 6, sets: readonly ScopedSet[]): string[
   ]
 }
 
-/** One look-up for each interface that the way is about. */
-function keys(spot: Spot, set: ScopedSet): string[] {
-  const rest = [addressOf(spot, set.family), ...partKeys[set.part]].join(' . ')
-  return set.via ? devices(spot, set.way).map((device) => `${device} . ${rest}`) : [rest]
+/** Of what passes through: whether it follows from the interface that it leaves by. */
+function asksLeaving({ way, fields }: ScopedSet): boolean {
+  return fields.includes('beyond') || (way === 'forward' && fields.includes('interface'))
 }
 
-const partKeys: Record<ScopedSet['part'], readonly string[]> = {
-  any: [],
-  protocol: ['meta l4proto'],
-  to_port: ['meta l4proto', 'th dport'],
-  from_port: ['meta l4proto', 'th sport'],
+/** One for each interface that may be meant. */
+function lookUps(spot: Spot, { verdict, way, family, fields, gate, name }: ScopedSet): string[] {
+  const sides = isFrom(spot) ? (['iifname', 'oifname'] as const) : (['oifname', 'iifname'] as const)
+  const [near, far] = sides
+  const key = (of: readonly Field[], device: string) =>
+    of
+      .map((field) => ({ ...headers(spot, family), interface: device, beyond: far })[field])
+      .join(' . ')
+  if (gate !== undefined) {
+    const asked = fields.map((field) => (field === 'interface' ? 'beyond' : field))
+    return [`${key(asked, near)} @${gate} ${look(key(fields, near))}`]
+  }
+  const either = way === 'forward' && fields.includes('interface') && !fields.includes('beyond')
+  return (either ? ['iifname', 'oifname'] : [near]).map((device) => look(key(fields, device)))
+
+  function look(text: string): string {
+    return verdict === 'limit' ? `limit name ${text} map @${name}` : `${text} @${name}`
+  }
 }
 
-function devices(spot: Spot, way: ScopedWay): readonly string[] {
-  if (way === 'in') return ['iifname']
-  if (way === 'out') return ['oifname']
-  return spot === 'in' ? ['iifname'] : ['iifname', 'oifname']
+function headers(
+  spot: Spot,
+  family: 4 | 6,
+): Record<Exclude<Field, 'interface' | 'beyond'>, string> {
+  const ip = family === 4 ? 'ip' : 'ip6'
+  return {
+    address: addressOf(spot, family),
+    peer: `${ip} ${isFrom(spot) ? 'daddr' : 'saddr'}`,
+    protocol: 'meta l4proto',
+    to_port: 'th dport',
+    from_port: 'th sport',
+  }
+}
+
+function isFrom(spot: Spot): boolean {
+  return spot === 'in' || spot === 'from'
 }
 
 function addressOf(spot: Spot, family: 4 | 6): string {
-  return `${family === 4 ? 'ip' : 'ip6'} ${spot === 'in' || spot === 'from' ? 'saddr' : 'daddr'}`
+  return `${family === 4 ? 'ip' : 'ip6'} ${isFrom(spot) ? 'saddr' : 'daddr'}`
 }

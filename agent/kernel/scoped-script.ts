@@ -1,6 +1,7 @@
 /** How the kernel comes from the scoped orders that it holds to those that are wished, as nft text. Pure. */
 import type { Rate } from '#contract/action.ts'
 import {
+  type Field,
   type HeldSet,
   isScopedRate,
   isScopedSet,
@@ -123,7 +124,12 @@ function freeName(name: string, taken: readonly Found[]): string | undefined {
 
 /** The sets under the names that they have in the kernel. */
 function named(state: ScopedState, names: ReadonlyMap<string, string>): ScopedSet[] {
-  return [...state.sets.values()].map((set) => ({ ...set, name: names.get(set.name) ?? set.name }))
+  const inKernel = (name: string) => names.get(name) ?? name
+  return [...state.sets.values()].map((set) => ({
+    ...set,
+    name: inKernel(set.name),
+    gate: set.gate === undefined ? undefined : inKernel(set.gate),
+  }))
 }
 
 /** The rules of a table that has none of them. */
@@ -132,13 +138,8 @@ export function firstRules(table: string): string {
 }
 
 function addSet(table: string, set: ScopedSet, name: string): string {
-  const fields = [
-    ...(set.via ? ['ifname'] : []),
-    `ipv${set.family}_addr`,
-    ...(set.part === 'any' ? [] : ['inet_proto']),
-    ...(set.part === 'to_port' || set.part === 'from_port' ? ['inet_service'] : []),
-  ].join(' . ')
-  const type = set.verdict === 'limit' ? `${fields} : limit` : fields
+  const fields = set.fields.map((field) => typeOf(field, set.family)).join(' . ')
+  const type = kindOf(set) === 'map' ? `${fields} : limit` : fields
   return `add ${kindOf(set)} inet ${table} ${name} { type ${type}; flags interval, timeout; size ${size}; }`
 }
 
@@ -164,8 +165,23 @@ function remove(table: string, { kind, name }: Found): string {
   return `delete ${kind} inet ${table} ${name}`
 }
 
-function kindOf({ verdict }: ScopedSet): 'set' | 'map' {
-  return verdict === 'limit' ? 'map' : 'set'
+function kindOf({ verdict, isGate }: ScopedSet): 'set' | 'map' {
+  return verdict === 'limit' && !isGate ? 'map' : 'set'
+}
+
+function typeOf(field: Field, family: 4 | 6): string {
+  switch (field) {
+    case 'interface':
+    case 'beyond':
+      return 'ifname'
+    case 'address':
+    case 'peer':
+      return `ipv${family}_addr`
+    case 'protocol':
+      return 'inet_proto'
+    default:
+      return 'inet_service'
+  }
 }
 
 function lines(all: readonly string[]): string {

@@ -4,20 +4,30 @@ import type { Protocol, Rate } from '#contract/action.ts'
 import type { ScopedElement, ScopedWay } from './firewall.ts'
 
 /**
- * What a packet is looked up by, besides its address. `any` is all that comes; the others are for packets whose headers
- * can be followed: later fragments have no ports (the first, which has, is stopped), and what has no header of a
+ * What a packet is looked up by, in this order. The interface is the one on the side of the address, `beyond` the one on
+ * the side of the peer; a set that has either cannot hold what names none. Protocol and ports are those of packets whose
+ * headers can be followed: later fragments have no ports (the first, which has, is stopped), and what has no header of a
  * protocol matches none.
  */
-export type Part = 'any' | 'protocol' | 'to_port' | 'from_port'
+export type Field =
+  | 'interface'
+  | 'beyond'
+  | 'address'
+  | 'peer'
+  | 'protocol'
+  | 'to_port'
+  | 'from_port'
 
 export type ScopedSet = {
   readonly name: string
   readonly verdict: ScopedElement['verdict']
   readonly way: ScopedWay
   readonly family: 4 | 6
-  /** Whether the interface is looked up as well: a set that has it cannot hold what names none. */
-  readonly via: boolean
-  readonly part: Part
+  readonly fields: readonly Field[]
+  /** The set that is asked about the interface beyond, where one key cannot hold all; it is asked before this one. */
+  readonly gate?: string | undefined
+  /** Whether it is such a set. */
+  readonly isGate: boolean
 }
 
 /** Elements with their ends. */
@@ -31,7 +41,7 @@ export type ScopedState = {
 export const nothingScoped: ScopedState = { sets: new Map(), rates: new Map() }
 
 const setName =
-  /^(drop|reject|allow|limit)_(in|out|forward)[46](_via)?(_protocol|_to_port|_from_port)?_[0-7]_[ab]$/
+  /^(drop|reject|allow|limit)_(in|out|forward(_from|_to)?)[46](_via)?(_beyond)?(_peer)?(_protocol|_to_port|_from_port)?(_gate)?_[0-7]_[ab]$/
 const rateName = /^rate_[0-9a-f]{16}$/
 
 export const isScopedSet = (name: unknown): boolean =>
@@ -62,49 +72,101 @@ export function scopedState(elements: readonly ScopedElement[], now: number): Sc
   const sets = new Map<string, ScopedSet & { elements: Map<string, number> }>()
   const rates = new Map<string, Rate>()
   for (const element of elements) {
-    if (element.end <= now) continue
-    const set = setOf(element)
-    const known = sets.get(set.name) ?? { ...set, elements: new Map() }
-    sets.set(set.name, known)
-    const { limit } = element
+    const { limit, end } = element
+    if (end <= now) continue
     if (limit) rates.set(rateOf(limit.name), limit.rate)
-    const key = keyOf(element)
-    known.elements.set(limit ? `${key} ${rateOf(limit.name)}` : key, element.end)
+    for (const set of setsOf(element)) {
+      const known = sets.get(set.name) ?? { ...set, elements: new Map() }
+      sets.set(set.name, known)
+      const key = keyOf(element, set.fields)
+      known.elements.set(limit && !set.isGate ? `${key} ${rateOf(limit.name)}` : key, end)
+    }
   }
   return { sets, rates }
 }
 
+type Unplaced = Omit<ScopedElement, 'layer' | 'end'>
+
 /** Elements with this in common are looked up together, and must not overlap within a layer. */
-export function placeOf(element: Omit<ScopedElement, 'layer' | 'end'>): string {
+export function placeOf(element: Unplaced): string {
   const { verdict, way, address } = element
-  const via = element.interface === undefined ? '' : '_via'
-  const part = partOf(element)
-  return `${verdict}_${way}${address.family}${via}${part === 'any' ? '' : `_${part}`}`
+  const fields = fieldsOf(element)
+  const names = [
+    ...(fields.includes('interface') ? ['via'] : []),
+    ...(['beyond', 'peer'] as const).filter((field) => fields.includes(field)),
+    ...lastOf(element),
+  ]
+  return [`${verdict}_${way}${address.family}`, ...names].join('_')
 }
 
-function setOf(element: ScopedElement): ScopedSet {
+/** Bytes of a key that the kernel takes at most. */
+const longestKey = 64
+
+/**
+ * Whether it takes two keys, one for each interface. Within a layer such elements must be apart whatever their interfaces
+ * are: what else a packet is then leads to one element only, and so both keys are of the same.
+ */
+export function isParted(element: Unplaced): boolean {
+  const address = element.address.family === 4 ? 4 : 16
+  const sizes = { interface: 16, beyond: 16, address, peer: address, protocol: 4 }
+  const size = (field: Field) => (field === 'to_port' || field === 'from_port' ? 4 : sizes[field])
+  return fieldsOf(element).reduce((sum, field) => sum + size(field), 0) > longestKey
+}
+
+function setsOf(element: ScopedElement): ScopedSet[] {
   const { verdict, way, address, layer } = element
-  return {
-    ...{ verdict, way, family: address.family },
-    name: `${placeOf(element)}_${layer}`,
-    via: element.interface !== undefined,
-    part: partOf(element),
-  }
+  const fields = fieldsOf(element)
+  const [place, isGate] = [placeOf(element), false]
+  const name = `${place}_${layer}`
+  const set: ScopedSet = { name, verdict, way, family: address.family, fields, isGate }
+  if (!isParted(element)) return [set]
+  const gate = `${place}_gate_${layer}`
+  const without = (other: Field) => fields.filter((field) => field !== other)
+  return [
+    { ...set, name: gate, fields: without('interface'), isGate: true },
+    { ...set, fields: without('beyond'), gate },
+  ]
 }
 
-function partOf({ protocol, ports }: Pick<ScopedElement, 'protocol' | 'ports'>): Part {
-  if (ports) return ports.side === 'destination' ? 'to_port' : 'from_port'
-  return protocol === undefined ? 'any' : 'protocol'
+function fieldsOf(element: Unplaced): Field[] {
+  const last = lastOf(element)
+  return [
+    ...(element.interface === undefined ? [] : (['interface'] as const)),
+    ...(element.peerInterface === undefined ? [] : (['beyond'] as const)),
+    'address',
+    ...(element.peer ? (['peer'] as const) : []),
+    ...(last.length > 0 ? (['protocol'] as const) : []),
+    ...last.filter((field) => field !== 'protocol'),
+  ]
+}
+
+/** The narrowest of what it says about headers after those of addresses. */
+function lastOf({ protocol, ports }: Unplaced): ('protocol' | 'to_port' | 'from_port')[] {
+  if (ports) return [ports.side === 'destination' ? 'to_port' : 'from_port']
+  return protocol === undefined ? [] : ['protocol']
 }
 
 /** The fields of the set's key, as nft reads them. */
-function keyOf({ interface: device, address, protocol, ports }: ScopedElement): string {
-  return [
-    ...(device === undefined ? [] : [`"${device}"`]),
-    address.text,
-    ...(protocol === undefined ? [] : [numbers[protocol]]),
-    ...(ports ? [ports.low === ports.high ? ports.low : `${ports.low}-${ports.high}`] : []),
-  ].join(' . ')
+function keyOf(element: ScopedElement, fields: readonly Field[]): string {
+  return fields.map((field) => printField(element, field)).join(' . ')
+}
+
+function printField(element: ScopedElement, field: Field): string {
+  const { interface: device, peerInterface, address, peer, protocol, ports } = element
+  switch (field) {
+    case 'interface':
+      return `"${device}"`
+    case 'beyond':
+      return `"${peerInterface}"`
+    case 'address':
+      return address.text
+    case 'peer':
+      return `${peer?.text}`
+    case 'protocol':
+      return `${protocol && numbers[protocol]}`
+    default:
+      return ports?.low === ports?.high ? `${ports?.low}` : `${ports?.low}-${ports?.high}`
+  }
 }
 
 function rateOf(name: string): string {

@@ -6,10 +6,11 @@ import type {
   LiftAction,
   LimitAction,
   Rate,
+  Scope,
 } from '#contract/action.ts'
 import { block, decision, lift } from '../agent/signer.ts'
 
-/** Who it is about, another one beside him, networks around him, and a machine behind the node. */
+/** Who it is about, another one beside him, networks around him, and machines behind the node on two sides. */
 export type Place = {
   readonly family: 'IPv4' | 'IPv6'
   readonly him: string
@@ -20,6 +21,11 @@ export type Place = {
   readonly narrow: string
   readonly wide: string
   readonly behind: string
+  /** By the same interface as `behind`, and the network of both. */
+  readonly beside: string
+  readonly inner: string
+  /** By an interface of its own. */
+  readonly beyond: string
   readonly node: string
   readonly number: number
 }
@@ -33,6 +39,9 @@ export const places: readonly Place[] = [
     narrow: '203.0.113.0/29',
     wide: '203.0.112.0/20',
     behind: '192.0.2.200',
+    beside: '192.0.2.201',
+    inner: '192.0.2.192/26',
+    beyond: '192.0.2.70',
     node: '198.51.100.1',
     number: 0,
   },
@@ -44,6 +53,9 @@ export const places: readonly Place[] = [
     narrow: '2001:db8:a::/125',
     wide: '2001:db8:a::/49',
     behind: '2001:db8:b::1',
+    beside: '2001:db8:b::2',
+    inner: '2001:db8:b::/64',
+    beyond: '2001:db8:c::1',
     node: '2001:db8:ffff::1',
     number: 100,
   },
@@ -54,7 +66,12 @@ export const places: readonly Place[] = [
  * neighbour's to the node.
  */
 export const paths = ['comes', 'goes', 'passesFrom', 'passesTo', 'neighbour'] as const
-export type Path = (typeof paths)[number]
+/** And by both ends: the neighbour's through the node, his to the machine beside and to the one beyond, and from there. */
+const pathsOfEnds = [
+  ...(['comes', 'goes', 'passesFrom', 'passesTo', 'neighbour'] as const),
+  ...(['neighbourFrom', 'toBeside', 'toBeyond', 'fromBeyond'] as const),
+] as const
+export type Path = (typeof pathsOfEnds)[number]
 
 export type Step = {
   readonly orders?: (at: Place) => readonly Action[]
@@ -65,15 +82,20 @@ export type Step = {
   readonly told?: true
   /** Of so many packets one after the other, how many pass. */
   readonly counts?: readonly (readonly [path: Path, packets: number, pass: number])[]
-  /** Everything else passes. */
+  /** Everything else passes, of all the ways or of these. */
   readonly stops?: readonly Path[]
+  readonly among?: readonly Path[]
 }
 export type Case = { readonly name: string; readonly steps: readonly Step[] }
 
-type More<Kind> = Partial<Kind> & { on?: keyof Place }
+/** On whom, and to whom. */
+type Who = { on?: keyof Place; to?: keyof Place }
+type More<Kind> = Partial<Kind> & Who
+type Ends = Partial<Scope> & Who
 
-const of = (at: Place, n: number, { on = 'him', ...more }: { on?: keyof Place }) => ({
+const of = (at: Place, n: number, { on = 'him', to, ...more }: Who) => ({
   target: String(at[on]),
+  ...(to === undefined ? {} : { peer: String(at[to]) }),
   ...more,
   decision: decision(n + at.number),
 })
@@ -104,6 +126,11 @@ const simple = (name: string, more: More<BlockAction>, ...stops: Path[]): Case =
   name,
   steps: [{ orders: all(blocked(more)), stops }],
 })
+/** The same, by both ends. */
+const between = (name: string, more: More<BlockAction>, ...stops: Path[]): Case => ({
+  name,
+  steps: [{ orders: all(blocked(more)), stops, among: pathsOfEnds }],
+})
 const ways: Record<'in' | 'out' | 'both' | 'forward', readonly Path[]> = {
   in: ['comes', 'passesFrom'],
   out: ['goes', 'passesTo'],
@@ -113,7 +140,231 @@ const ways: Record<'in' | 'out' | 'both' | 'forward', readonly Path[]> = {
 const directions = ['in', 'out', 'both', 'forward'] as const
 const udp = { protocol: 'udp' } as const
 
+/** What comes from him by one interface and leaves for the machine behind by another. */
+const whole: Ends = {
+  ...{ direction: 'forward_from', interface: 'v-attacker' },
+  ...{ to: 'behind', peer_interface: 'v-inner' },
+}
+const port: Ends = { ...udp, ports: ['4000'] }
+const besides = (not: readonly Path[]) => pathsOfEnds.filter((path) => !not.includes(path))
+
+const narrowed: readonly { how: string; more: More<BlockAction> }[] = [
+  { how: '', more: {} },
+  { how: ', a protocol', more: udp },
+  { how: ', a port', more: port },
+  {
+    how: ', a port and interfaces that begin so',
+    more: { ...port, interface: 'v-att*', peer_interface: 'v-inn*' },
+  },
+  { how: ', told so', more: { ...port, response: 'reject' } },
+]
+
+/** By both ends of a packet, and one way of what passes through. */
+const casesOfEnds: readonly Case[] = [
+  between(
+    'a block of what passes from a host',
+    { direction: 'forward_from' },
+    'passesFrom',
+    'toBeside',
+    'toBeyond',
+  ),
+  between(
+    'a block of what passes to a host',
+    { direction: 'forward_to' },
+    'passesTo',
+    'fromBeyond',
+  ),
+  between(
+    'a block forward_from to a peer',
+    { direction: 'forward_from', to: 'behind' },
+    'passesFrom',
+  ),
+  between('a block forward_to from a peer', { direction: 'forward_to', to: 'behind' }, 'passesTo'),
+  between(
+    'a block forward with a peer',
+    { direction: 'forward', to: 'behind' },
+    'passesFrom',
+    'passesTo',
+  ),
+  between('a block in to a peer behind', { to: 'behind' }, 'passesFrom'),
+  between('a block in to the node itself', { to: 'node' }, 'comes'),
+  between('a block in to the node itself by a port', { to: 'node', ...port }, 'comes'),
+  between('a block in to the node itself by another port', { to: 'node', ...udp, ports: ['4001'] }),
+  between('a block out from a peer behind', { direction: 'out', to: 'behind' }, 'passesTo'),
+  between('a block out from the node itself', { direction: 'out', to: 'node', ...udp }, 'goes'),
+  between('a block both ways with the node', { direction: 'both', to: 'node' }, 'comes', 'goes'),
+  between(
+    'a block of a network with a network',
+    { on: 'network', direction: 'forward_from', to: 'inner' },
+    'passesFrom',
+    'toBeside',
+    'neighbourFrom',
+  ),
+  between(
+    'a block forward_from by the interface it comes by',
+    { direction: 'forward_from', interface: 'v-att*' },
+    'passesFrom',
+    'toBeside',
+    'toBeyond',
+  ),
+  between('a block forward_from by the interface it leaves by, as if it came by it', {
+    direction: 'forward_from',
+    interface: 'v-inner',
+  }),
+  between(
+    'a block forward_to by the interface it leaves by',
+    { direction: 'forward_to', interface: 'v-attacker' },
+    'passesTo',
+    'fromBeyond',
+  ),
+  between(
+    'a block forward_from to an interface',
+    { direction: 'forward_from', peer_interface: 'v-inner' },
+    'passesFrom',
+    'toBeside',
+  ),
+  between(
+    'a block forward_from to another interface',
+    { direction: 'forward_from', peer_interface: 'v-out*' },
+    'toBeyond',
+  ),
+  between(
+    'a block forward with an interface of the peer',
+    { direction: 'forward', peer_interface: 'v-inner' },
+    'passesFrom',
+    'toBeside',
+    'passesTo',
+  ),
+  between('a block forward with the interface of the target as that of the peer', {
+    direction: 'forward',
+    peer_interface: 'v-attacker',
+  }),
+  between(
+    'a block forward with both interfaces',
+    { direction: 'forward', interface: 'v-attacker', peer_interface: 'v-inner' },
+    'passesFrom',
+    'toBeside',
+    'passesTo',
+  ),
+  between('a block forward with both interfaces, each as the other', {
+    direction: 'forward',
+    interface: 'v-inner',
+    peer_interface: 'v-attacker',
+  }),
+  between(
+    'a block forward by an interface with a peer',
+    { direction: 'forward', interface: 'v-inner', to: 'inner' },
+    'passesFrom',
+    'toBeside',
+    'passesTo',
+  ),
+  ...narrowed.map(({ how, more }) =>
+    between(`a block by both ends and both interfaces${how}`, { ...whole, ...more }, 'passesFrom'),
+  ),
+  between('a block by both ends and both interfaces, of which it comes by another', {
+    ...whole,
+    ...port,
+    interface: 'v-outer',
+  }),
+  between('a block by both ends and both interfaces, of which it leaves by another', {
+    ...whole,
+    ...port,
+    peer_interface: 'v-outer',
+  }),
+  between(
+    'a block by both ends and both interfaces, whose source is another',
+    { ...whole, ...port, on: 'neighbour' },
+    'neighbourFrom',
+  ),
+  between(
+    'a block by both ends and both interfaces, whose destination is another',
+    { ...whole, ...port, to: 'beside' },
+    'toBeside',
+  ),
+  between('a block by both ends and both interfaces, whose port is another', {
+    ...whole,
+    ...udp,
+    ports: ['4001'],
+  }),
+  between(
+    'a block by both ends and both interfaces of what passes to a host',
+    { ...whole, ...port, direction: 'forward_to' },
+    'passesTo',
+  ),
+  {
+    name: 'blocks by both ends that overlap, until one is lifted',
+    steps: [
+      {
+        orders: all(
+          blocked({ ...whole, ...port, to: 'inner' }),
+          blocked({ ...whole, ...udp, ports: ['3000-5000'], on: 'network', interface: 'v-*' }, 5),
+          blocked({ ...whole, ...port, to: 'inner', peer_interface: 'v-outer' }, 6),
+        ),
+        stops: ['passesFrom', 'neighbourFrom', 'toBeside'],
+        among: pathsOfEnds,
+      },
+      { orders: all(lifted()), stops: ['passesFrom', 'neighbourFrom'], among: pathsOfEnds },
+    ],
+  },
+  {
+    name: 'limits by both ends, one way and both ways together',
+    steps: [
+      {
+        orders: all(limited(whole)),
+        counts: [
+          ['passesFrom', 5, 3],
+          ['passesTo', 4, 4],
+          ['toBeside', 4, 4],
+        ],
+      },
+    ],
+  },
+  {
+    name: 'a limit forward by both ends, a port and both interfaces',
+    steps: [
+      {
+        orders: all(limited({ ...whole, ...port, direction: 'forward' })),
+        counts: [
+          ['passesFrom', 2, 2],
+          ['passesTo', 3, 1],
+          ['toBeyond', 4, 4],
+        ],
+      },
+    ],
+  },
+  {
+    name: 'an allow of what passes between two, over a block',
+    steps: [
+      {
+        orders: all(
+          blocked({ direction: 'both' }),
+          allowed({ direction: 'forward', to: 'behind' }),
+        ),
+        stops: ['comes', 'goes', 'toBeside', 'toBeyond', 'fromBeyond'],
+        among: pathsOfEnds,
+      },
+      {
+        orders: all(allowed({ ...port, direction: 'forward_from', to: 'inner' })),
+        stops: ['comes', 'goes', 'passesTo', 'toBeyond', 'fromBeyond'],
+        among: pathsOfEnds,
+      },
+    ],
+  },
+  {
+    name: 'an allow of a pair over a list',
+    steps: [
+      {
+        list: { half: 'a', networks: (at) => [at.network] },
+        orders: all(allowed({ direction: 'both', to: 'node' })),
+        stops: besides(['comes', 'goes']),
+        among: pathsOfEnds,
+      },
+    ],
+  },
+]
+
 export const cases: readonly Case[] = [
+  ...casesOfEnds,
   ...directions.map((direction) =>
     simple(`a block ${direction} of a host`, { direction }, ...ways[direction]),
   ),
