@@ -148,7 +148,7 @@ function printTrouble({ nodes }: Why, id: string): string[] {
 function headline(found: Why, io: Io): string {
   const { address, ordered, blocked, until, partly, allowed, decisions } = found
   const end = printWhen(until, io.now())
-  if (allowed && !blocked && (allowed.only === '' || !ordered)) {
+  if (allowed && !blocked && (allowed.only === '' || !(ordered || partly))) {
     const only = allowed.only === '' ? '' : `, only ${allowed.only},`
     const how = `until ${printWhen(allowed.until, io.now())} by ${allowed.by}: ${allowed.reason}`
     return `${address} is allowed${only} ${how}`

@@ -2,13 +2,7 @@
 import { contains, overlaps, readAddress } from '#contract/address.ts'
 import { printTime } from '#contract/time.ts'
 import { audienceCovers } from '../decide/allowance.ts'
-import {
-  directionCovers,
-  directionsMeet,
-  isNarrow,
-  isSameMeasure,
-  scopesMeet,
-} from '../decide/measure.ts'
+import { directionCovers, directionsMeet, isSameMeasure, scopesMeet } from '../decide/measure.ts'
 import { printOnly } from '../decide/traffic.ts'
 import type { Decision } from '../store/decisions.ts'
 import { allowing } from '../store/in-force.ts'
@@ -17,7 +11,7 @@ import type { Reader } from '../store/store.ts'
 /** Nothing that the order would stop on its target is stopped while this allow is in force. */
 export function exempts(allow: Decision, order: Decision): boolean {
   return (
-    (!isNarrow(allow) || isSameTraffic(allow, order)) &&
+    scopeCovers(allow, order) &&
     directionCovers(allow.direction ?? 'both', order.direction ?? 'in') &&
     audienceCovers(allow.audience, order.audience)
   )
@@ -44,9 +38,22 @@ export async function tellExempt(
   return part && say(part.allow, 'a part of it passes while')
 }
 
-/** Ports are of one side or the other by the direction, so that only the very same one says the same of them. */
-function isSameTraffic(a: Decision, b: Decision): boolean {
-  return a.direction === b.direction && isSameMeasure({ scope: a.scope }, { scope: b.scope })
+/** Which side a port is of, and whether an interface may be either, hangs on the direction: then it has to be the same. */
+function scopeCovers({ scope: wide, direction }: Decision, order: Decision): boolean {
+  const { scope: narrow } = order
+  const same = direction === order.direction
+  if (wide.ports) return same && isSameMeasure({ scope: wide }, { scope: narrow })
+  const either = order.direction === 'forward' && narrow.peer_interface === undefined
+  return (
+    (wide.protocol ?? narrow.protocol) === narrow.protocol &&
+    (wide.peer_interface ?? narrow.peer_interface) === narrow.peer_interface &&
+    (wide.interface === undefined || (wide.interface === narrow.interface && (same || !either))) &&
+    (wide.peer === undefined || peerCovers(wide.peer, narrow.peer))
+  )
+}
+
+function peerCovers(wide: string, narrow: string | undefined): boolean {
+  return narrow !== undefined && contains(readAddress(wide), readAddress(narrow))
 }
 
 function say(allow: Decision, effect: string): string {

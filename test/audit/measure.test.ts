@@ -50,6 +50,36 @@ test('one port, its protocol and its interface stand in their fields, several po
   )
 })
 
+test('both ends of what is forwarded stand on the side of whom each sends or gets', async (t) => {
+  const service = await open(t)
+  const scope = { interface: 'eth0', peer: '192.0.2.10', peer_interface: 'eth1' }
+  for (const direction of ['forward_from', 'forward_to', 'forward'])
+    await order(service, { ...scope, direction, protocol: 'tcp', ports: ['22'] })
+  await order(service, { direction: 'forward_to', peer: '192.0.2.0/28' })
+  const found = (await documents(service)).filter(({ event }) => event.action === 'decision.issue')
+  const [target, peer] = ['203.0.113.7', '192.0.2.10']
+  const [near, far] = [{ interface: { name: 'eth0' } }, { interface: { name: 'eth1' } }]
+  const ends = { source: { ip: target }, destination: { ip: peer, port: 22 } }
+  const sides = { ingress: near, egress: far }
+  const related = { ip: [target, peer], user: ['test-admin'] }
+  assert.deepEqual(
+    found.map((document) => [document.source, document.destination, document.observer]),
+    [
+      [ends.source, ends.destination, sides],
+      [{ ip: peer }, { ip: target, port: 22 }, { ingress: far, egress: near }],
+      [ends.source, ends.destination, sides],
+      // A network is no address of a packet.
+      [undefined, { ip: target }, undefined],
+    ],
+  )
+  assert.deepEqual(found[0]?.related, related)
+  const told = found[0]?.cordon.decision ?? {}
+  assert.deepEqual(
+    ['direction', 'peer', 'peer_interface'].map((name) => Object(told)[name]),
+    ['forward_from', peer, 'eth1'],
+  )
+})
+
 async function order(service: TestService, more: object): Promise<string> {
   const body = { target: '203.0.113.7', for: '1h', reason: 'test', ...more }
   const answer = await service.ask('POST', '/v1/decisions', { body })

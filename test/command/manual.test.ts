@@ -45,6 +45,87 @@ describe('a block of a part of the traffic', () => {
   })
 })
 
+describe('a block of what one host sends through a router to another', () => {
+  const forwarded =
+    'block 198.51.100.7 --direction forward_from --interface eth0 --peer 192.0.2.10 --peer-interface eth1'
+
+  test('is said back with both ends, as the list and the decision say it', async () => {
+    const { code, out, err } = await open.type(`${forwarded} --for 4h ${reason}`)
+    assert.equal(code, 0, err)
+    const words = 'forwarded from it at eth0 to 192.0.2.10 at eth1'
+    const [, id] = /^(d-\w{16}) /.exec(out) ?? []
+    assert.ok(out.includes(`block 198.51.100.7, only ${words} until `), out)
+    const list = (await open.type('blocked list')).out
+    assert.match(list, new RegExp(`^198\\.51\\.100\\.7 +block +${words} +in `, 'm'))
+    const shown = (await open.type(`decision show ${id}`)).out
+    assert.ok(shown.includes(`orders     block 198.51.100.7, only ${words}\n`), shown)
+    assert.match(shown, /^direction +forward_from$/m)
+    const why = await open.type('why 198.51.100.7')
+    assert.match(why.out, /^198\.51\.100\.7 is not blocked as a whole, but some of its traffic /)
+    assert.ok(why.out.includes(words))
+    const [json] = JSON.parse((await open.type('blocked list --json')).out)
+    assert.deepEqual([json.peer, json.peer_interface], ['192.0.2.10', 'eth1'])
+  })
+
+  test('is shown by the help as it is typed', async () => {
+    const { out } = await open.type('block --help')
+    assert.ok(
+      out.includes('--direction forward_from --interface eth0 --peer B --peer-interface eth1'),
+    )
+  })
+
+  test('tells which network its peer is, where bits of a host were set', async () => {
+    const { code, out, err } = await open.type(
+      `block 198.51.100.8 --direction forward_to --peer 192.0.2.10/24 --for 4h ${reason}`,
+    )
+    assert.equal(code, 0)
+    assert.match(out, /only forwarded to it from 192\.0\.2\.0\/24 until/)
+    assert.match(
+      err,
+      /^note: host bits of the peer were set; the peer is the network 192\.0\.2\.0\/24\n/,
+    )
+  })
+
+  for (const [given, error, hint] of [
+    [
+      '--direction forward-from',
+      /--direction takes no "forward-from"/,
+      /did you mean forward_from/,
+    ],
+    [
+      '--direction forward_form',
+      /--direction takes no "forward_form"/,
+      /did you mean forward_from/,
+    ],
+    ['--direction sideways', /--direction takes no "sideways"/, /forward_from/],
+    ['--peer router', /the peer "router" is no IPv4 or IPv6 address/, /such as 192\.0\.2\.10 or/],
+    [
+      '--peer 2001:db8::1',
+      /the peer 2001:db8::1 is IPv6 and 198\.51\.100\.9 is IPv4/,
+      /the IPv4 address/,
+    ],
+    ['--peer 0.0.0.0/0', /a peer 0\.0\.0\.0\/0 is everybody/, /leave the peer out/],
+    ['--peer 198.51.100.9', /198\.51\.100\.9 is the target itself/, /who is at the other end/],
+    [
+      '--peer-interface eth1',
+      /only what is forwarded has an interface .* this order is of in/,
+      /forward_to/,
+    ],
+    ['--direction out --peer-interface eth1', /this order is of out/, /forward_from/],
+    ['--peer-interface "eth 1"', /"eth 1" is no name of an interface/, /ip link/],
+    ['--peer-interfce eth1', /no option --peer-interfce/, /did you mean --peer-interface/],
+    ['--peers 192.0.2.10', /no option --peers/, /did you mean --peer\?/],
+  ] as const)
+    test(`is asked wrongly with "${given}", with what to type instead`, async () => {
+      const { code, err } = await open.type(`block 198.51.100.9 ${given} --for 1h ${reason}`)
+      assert.equal(code, 2)
+      const [first = '', second = ''] = err.split('\n')
+      assert.match(first, error)
+      assert.match(second, hint)
+      assert.match((await open.type('why 198.51.100.9')).out, /is not blocked\n/)
+    })
+})
+
 describe('a limit', () => {
   test('is said back with its rate, whose burst is the rate unless it is given', async () => {
     const { code, out, err } = await open.type(

@@ -320,7 +320,7 @@ describe('results go to a data stream', () => {
       const older = { managed_by: 'cordon', version: 0, settings: '' }
       world.written.templates.set(name, { ...world.written.templates.get(name), _meta: older })
       await give(await sinkOf({ results_keep: '90d' }), result(2))
-      assert.deepEqual(Object(world.written.templates.get(name)?._meta).version, 2)
+      assert.deepEqual(Object(world.written.templates.get(name)?._meta).version, 3)
       const { policy } = Object(world.written.policies.get(name))
       assert.equal(policy.phases.delete.min_age, '90d')
       await give(await sinkOf({ results_keep: 'forever' }), result(3))

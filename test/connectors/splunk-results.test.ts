@@ -127,6 +127,30 @@ describe('an event', () => {
     )
   })
 
+  test('of a block between two networks names both, the sender as source', async () => {
+    const pair = (direction: string) => ({
+      target: '203.0.113.0/24',
+      decision: { direction, peer: '192.0.2.0/28' },
+    })
+    const { take } = await open()
+    await take([
+      result(1, { document: { cordon: pair('forward_from') } }),
+      result(2, { document: { cordon: pair('forward_to') } }),
+      result(3, { action: 'alert.judged', document: { cordon: pair('forward_from') } }),
+    ])
+    assert.deepEqual(
+      world.taken.map(({ fields }) => {
+        const { src, dest }: { src?: string; dest?: string } = fields ?? {}
+        return [src, dest]
+      }),
+      [
+        ['203.0.113.0/24', '192.0.2.0/28'],
+        ['192.0.2.0/28', '203.0.113.0/24'],
+        ['203.0.113.0/24', undefined],
+      ],
+    )
+  })
+
   test('of a node names the node as the device, and blocked only what a kernel holds', async () => {
     const document = (type: string) => ({
       observer: { name: 'web-1' },

@@ -1,10 +1,11 @@
 /** What a rule says besides "block": to whom of the traffic, with which answer, how much passes, and how long it goes on. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { Direction } from '#contract/action.ts'
 import { decide } from '../../actions/decide/decide.ts'
 import { explainVerdict } from '../../actions/decide/explain.ts'
 import type { Allowance, Facts } from '../../actions/decide/facts.ts'
-import { isSameMeasure } from '../../actions/decide/measure.ts'
+import { directionCovers, directionsMeet, isSameMeasure } from '../../actions/decide/measure.ts'
 import { readPolicy } from '../../actions/decide/policy.ts'
 import { runPolicyTests } from '../../actions/decide/policy-test.ts'
 import { alert, blockAll, facts, now } from './given.ts'
@@ -42,6 +43,29 @@ describe('a rule', () => {
       explainVerdict(verdict)[0],
       'Block 203.0.113.7 with an answer for 1h, coming in, only tcp ports 22, 8000-8100 at ppp*, on all.',
     )
+  })
+
+  test('about both ends of what is forwarded says which, and which way', () => {
+    const scope = 'scope: { interface: eth0, peer: 192.0.2.10/24, peer_interface: ppp* }'
+    for (const [direction, words] of [
+      ['forward_from', 'passing through from it, only at eth0 to 192.0.2.0/24 at ppp*, on all.'],
+      ['forward_to', 'passing through to it, only at eth0 from 192.0.2.0/24 at ppp*, on all.'],
+      ['forward', 'passing through, only at eth0 with 192.0.2.0/24 at ppp*, on all.'],
+    ]) {
+      const verdict = judged(blockAll({ rule: `direction: ${direction}\n${scope}` }))
+      assert.deepEqual(verdict.order?.scope, {
+        interface: 'eth0',
+        peer: '192.0.2.0/24',
+        peer_interface: 'ppp*',
+      })
+      assert.equal(explainVerdict(verdict)[0], `Block 203.0.113.7 for 1h, ${words}`)
+    }
+  })
+
+  test('whose peer is of the other family leaves the attacker to the next rule', () => {
+    const verdict = judged(blockAll({ rule: 'scope: { peer: "2001:db8::1" }' }))
+    assert.deepEqual([verdict.outcome, verdict.rule], ['watch', null])
+    assert.deepEqual(verdict.reasons, [{ code: 'no_rule_matched' }])
   })
 
   test('that limits is acted on like a block, with its rate', () => {
@@ -82,6 +106,26 @@ describe('a policy is refused for', () => {
       blockAll({ rule: 'scope: { protocol: icmp, ports: [22] }' }),
       /ports need a protocol/,
     ],
+    'everybody as the peer': [
+      blockAll({ rule: 'scope: { peer: 0.0.0.0/0 }' }),
+      /scope\.peer: this is everybody: leave the peer out/,
+    ],
+    'a peer that is no address': [
+      blockAll({ rule: 'scope: { peer: db-01 }' }),
+      /scope\.peer: "db-01" is no IPv4 or IPv6 address or network/,
+    ],
+    "an interface on the peer's side of what comes in": [
+      blockAll({ rule: 'scope: { peer_interface: eth1 }' }),
+      /only what is forwarded has a peer_interface, and this rule is of in/,
+    ],
+    'the same where all rules are of what goes out': [
+      blockAll({
+        top: 'defaults: { direction: out }',
+        rule: 'scope: { peer: 192.0.2.1, peer_interface: eth1 }',
+      }),
+      /only what is forwarded has a peer_interface, and this rule is of out/,
+    ],
+    'a misspelt peer': [blockAll({ rule: 'scope: { per: 192.0.2.1 }' }), /did you mean "peer"\?/],
     'a limit without a rate': [limiting.replace(`rate: ${rate}`, ''), /a limit without a rate/],
     'a block with a rate': [blockAll({ rule: `rate: ${rate}` }), /a block lets nothing pass/],
     'a limit that rejects': [
@@ -137,6 +181,7 @@ describe('an attacker that people allow', () => {
 
   const others = {
     'the other way only': { ...allowed, direction: 'out' },
+    'as far as it is forwarded only': { ...allowed, direction: 'forward_from' },
     'on some of the nodes only': { ...allowed, audience: ['group/web'] },
     'in a part of the network that is blocked': { ...allowed, target: '203.0.113.7/32' },
     'beside it': { ...allowed, target: '203.0.113.16/28' },
@@ -169,4 +214,27 @@ test('two orders are the same when they do the same to the same traffic', () => 
   assert.ok(!isSameMeasure({ scope }, {}))
   assert.ok(!isSameMeasure({ scope }, { scope: { ...scope, ports: ['23'] } }))
   assert.ok(!isSameMeasure({ measure: { action: 'block', response: 'reject' } }, {}))
+  const pair = { peer: '192.0.2.10', peer_interface: 'eth1' }
+  assert.ok(isSameMeasure({ scope: pair }, { scope: { ...pair } }))
+  for (const other of [{}, { peer: '192.0.2.11' }, { peer_interface: 'eth2' }])
+    assert.ok(!isSameMeasure({ scope: pair }, { scope: { ...(other.peer ? pair : {}), ...other } }))
+})
+
+test('a direction covers those whose every packet is of it, and meets those that share one', () => {
+  const covered = {
+    in: ['in', 'forward_from'],
+    out: ['out', 'forward_to'],
+    both: ['in', 'out', 'both', 'forward', 'forward_from', 'forward_to'],
+    forward: ['forward', 'forward_from', 'forward_to'],
+    forward_from: ['forward_from'],
+    forward_to: ['forward_to'],
+  }
+  const apart = ['in out', 'in forward_to', 'out forward_from', 'forward_from forward_to']
+  for (const wide of Direction.options)
+    for (const narrow of Direction.options) {
+      const name = `${wide} ${narrow}`
+      assert.equal(directionCovers(wide, narrow), covered[wide].includes(narrow), name)
+      const meet = !apart.some((two) => two === name || two === `${narrow} ${wide}`)
+      assert.equal(directionsMeet(wide, narrow), meet, name)
+    }
 })

@@ -204,6 +204,24 @@ describe('what is allowed between two hosts', () => {
     assert.match(same.answer.body.notice ?? '', /^this stops nothing while 203\.0\.113\.7 is /)
   })
 
+  test('by any interface is all of a block between the same two, and of hosts of the peer', async (t) => {
+    const service = await open(t)
+    const wide = { direction: 'forward', peer: '192.0.2.0/28', action: 'allow' }
+    await order(service, wide)
+    const said = async (more: object) => (await order(service, more)).answer.body.notice ?? ''
+    for (const more of [pair, { ...pair, protocol: 'tcp' }, { ...pair, direction: 'forward_to' }])
+      assert.match(await said(more), /^this stops nothing while/)
+    for (const more of [{ direction: 'in', peer: '192.0.2.10' }, { direction: 'forward' }])
+      assert.match(await said(more), /^a part of it passes while/)
+  })
+
+  test('by one interface is a part of what passes by either', async (t) => {
+    const service = await open(t)
+    await order(service, { direction: 'both', interface: 'eth0', action: 'allow' })
+    const { answer } = await order(service, { direction: 'forward', interface: 'eth0' })
+    assert.match(answer.body.notice ?? '', /^a part of it passes while/)
+  })
+
   test('is not told to who blocks it towards another, or the other way', async (t) => {
     const service = await open(t)
     await order(service, { ...pair, action: 'allow' })

@@ -71,6 +71,17 @@ group('a decision', () => {
     assert.equal(lifted.title, 'Allow of 203.0.113.7 lifted')
   })
 
+  test('about what one host sends through a router to another says both, and which way', () => {
+    const scope = { interface: 'eth0', peer: '192.0.2.10', peer_interface: 'eth1' }
+    const pair = { ...decision, direction: 'forward_from', scope } as const
+    const after = { ...judged, direction: 'forward_from' }
+    const { text } = describe(line({ action: 'decision.wait', after }), 'c', pair)
+    assert.match(
+      text,
+      /for 2h, passing through from it, only at eth0 to 192\.0\.2\.10 at eth1, on group web\./,
+    )
+  })
+
   test('that was taken back from the few that tried it is urgent, and says why', () => {
     const after = { target: '203.0.113.0/24', reason: 'web-1 has not been heard of for 45s' }
     const told = describe(line({ action: 'decision.halt', after }), 'c', decision)

@@ -30,6 +30,18 @@ test('measure, scope and roll-out of a decision are read as they were written', 
       measure: { action: 'limit', rate: { packets: 1, per: 'hour', burst: 2 } },
       rollout: { audience: ['all'], nodes: ['a'], began: now, due: now + 1 },
     },
+    {
+      ...waiting,
+      id: `d-${'4'.repeat(16)}`,
+      direction: 'forward_from',
+      scope: { interface: 'eth0', peer: '192.0.2.10', peer_interface: 'ppp*' },
+    },
+    {
+      ...waiting,
+      id: `d-${'5'.repeat(16)}`,
+      direction: 'forward_to',
+      scope: { peer: '192.0.2.0/24' },
+    },
   ]
   await store.write((tx) => insertDecisions(tx, written))
   for (const decision of written)
