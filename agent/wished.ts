@@ -6,7 +6,6 @@ import type { Direction } from '#contract/action.ts'
 import { type Address, readAddress, widen } from '#contract/address.ts'
 import { Ends } from './ends.ts'
 import type { SetName } from './kernel/firewall.ts'
-import { isRareText } from './kernel/sets.ts'
 import { Nested } from './nested.ts'
 import { type Element, isRare, setOf, type Way, ways } from './plan.ts'
 import type { Scoped } from './scope.ts'
@@ -36,6 +35,8 @@ export class Wished {
   readonly #lengths = { 4: new Map<number, number>(), 6: new Map<number, number>() }
   readonly #ends: Ends
   #size = 0
+  /** Elements of plain blocks that are not rare: each heartbeat tells it, so it is never counted out of a million. */
+  #plain = 0
   /** A whole state that is being taken: how many claims its audience will have. */
   #promised: { audience: string; claims: number } | undefined
 
@@ -127,6 +128,7 @@ export class Wished {
     const held = this.claimsOn(claim.target)
     this.#byTarget.set(claim.target, held.length === 0 ? claim : [...held, claim])
     if (isRare(address)) this.#index(address)
+    else this.#plain += countWays(this.claimsOn(claim.target)) - countWays(held)
   }
 
   /** Removes that claim only; what other decisions claim on the address stays. */
@@ -144,8 +146,10 @@ export class Wished {
       this.#scopes.remove(claim)
       return claim
     }
+    const held = this.claimsOn(claim.target)
     this.#unlink(claim)
     if (isRare(address)) this.#index(address)
+    else this.#plain += countWays(this.claimsOn(claim.target)) - countWays(held)
     return claim
   }
 
@@ -186,12 +190,7 @@ export class Wished {
   }
 
   countElements(): number {
-    let count = this.#scopes.countElements
-    for (const [target, found] of this.#byTarget) {
-      if (isRareText(target)) continue
-      const claims = Array.isArray(found) ? found : [found]
-      for (const way of ways) if (claims.some((claim) => goes(claim, way))) count++
-    }
+    let count = this.#scopes.countElements + this.#plain
     for (const nested of this.#rare.values()) count += nested.countPieces()
     return count
   }
@@ -268,6 +267,12 @@ export class Wished {
 
 function isScoped(claim: Claim): claim is ScopedClaim {
   return claim.scoped !== undefined
+}
+
+function countWays(claims: readonly Claim[]): number {
+  let count = 0
+  for (const way of ways) if (claims.some((claim) => goes(claim, way))) count++
+  return count
 }
 
 function goes(claim: Claim, way: Way): boolean {
