@@ -33,6 +33,7 @@ const Body = z.looseObject({
   decision: DecisionShape.optional().catch(undefined),
   decisions: z.array(DecisionShape).default([]),
   recent: z.array(DecisionShape).default([]),
+  as_peer: z.array(DecisionShape).default([]),
   lifted: z.array(DecisionShape).default([]),
   still_covered_by: z.array(DecisionShape).default([]),
   ordered: z.boolean().optional(),

@@ -4,7 +4,7 @@ import { readAddress } from '#contract/address.ts'
 import { printTime } from '#contract/time.ts'
 import { isForwarding, isNarrow } from '../decide/measure.ts'
 import { printOnly } from '../decide/traffic.ts'
-import { decisionsOn } from '../flow/decisions-on.ts'
+import { decisionsOn, decisionsTowards } from '../flow/decisions-on.ts'
 import { exempts } from '../flow/exempt.ts'
 import type { Flow } from '../flow/flow.ts'
 import { stops } from '../flow/order-line.ts'
@@ -96,6 +96,9 @@ export function mountAddresses(app: App, flow: Flow): void {
           .nullable()
           .meta({ description: 'what exempts it, although other decisions or lists block it' }),
         decisions: z.array(DecisionShape),
+        as_peer: z.array(DecisionShape).meta({
+          description: 'in force on others, as far as this address is at the other end',
+        }),
         nodes: z.array(
           z.object({
             node: z.string(),
@@ -118,6 +121,7 @@ export function mountAddresses(app: App, flow: Flow): void {
         partly: false,
         allowed: null,
         decisions: [decisionExample],
+        as_peer: [],
         nodes: [],
         recent: [],
       },
@@ -153,6 +157,7 @@ async function why(flow: Flow, text: string) {
   const address = readAddress(text)
   const { within, covering } = await decisionsOn(flow.store.read, address, flow.now())
   const holding = [...covering, ...within]
+  const towards = await decisionsTowards(flow.store.read, address, flow.now())
   const onAll = ({ target }: Decision) =>
     target === address.text || covering.some((wide) => wide.target === target)
   const receipts = await receiptsOf(
@@ -182,6 +187,10 @@ async function why(flow: Flow, text: string) {
     partly,
     allowed: allowedBy(allowing),
     decisions: shown,
+    as_peer: await showDecisions(
+      flow,
+      towards.filter(({ id }) => !holding.some((decision) => decision.id === id)),
+    ),
     nodes: receipts.map(({ node, decision, status, detail }) => ({
       node,
       decision,

@@ -27,6 +27,7 @@ const Why = z.looseObject({
       detail: z.string().nullable(),
     }),
   ),
+  as_peer: Decisions.default([]),
   recent: Decisions,
 })
 type Why = z.infer<typeof Why>
@@ -111,7 +112,7 @@ function printBlocked(decisions: readonly DecisionAnswer[], io: Io): string {
 }
 
 function printWhy(found: Why, io: Io): string {
-  const { decisions, recent } = found
+  const { decisions, as_peer, recent } = found
   return [
     `${paint(io, 'out', 'bold', printable(headline(found, io)))}\n`,
     ...decisions.flatMap((decision) => [
@@ -122,6 +123,7 @@ function printWhy(found: Why, io: Io): string {
         : [`  ${printable(`${decision.actor}: ${decision.note}`)}\n`]),
       ...printTrouble(found, decision.id),
     ]),
+    ...(as_peer.length > 0 ? ['\nat the other end of:\n', printDecisions(as_peer, io)] : []),
     ...(recent.length > 0 ? ['\nbefore:\n', printDecisions(recent, io)] : []),
   ].join('')
 }
@@ -146,7 +148,7 @@ function printTrouble({ nodes }: Why, id: string): string[] {
 }
 
 function headline(found: Why, io: Io): string {
-  const { address, ordered, blocked, until, partly, allowed, decisions } = found
+  const { address, ordered, blocked, until, partly, allowed, decisions, as_peer } = found
   const end = printWhen(until, io.now())
   if (allowed && !blocked && (allowed.only === '' || !(ordered || partly))) {
     const only = allowed.only === '' ? '' : `, only ${allowed.only},`
@@ -156,7 +158,7 @@ function headline(found: Why, io: Io): string {
   if (blocked) return `${address} is blocked until ${end}`
   if (ordered) return `${address} is ordered to be blocked until ${end}; no kernel has confirmed it`
   if (partly) return `${address} is not blocked as a whole, but some of its traffic is stopped`
-  return decisions.length > 0
-    ? `${address} is not blocked as a whole, but parts of it are`
-    : `${address} is not blocked`
+  if (decisions.length > 0) return `${address} is not blocked as a whole, but parts of it are`
+  const stopped = as_peer.some(({ action }) => action !== 'allow')
+  return `${address} is not blocked${stopped ? ', but some traffic of others with it is stopped' : ''}`
 }

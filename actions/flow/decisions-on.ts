@@ -1,8 +1,8 @@
 /** What is in force on an address: on it, within it, and around it. */
 import { setImmediate as turn } from 'node:timers/promises'
-import { type Address, contains, isHost, maybeAddress, widen } from '#contract/address.ts'
+import { type Address, contains, isHost, maybeAddress, overlaps, widen } from '#contract/address.ts'
 import { type Decision, decisionsById } from '../store/decisions.ts'
-import { standingDecisions, targetsInForce } from '../store/in-force.ts'
+import { peered, standingDecisions, targetsInForce } from '../store/in-force.ts'
 import type { Reader, Writer } from '../store/store.ts'
 
 /** Targets that are looked at before the event loop gets a turn: about 2 ms. */
@@ -23,6 +23,19 @@ export async function decisionsOn(
     return { within: inForce(await standingDecisions(db, [address.text], now)), covering }
   const found = await decisionsById(db, [...(await idsWithin(db, address, now))])
   return { within: inForce([...found.values()]), covering }
+}
+
+/** Decisions in force whose peer is the address, lies within it or is around it. */
+export async function decisionsTowards(
+  db: Reader | Writer,
+  address: Address,
+  now: number,
+): Promise<Decision[]> {
+  const found = await peered(db, now)
+  return found.filter(({ scope }) => {
+    const peer = maybeAddress(scope.peer ?? '')
+    return peer !== undefined && overlaps(peer, address)
+  })
 }
 
 /** A block that is prolonged during the walk is met twice, and counts once. */

@@ -37,6 +37,20 @@ const selectAllowing = prepared((db, { now }: Slots<{ now: number }>) =>
     .where('not_after', '>', now),
 )
 
+/** What is in force and names anybody at the other end. */
+export async function peered(db: Reader | Writer, now: number): Promise<Decision[]> {
+  return (await selectPeered(db, { now })).map(fromRow)
+}
+
+const selectPeered = prepared((db, { now }: Slots<{ now: number }>) =>
+  db
+    .selectFrom('decisions')
+    .selectAll()
+    // As the index says it.
+    .where(sql<boolean>`instr(scope, '"peer":') > 0 and state in ('issued', 'applied')`)
+    .where('not_after', '>', now),
+)
+
 /** Soonest to end first, after the place where the last page ended. */
 export async function targetsInForce(
   db: Reader | Writer,

@@ -6,6 +6,7 @@ import * as first from './migrations/0001.ts'
 import * as second from './migrations/0002.ts'
 import * as third from './migrations/0003.ts'
 import * as fourth from './migrations/0004.ts'
+import * as fifth from './migrations/0005.ts'
 import type { Tables } from './tables.ts'
 
 export type Reader = Kysely<Tables>
@@ -159,7 +160,13 @@ async function migrate(db: Kysely<Tables>): Promise<void> {
   const migrator = new Migrator({
     db,
     provider: {
-      getMigrations: async () => ({ '0001': first, '0002': second, '0003': third, '0004': fourth }),
+      getMigrations: async () => ({
+        '0001': first,
+        '0002': second,
+        '0003': third,
+        '0004': fourth,
+        '0005': fifth,
+      }),
     },
   })
   const { error } = await migrator.migrateToLatest()

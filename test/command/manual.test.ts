@@ -1,7 +1,8 @@
 /** Transcripts of block, allow and limit: what is typed about a part of the traffic, and what comes back. */
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
-import { openService } from './terminal.ts'
+import { openService, root } from './terminal.ts'
 
 let open: Awaited<ReturnType<typeof openService>>
 before(async () => {
@@ -67,6 +68,16 @@ describe('a block of what one host sends through a router to another', () => {
     assert.deepEqual([json.peer, json.peer_interface], ['192.0.2.10', 'eth1'])
   })
 
+  test('is what why says of who is at the other end', async () => {
+    const { code, out } = await open.type('why 192.0.2.10')
+    assert.equal(code, 3)
+    assert.match(
+      out,
+      /^192\.0\.2\.10 is not blocked, but some traffic of others with it is stopped\n\nat the other end of:\n/,
+    )
+    assert.match(out, / 198\.51\.100\.7 +forwarded from it at eth0 to 192\.0\.2\.10 at eth1 /)
+  })
+
   test('is shown by the help as it is typed', async () => {
     const { out } = await open.type('block --help')
     assert.ok(
@@ -124,6 +135,18 @@ describe('a block of what one host sends through a router to another', () => {
       assert.match(second, hint)
       assert.match((await open.type('why 198.51.100.9')).out, /is not blocked\n/)
     })
+})
+
+test('each order that the README gives for a rule of a router is understood', async () => {
+  const readme = readFileSync(new URL('README.md', root), 'utf8')
+  const lines = [
+    ...readme.matchAll(/^\| .*? \| `cordon ((?:block|allow|limit) 198\.51\.100\.[^`]*)`/gm),
+  ]
+  assert.equal(lines.length, 9)
+  for (const [, line = ''] of lines) {
+    const { code, err } = await open.type(`${line} --for 1h ${reason}`)
+    assert.equal(code, 0, `${line}: ${err}`)
+  }
 })
 
 describe('a limit', () => {

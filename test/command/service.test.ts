@@ -131,7 +131,10 @@ describe('a value that an option does not take', () => {
   for (const [line, hint] of [
     ['decision list --state wating', 'did you mean waiting?'],
     ['token create x --scope injest', 'did you mean ingest?'],
-    ['block 203.0.113.2 --reason x --direction sideways', 'it takes in, out, both, forward'],
+    [
+      'block 203.0.113.2 --reason x --direction sideways',
+      'it takes in, out, both, forward, forward_from, forward_to',
+    ],
     ['node list --color allways', 'did you mean always?'],
   ] as const)
     test(`as in "${line}" is asked wrongly, with what it takes`, async () => {

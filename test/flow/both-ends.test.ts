@@ -238,6 +238,20 @@ describe('what is allowed between two hosts', () => {
   })
 })
 
+test('why is answered for who is at the other end too: by host, by network around it, and within it', async (t) => {
+  const service = await open(t)
+  const { shown } = await order(service, pair)
+  const towards = async (address: string) =>
+    (await service.ask('GET', `/v1/why?address=${address}`)).body.as_peer.map(({ id }) => id)
+  for (const address of ['192.0.2.10', '192.0.2.0/24'])
+    assert.deepEqual(await towards(address), [shown?.id])
+  assert.deepEqual(await towards('192.0.2.11'), [])
+  // What it holds on an address itself is told there.
+  assert.deepEqual(await towards('203.0.113.7'), [])
+  await service.ask('POST', `/v1/decisions/${shown?.id}/lift`, { body: { reason: 'test' } })
+  assert.deepEqual(await towards('192.0.2.10'), [])
+})
+
 test('an address of which one way alone is not forwarded is not said to be blocked', async (t) => {
   for (const direction of ['forward', 'forward_from', 'forward_to']) {
     const service = await open(t)

@@ -1,10 +1,10 @@
 /** What a decision does to which traffic comes out of the store as it went in, also from a store of before. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import type { Kysely } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import { type Decision, findDecision, insertDecisions } from '../../actions/store/decisions.ts'
 import { hitsOf, putHits } from '../../actions/store/hits.ts'
-import { allowing } from '../../actions/store/in-force.ts'
+import { allowing, peered } from '../../actions/store/in-force.ts'
 import * as fourth from '../../actions/store/migrations/0004.ts'
 import { removeDecisions } from '../../actions/store/retention.ts'
 import { rolloutsDue } from '../../actions/store/rollouts.ts'
@@ -52,7 +52,7 @@ test('a decision of before is a plain block', async (t) => {
   const store = await open(t)
   await store.write(async (tx) => {
     await insertDecisions(tx, [waiting])
-    for (const index of ['decisions_allowing', 'decisions_in_rollout'])
+    for (const index of ['decisions_allowing', 'decisions_in_rollout', 'decisions_with_peer'])
       await tx.schema.dropIndex(index).execute()
     for (const column of ['action', 'scope', 'response', 'rate', 'rollout', 'rollout_due'])
       await tx.schema.alterTable('decisions').dropColumn(column).execute()
@@ -91,6 +91,31 @@ test('what is allowed, and what is tried on a few nodes, is found without a look
   assert.deepEqual(await allowing(store.read, now + 1_000), [])
   assert.deepEqual(await rolloutsDue(store.read, now + 9, 10), [])
   assert.deepEqual(await rolloutsDue(store.read, now + 10, 10), [tried.id])
+})
+
+test('what names a peer is found without a look at all decisions, as long as it is in force', async (t) => {
+  const store = await open(t)
+  const inForce = { ...waiting, state: 'applied', issued: now, notAfter: now + 1_000 } as const
+  const pair = { ...inForce, id: `d-${'1'.repeat(16)}`, scope: { peer: '192.0.2.10' } }
+  const side = {
+    ...inForce,
+    id: `d-${'2'.repeat(16)}`,
+    direction: 'forward',
+    scope: { peer_interface: 'eth1' },
+  } as const
+  const asked = { ...waiting, id: `d-${'3'.repeat(16)}`, scope: { peer: '192.0.2.10' } }
+  await store.write((tx) => insertDecisions(tx, [inForce, pair, side, asked]))
+  assert.deepEqual(
+    (await peered(store.read, now)).map(({ id }) => id),
+    [pair.id],
+  )
+  assert.deepEqual(await peered(store.read, now + 1_000), [])
+  const { rows } = await sql<{ detail: string }>`explain query plan
+    select * from decisions
+    where instr(scope, '"peer":') > 0 and state in ('issued', 'applied') and not_after > 0`.execute(
+    store.read,
+  )
+  assert.match(rows.map(({ detail }) => detail).join(), /using index decisions_with_peer/i)
 })
 
 async function open(t: TestContext): Promise<Store> {
