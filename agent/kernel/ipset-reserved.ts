@@ -1,11 +1,13 @@
 /** Room for kinds of scoped orders that were let in and are not in the kernel yet. */
-import { inexpressible, keysOf, mostGroups, type Unplaced } from './ipset-scoped.ts'
+import { type Group, inexpressible, newGroups, tooMany, type Unplaced } from './ipset-scoped.ts'
+
+type Groups = ReadonlyMap<string, Group>
 
 export class Reserved {
-  readonly #held: () => ReadonlySet<string>
-  readonly #keys = new Set<string>()
+  readonly #held: () => Groups
+  #letIn: Groups = new Map()
 
-  constructor(held: () => ReadonlySet<string>) {
+  constructor(held: () => Groups) {
     this.#held = held
   }
 
@@ -13,17 +15,17 @@ export class Reserved {
   refuses(elements: readonly Unplaced[]): string | undefined {
     const why = inexpressible(elements)
     if (why !== undefined) return why
-    const held = this.#held()
-    const keys = keysOf(elements)
-    const news = new Set(keys.filter((key) => !held.has(key) && !this.#keys.has(key)))
-    if (news.size > 0 && held.size + this.#keys.size + news.size > mostGroups)
-      return `iptables needs rules for each kind of order, and more than ${mostGroups} kinds (interfaces, peers, rates, ports of a reject or an allow) are too many`
-    for (const key of news) this.#keys.add(key)
+    const [before, news] = [new Map([...this.#held(), ...this.#letIn]), newGroups(elements)]
+    if ([...news.keys()].every((key) => before.has(key))) return undefined
+    const all = new Map([...before, ...news])
+    const many = tooMany(all.values())
+    if (many !== undefined) return many
+    this.#letIn = new Map([...this.#letIn, ...news])
     return undefined
   }
 
   /** What was let in is in the kernel, or was not wished after all. */
   forget(): void {
-    this.#keys.clear()
+    this.#letIn = new Map()
   }
 }

@@ -27,9 +27,9 @@ export class ScopedSets {
     this.#tally = tally
   }
 
-  /** The keys of the groups that have rules. */
-  get held(): ReadonlySet<string> {
-    return new Set(this.#held.keys())
+  /** The groups that have rules, by their keys. */
+  get held(): Held {
+    return this.#held
   }
 
   /** The names of the sets that are surely there. */

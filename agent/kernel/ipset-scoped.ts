@@ -1,6 +1,7 @@
 /** Scoped orders for ipset and iptables: groups of elements that one rule can look up, and what no rule can. */
 import type { Protocol, Rate } from '#contract/action.ts'
 import type { PortSide, PortSpan, ScopedElement, ScopedWay } from './firewall.ts'
+import { uncountable } from './hashlimit.ts'
 import type { Family } from './iptables-program.ts'
 
 export type Unplaced = Omit<ScopedElement, 'layer' | 'end'>
@@ -39,10 +40,14 @@ type Bucket = { readonly rate: Rate } & (
 /** Members with their ends, as ipset reads them. */
 export type FilledGroup = Group & { readonly members: ReadonlyMap<string, number> }
 
-/** Different kinds of orders on a node, each of which is a dozen rules at most. */
-export const mostGroups = 64
+/**
+ * Different kinds of orders on a node, each of which is a dozen rules at most. Every packet passes them: where another peer
+ * or interface shows that one is not for it, that takes a fraction of what it takes to look it up.
+ */
+const mostLookedUp = 64
+const mostSetApart = 4 * mostLookedUp
 /** Twice what is let in: what was let in together with what stood there meanwhile. */
-const mostGroupsEver = 2 * mostGroups
+const timesEver = 2
 /** Ports of one element that stand in the set one by one; more are a range in the rule. */
 const mostPortsInSet = 64
 /** Of all groups together. */
@@ -51,11 +56,13 @@ const portsInSets: ReadonlySet<Protocol> = new Set(['tcp', 'udp', 'sctp', 'udpli
 
 /** Why elements of one order cannot be expressed, whatever else is there. */
 export function inexpressible(elements: readonly Unplaced[]): string | undefined {
-  for (const { interface: device, peerInterface, protocol, address } of elements) {
+  for (const { interface: device, peerInterface, protocol, address, limit } of elements) {
     const unread = [device, peerInterface].find((name) => name !== undefined && !isRead(name))
     if (unread !== undefined)
       return `iptables would not read the interface ${unread} as it is meant`
     if (protocol === 'ah' && address.family === 6) return 'ip6tables never sees ah as a protocol'
+    const rate = limit && uncountable(limit.rate)
+    if (rate !== undefined) return rate
   }
   return undefined
 }
@@ -82,14 +89,28 @@ export function groupsOf(
       count++
     }
   }
-  if (groups.size > mostGroupsEver || count > mostMembers) throw new RangeError('too many')
+  if (tooMany(groups.values(), timesEver) || count > mostMembers) throw new RangeError('too many')
   return groups
 }
 
-/** The keys of the groups that an order would come into, where it is the only one for its target. */
-export function keysOf(elements: readonly Unplaced[]): string[] {
+/** The groups that an order would come into, by their keys, where it is the only one for its target. */
+export function newGroups(elements: readonly Unplaced[]): Map<string, Group> {
   const bucketOf = bucketsFor(elements)
-  return elements.map((element) => groupOf(element, bucketOf(element)).key)
+  return new Map(
+    elements.map((element) => {
+      const group = groupOf(element, bucketOf(element))
+      return [group.key, group]
+    }),
+  )
+}
+
+/** Why these are not let in. */
+export function tooMany(groups: Iterable<Group>, times = 1): string | undefined {
+  let share = 0
+  for (const { interface: device, peer, peerInterface } of groups)
+    share += 1 / ((device ?? peer ?? peerInterface) ? mostSetApart : mostLookedUp)
+  if (share <= times) return undefined
+  return `iptables needs rules for each kind of order, and more than ${mostLookedUp} kinds (rates, ports of a reject or an allow), or ${mostSetApart} that differ by interface or peer, are too many`
 }
 
 function groupOf(element: Unplaced, limit: Bucket | undefined): Group {

@@ -1,7 +1,7 @@
 /** The rules that look one packet up in one set, and what they ask of it besides. Pure. */
 import { createHash } from 'node:crypto'
-import type { Rate } from '#contract/action.ts'
 import type { ScopedElement, ScopedWay } from './firewall.ts'
+import { fullAgain } from './hashlimit.ts'
 import { asksConnection, type Group } from './ipset-scoped.ts'
 import { feedIpset } from './ipset-sets.ts'
 import type { Family } from './iptables-program.ts'
@@ -98,13 +98,6 @@ function above(spot: Spot, { family }: Placed, limit: NonNullable<Group['limit']
     `--hashlimit-name c${name.slice(0, 14)} --hashlimit-htable-max 65536`,
     `--hashlimit-htable-expire ${fullAgain(rate)}`,
   )
-}
-
-const perMs = { second: 1_000, minute: 60_000, hour: 3_600_000 } as const
-
-/** Milliseconds until a bucket that was emptied is full again: one that is forgotten sooner would be full at once. */
-export function fullAgain({ packets, per, burst }: Rate): number {
-  return Math.min(2 ** 31 - 1, Math.max(perMs[per], Math.ceil((burst * perMs[per]) / packets)))
 }
 
 /** The interfaces that the way is about, where the spot knows them: of one of these. */

@@ -1,13 +1,11 @@
 /** What of a posture iptables cannot hold as it was meant: the whole posture is refused then. Pure. */
-import type { Posture, PostureRule, ServiceRule } from '#contract/posture.ts'
+import type { Posture, PostureRule } from '#contract/posture.ts'
 import { nameSets, type PostureScript } from '../posture-sets.ts'
+import { uncountable } from './hashlimit.ts'
 import { postureRules } from './posture-iptables-rules.ts'
 
 /** Each packet that begins something may pass all of them, one after the other. */
 const mostLines = 10_000
-/** Above it, the time between two packets is too short a number to be near enough. */
-const mostASecond = 10_000
-const seconds = { second: 1, minute: 60, hour: 3_600 } as const
 
 export function refusesPosture(posture: Posture): string | undefined {
   for (const rule of posture.rules) {
@@ -25,13 +23,7 @@ function refusesRule(rule: PostureRule): string | undefined {
   // A plus at its end would mean all names that begin so, and what begins so is no name but a sign.
   if (rule.interface !== undefined && /^[!-]|\+\*?$/.test(rule.interface))
     return `iptables cannot name the interface ${rule.interface}`
-  return rule.rule === 'service' && isTooFast(rule)
-    ? `iptables cannot count more than ${mostASecond} a second exactly`
-    : undefined
-}
-
-function isTooFast({ rate }: ServiceRule): boolean {
-  return rate !== undefined && rate.packets / seconds[rate.per] > mostASecond
+  return rule.rule === 'service' && rule.rate ? uncountable(rule.rate) : undefined
 }
 
 /** As if all its times were now. */

@@ -4,6 +4,7 @@ import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import type { Rate } from '#contract/action.ts'
 import { readAddress } from '#contract/address.ts'
 import type { Firewall, ScopedElement } from '../../agent/kernel/firewall.ts'
 import { ipsetFirewall } from '../../agent/kernel/ipset.ts'
@@ -13,7 +14,7 @@ import { runProgram } from '../../agent/kernel/program.ts'
 import { ownNamespace } from '../namespace.ts'
 import { legacyTools } from './legacy.ts'
 import { isProblem, keepsPromises, left, put, within } from './promises.ts'
-import { element } from './scoped.ts'
+import { element, rate } from './scoped.ts'
 
 const kernel = await ownNamespace(import.meta.url)
 /** The lock of xtables is root's. */
@@ -210,33 +211,44 @@ describe('at its limits', { skip: skip() }, () => {
     assert.doesNotMatch(sh('ipset list -n'), /_new/)
   })
 
-  test('more kinds of orders than it may have rules for are refused, until others go', async () => {
-    const firewall = ipsetFirewall(ipsetProgram(), iptablesProgram())
-    await firewall.prepare()
-    const of = (from: number, count: number): ScopedElement[] =>
-      Array.from({ length: count }, (_, index) =>
-        element('drop', 'in', '203.0.113.7', { interface: `eth${from + index}` }),
-      )
-    const why = (elements: ScopedElement[]) => firewall.expresses.refuses?.(elements)
-    for (const one of of(0, 64)) assert.equal(why([one]), undefined)
-    assert.match(why(of(64, 1)) ?? '', /more than 64 kinds/)
-    assert.equal(why(of(0, 1)), undefined)
-    await firewall.setScoped(of(0, 64), 0)
-    assert.match(why(of(64, 1)) ?? '', /more than 64 kinds/)
-    await firewall.setScoped(of(0, 63), 0)
-    assert.equal(why(of(64, 1)), undefined)
-  })
+  for (const [kinds, most, more] of [
+    ['rates', 64, (n) => ({ limit: { name: `${n}`, rate: { ...rate, packets: n + 1 } } })],
+    ['interfaces', 256, (n) => ({ interface: `eth${n}` })],
+    ['peers', 256, (n) => ({ peer: readAddress(`192.0.${n >> 7}.${n & 127}`) })],
+  ] as const satisfies [string, number, (n: number) => Partial<ScopedElement>][])
+    test(`more different ${kinds} than it may have rules for are refused, until others go`, async () => {
+      const firewall = ipsetFirewall(ipsetProgram(), iptablesProgram())
+      await firewall.prepare()
+      const of = (from: number, count: number): ScopedElement[] =>
+        Array.from({ length: count }, (_, index) => {
+          const one = more(from + index)
+          return element('limit' in one ? 'limit' : 'drop', 'in', '203.0.113.7', one)
+        })
+      const why = (elements: ScopedElement[]) => firewall.expresses.refuses?.(elements)
+      for (const one of of(0, most)) assert.equal(why([one]), undefined)
+      assert.match(why(of(most, 1)) ?? '', /more than 64 kinds .* or 256 that differ/)
+      assert.equal(why(of(0, 1)), undefined)
+      await firewall.setScoped(of(0, most), 0)
+      assert.match(why(of(most, 1)) ?? '', /more than 64 kinds .* or 256 that differ/)
+      await firewall.setScoped(of(0, most - 1), 0)
+      assert.equal(why(of(most, 1)), undefined)
+    })
 
   test('what iptables would not do as it is meant is refused, and says what', () => {
     const { refuses } = ipsetFirewall(ipsetProgram(), iptablesProgram()).expresses
+    const limit = (rate: Rate) =>
+      element('limit', 'in', '203.0.113.7', { limit: { name: 'one', rate } })
     for (const [elements, why] of [
       [[element('drop', 'in', '203.0.113.7', { interface: 'eth+' })], /the interface eth\+/],
       [[element('drop', 'in', '203.0.113.7', { interface: '!eth0' })], /the interface !eth0/],
       [[element('drop', 'in', '2001:db8::7', { protocol: 'ah' })], /ah as a protocol/],
+      [[limit({ ...rate, packets: 10_001, per: 'second' })], /more than 10000 a second/],
+      [[limit({ ...rate, burst: 25 })], /a burst of 25, .* more than a day/],
       [[element('drop', 'forward', '203.0.113.7', { peerInterface: 'e+' })], /the interface e\+/],
     ] as const)
       assert.match(refuses?.(elements) ?? '', why)
     assert.equal(refuses?.([element('drop', 'in', '203.0.113.7', { protocol: 'ah' })]), undefined)
+    assert.equal(refuses?.([limit({ ...rate, burst: 24 })]), undefined)
   })
 
   test('a node without IPv6 needs no ip6tables', async () => {

@@ -360,7 +360,7 @@ for (const variant of ['-legacy', '-nft'] as const)
       )
       const countries = Object.fromEntries(codes.map((code) => [code, ['0.0.0.0/0', '::/0']]))
       const name = `${'long name/'.repeat(5)}.with-60_x`
-      const slow = { packets: 1, per: 'hour', burst: 65_535 } as const
+      const slow = { packets: 2_731, per: 'hour', burst: 65_535 } as const
       const fast = { packets: 10_000, per: 'second', burst: 65_535 } as const
       await apply(
         [
