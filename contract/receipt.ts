@@ -13,6 +13,14 @@ import { EpochMs } from './time.ts'
 export const ReceiptStatus = z.enum(['applied', 'planned', 'refused', 'failed', 'ended'])
 export type ReceiptStatus = z.infer<typeof ReceiptStatus>
 
+/** What was stopped for one decision on one node. */
+const hitParts = {
+  packets: z.int().min(1).meta({
+    description: 'stopped on this node since it began to count; less than before: it began anew',
+  }),
+  last: EpochMs.meta({ description: 'when the last of them was, to about 15 seconds' }),
+}
+
 export const Receipt = z
   .strictObject({
     decision: DecisionId,
@@ -30,6 +38,10 @@ export const Receipt = z
       .optional()
       .meta({ description: 'problem code when refused or failed' }),
     detail: z.string().max(300).optional(),
+    hits: z
+      .strictObject(hitParts)
+      .optional()
+      .meta({ description: 'of applied and ended: as in heartbeats; when ended, the last word' }),
   })
   .meta({ id: 'Receipt' })
 export type Receipt = z.infer<typeof Receipt>
@@ -76,17 +88,13 @@ export type NodeEvent = z.infer<typeof NodeEvent>
 export const mostHits = 500
 
 /**
- * That something of what a decision stops still comes (or is still sent to it). Counted by address: decisions on the
- * same addresses share what they stop. A service adds nothing up: of one node the newest number counts.
+ * That something of what a decision stops still comes (or is still sent to it). A block of all that comes or goes is counted
+ * by address, any other order by what it says itself (ports, interface, rate); what is let through counts nowhere. Of
+ * several decisions that would each have stopped a packet, each may count it. A service adds nothing up: of one node the
+ * newest number counts.
  */
 export const DecisionHits = z
-  .strictObject({
-    decision: DecisionId,
-    packets: z.int().min(1).meta({
-      description: 'stopped on this node since it began to count; less than before: it began anew',
-    }),
-    last: EpochMs.meta({ description: 'when the last of them was, to about 15 seconds' }),
-  })
+  .strictObject({ decision: DecisionId, ...hitParts })
   .meta({ id: 'DecisionHits' })
 export type DecisionHits = z.infer<typeof DecisionHits>
 

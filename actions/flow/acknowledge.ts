@@ -12,7 +12,8 @@ import { answeredBefore, putReceipts } from '../store/receipts.ts'
 import type { Store, Writer } from '../store/store.ts'
 
 /**
- * Takes what the node may speak of and returns it; the rest is left out, since a node that lies must not say for others.
+ * Takes what the node may speak of and returns it, with how many packets its decisions stopped since it said so last; the
+ * rest is left out, since a node that lies must not say for others.
  * Refusals and failures go into the journal too: they are what somebody will ask about. The other words are kept for sinks
  * that want them.
  */
@@ -22,7 +23,7 @@ export function acknowledge(
   receipts: readonly Receipt[],
   now: number,
   keepsWords: boolean,
-): Promise<Receipt[]> {
+): Promise<{ taken: Receipt[]; stopped: number }> {
   return store.note(async (tx) => {
     const taken = await ofThisNode(tx, node, receipts)
     const applied = taken.filter(({ status }) => status === 'applied')
@@ -49,7 +50,8 @@ export function acknowledge(
         after: { code: receipt.code, detail: receipt.detail },
       })),
     )
-    return taken
+    const hits = taken.flatMap(({ decision, hits }) => (hits ? [{ decision, ...hits }] : []))
+    return { taken, stopped: await takeHits(tx, node, hits, now) }
   })
 }
 
@@ -59,6 +61,7 @@ async function ofThisNode<Said extends { decision: string }>(
   node: string,
   receipts: readonly Said[],
 ): Promise<Said[]> {
+  if (receipts.length === 0) return []
   const ids = [...new Set(receipts.map(({ decision }) => decision))]
   const known = await findNodeIdentity(tx, node)
   const own = new Set(audiencesOf(node, known?.groups ?? []))
@@ -95,7 +98,7 @@ export async function takeHeartbeat(
         after: { at: event.at, detail: event.detail },
       })),
     ])
-    return takeHits(tx, node, heartbeat.hits ?? [], now)
+    return takeHits(tx, node, await ofThisNode(tx, node, heartbeat.hits ?? []), now)
   })
 }
 
@@ -103,11 +106,10 @@ export async function takeHeartbeat(
 async function takeHits(
   tx: Writer,
   node: string,
-  hits: readonly DecisionHits[],
+  taken: readonly DecisionHits[],
   now: number,
 ): Promise<number> {
-  if (hits.length === 0) return 0
-  const taken = await ofThisNode(tx, node, hits)
+  if (taken.length === 0) return 0
   const before = await hitsBefore(
     tx,
     node,

@@ -143,8 +143,9 @@ export function openFlow(parts: FlowParts): Flow {
     asking,
     counts,
     acknowledge: async (node, receipts) => {
-      const taken = await acknowledge(store, node, receipts, now(), parts.keepsWords)
+      const { taken, stopped } = await acknowledge(store, node, receipts, now(), parts.keepsWords)
       for (const { status } of taken) counts.add('receipts', status)
+      if (stopped > 0) counts.add('stopped', node, stopped)
       confirmations.hear(node, taken)
     },
     takeHeartbeat: async (node, heartbeat) => {

@@ -16,12 +16,12 @@ export async function putReceiptWords(
 ): Promise<void> {
   await insertRows(
     tx,
-    receipts.map((receipt) => ({
+    receipts.map(({ hits: _, code, detail, ...receipt }) => ({
       ...receipt,
       node,
       heard,
-      code: receipt.code ?? null,
-      detail: receipt.detail ?? null,
+      code: code ?? null,
+      detail: detail ?? null,
     })),
   )
 }

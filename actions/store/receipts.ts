@@ -75,6 +75,7 @@ export async function receiptsOf(db: Reader, decisions: readonly string[]): Prom
   return found
 }
 
-function toRow(node: string, receipt: Receipt): NodeReceipt {
-  return { ...receipt, node, code: receipt.code ?? null, detail: receipt.detail ?? null }
+/** What was stopped stands with what heartbeats say of it (hits.ts). */
+function toRow(node: string, { hits: _, code, detail, ...receipt }: Receipt): NodeReceipt {
+  return { ...receipt, node, code: code ?? null, detail: detail ?? null }
 }

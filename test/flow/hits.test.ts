@@ -1,7 +1,7 @@
 /** What nodes still stop: kept by node, shown with the decision, and a reason for a block to go on. */
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
-import type { DecisionHits, Heartbeat } from '#contract/receipt.ts'
+import type { DecisionHits, Heartbeat, Receipt } from '#contract/receipt.ts'
 import { openTestService, plainPolicy, record, startOfTest, type TestService } from '../service.ts'
 
 const minute = 60_000
@@ -29,6 +29,23 @@ describe('hits', () => {
       (await service.ask('GET', '/metrics')).text,
       /cordon_stopped_total\{node="web-01"\} 12/,
     )
+  })
+
+  test('come with receipts as well, and are counted once', async (t) => {
+    const service = await open(t)
+    const id = await block(service)
+    await beat(service, 'web-01', [{ decision: id, packets: 5, last: startOfTest - 60_000 }])
+    await receive(service, 'web-01', { decision: id, status: 'applied' })
+    assert.equal((await shown(service, id))?.packets, 5)
+    const hits = { packets: 12, last: startOfTest - 1_000 }
+    await receive(service, 'web-01', { decision: id, status: 'ended', hits })
+    assert.deepEqual(await shown(service, id), { packets: 12, last: '2026-03-01T02:59:59.000Z' })
+    assert.match(
+      (await service.ask('GET', '/metrics')).text,
+      /cordon_stopped_total\{node="web-01"\} 12/,
+    )
+    await receive(service, 'web-01', { decision: `d-${'0'.repeat(16)}`, status: 'ended', hits })
+    assert.equal((await rows(service)).length, 1)
   })
 
   test('later than now are of now: the clock of the node is wrong', async (t) => {
@@ -145,6 +162,16 @@ async function renewAt(service: TestService, id: string, at: number, hit: number
   await service.flow.renew()
   const { decision } = (await service.ask('GET', `/v1/decisions/${id}`)).body
   return decision?.not_after?.slice(11, 19) ?? ''
+}
+
+async function receive(
+  service: TestService,
+  node: string,
+  { decision, status, hits }: Pick<Receipt, 'decision' | 'status' | 'hits'>,
+): Promise<void> {
+  const place = { audience: 'all', epoch: 1, seq: 1, at: startOfTest } as const
+  const receipt: Receipt = { ...place, decision, status, ...(hits ? { hits } : {}) }
+  await service.flow.acknowledge(node, [receipt])
 }
 
 async function beat(service: TestService, node: string, hits: DecisionHits[]): Promise<void> {
