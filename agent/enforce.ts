@@ -25,6 +25,8 @@ export type EnforceOn = Omit<AcceptOn & SettleOn, 'differences' | 'expresses'> &
   distrust(problem: Problem): void
   /** The service proved itself: something new that it signed was taken. */
   taken(audience: string): void
+  /** Something is about to end. Never throws. */
+  ending?(): Promise<void>
 }
 
 /** Claims of a whole state that one round takes, so that live actions are never stuck behind them. */
@@ -172,6 +174,8 @@ export class Enforcer {
   }
 
   async #round(): Promise<void> {
+    const { wished, now, ending } = this.#on
+    if ((wished.nextEnd() ?? Number.POSITIVE_INFINITY) <= now()) await ending?.()
     acceptEnds(this.#accept)
     const waiting = this.#envelopes
     this.#envelopes = []
@@ -204,7 +208,9 @@ export class Enforcer {
 
   async #takeEnvelope(jws: string): Promise<void> {
     try {
-      this.#place(await this.#read(jws), jws)
+      const claims = await this.#read(jws)
+      if (claims.actions.some(lifts)) await this.#on.ending?.()
+      this.#place(claims, jws)
     } catch (error) {
       this.#on.distrust(toProblem(error))
     }
@@ -248,4 +254,10 @@ export class Enforcer {
     const wait = Math.min(longestTimer, Math.max(1, end - this.#on.now() + 1))
     this.#timer = setTimeout(() => this.wake(), wait).unref()
   }
+}
+
+function lifts(action: unknown): boolean {
+  return (
+    typeof action === 'object' && action !== null && 'action' in action && action.action === 'lift'
+  )
 }

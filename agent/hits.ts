@@ -1,12 +1,15 @@
-/** Which decisions still stop something: the kernel's counters by address, told by the decisions that cover them. */
+/** Which decisions still stop something: the kernel's counters, told by the decisions that they count for. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { maybeAddress } from '#contract/address.ts'
 import { type Problem, toProblem } from '#contract/problem.ts'
 import { type DecisionHits, mostHits } from '#contract/receipt.ts'
-import type { Firewall, Hit } from './kernel/firewall.ts'
-import type { Claim, Wished } from './wished.ts'
+import type { Answer } from './differences.ts'
+import type { Firewall, Hit, ScopedHit } from './kernel/firewall.ts'
+import { nameOf } from './memory.ts'
+import { type Claim, goes, type Wished } from './wished.ts'
 
 export type HitsOn = {
-  firewall: Pick<Firewall, 'hits' | 'enforcing'>
+  firewall: Pick<Firewall, 'hits' | 'scopedHits' | 'enforcing'>
   wished: Wished
   now(): number
   /** Milliseconds that only go forward. */
@@ -21,16 +24,25 @@ const everyMs = 15_000
 const share = 50
 /** Between the clocks of kernel and process. */
 const slackMs = 1_000
+/** What is about to end waits no longer to be counted once more. */
+const mostWaitMs = 500
+/** Decisions that are over and whose last word nobody has asked for; the oldest is given up first. */
+const mostOver = 10_000
 
-type Count = { packets: number; last: number; told: number }
+type Count = { claim: Claim; packets: number; last: number; told: number }
 
 export class Hits {
   readonly #on: HitsOn
-  /** By address, as read last. */
+  /** By side and address, as read last. */
   #read: ReadonlyMap<string, Hit> = new Map()
   /** When it was read last, or there was nothing to read. */
   #readAt: number
-  readonly #counts = new Map<Claim, Count>()
+  /** Until then it is not read, whoever asks. */
+  #restUntil = 0
+  #failing = false
+  readonly #counts = new Map<string, Count>()
+  /** Of decisions that are no longer wished, until their last word is said. */
+  readonly #over = new Map<string, Count>()
   #reading: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
   #stopped = false
@@ -60,18 +72,44 @@ export class Hits {
 
   /** What is new since it was told last, with most packets first. The others have their turn with the next heartbeats. */
   news(): DecisionHits[] {
-    return [...this.#counts]
-      .filter(([, { packets, told }]) => packets > told)
-      .sort(([, a], [, b]) => b.packets - b.told - (a.packets - a.told))
+    return [...this.#counts.values()]
+      .filter(({ packets, told }) => packets > told)
+      .sort((a, b) => b.packets - b.told - (a.packets - a.told))
       .slice(0, mostHits)
-      .map(([{ decision }, { packets, last }]) => ({ decision, packets, last }))
+      .map(({ claim, packets, last }) => ({ decision: claim.decision, packets, last }))
   }
 
   /** The service has these. */
   told(hits: readonly DecisionHits[]): void {
     const packets = new Map(hits.map((hit) => [hit.decision, hit.packets]))
-    for (const [{ decision }, count] of this.#counts)
-      count.told = Math.max(count.told, packets.get(decision) ?? 0)
+    for (const count of this.#counts.values())
+      count.told = Math.max(count.told, packets.get(count.claim.decision) ?? 0)
+  }
+
+  /** The answers with what their decisions stopped; of what is over that is the last word. */
+  withHits(answers: readonly Answer[]): readonly Answer[] {
+    if (this.#counts.size + this.#over.size === 0) return answers
+    return answers.map((answer) => {
+      const count = this.#countOf(answer)
+      return count ? { ...answer, hits: { packets: count.packets, last: count.last } } : answer
+    })
+  }
+
+  #countOf(answer: Answer): Count | undefined {
+    const { audience, decision, status } = answer
+    const name = nameOf(answer)
+    const count = this.#counts.get(name) ?? this.#over.get(name)
+    if (count && !this.#on.wished.get(audience, decision)) {
+      this.#counts.delete(name)
+      this.#over.delete(name)
+    }
+    return status === 'ended' || status === 'applied' ? count : undefined
+  }
+
+  /** Before something ends: what was stopped by now is counted, where that costs little. Never throws. */
+  async count(): Promise<void> {
+    if (this.#stopped || this.#failing || this.#on.monotonic() < this.#restUntil) return
+    await Promise.race([this.read(), sleep(mostWaitMs, undefined, { ref: false })])
   }
 
   /** Never throws. */
@@ -85,55 +123,77 @@ export class Hits {
   async #look(): Promise<void> {
     const { firewall, wished, monotonic, health } = this.#on
     this.#forget()
-    if (!firewall.enforcing || wished.size === 0) {
-      this.#read = new Map()
-      this.#readAt = monotonic()
-      return
-    }
+    const began = monotonic()
     try {
-      const found = await firewall.hits()
-      this.#take(found, monotonic())
+      const scoped = firewall.enforcing ? await firewall.scopedHits() : []
+      for (const hit of scoped) this.#countScoped(hit)
+      if (firewall.enforcing && wished.size > wished.scopes.size)
+        this.#take(await firewall.hits(), monotonic())
+      else this.#takeNothing()
+      this.#failing = false
       health(undefined)
     } catch (error) {
+      this.#failing = true
       health(toProblem(error))
+    } finally {
+      this.#restUntil = monotonic() + (monotonic() - began) * share
     }
+  }
+
+  #takeNothing(): void {
+    this.#read = new Map()
+    this.#readAt = this.#on.monotonic()
   }
 
   /** What the kernel has counted before it was ever read is news only when it still goes on. */
   #take(found: readonly Hit[], now: number): void {
     const since = now - this.#readAt + slackMs
     for (const hit of found) {
-      const known = this.#read.get(hit.address)?.packets
+      const known = this.#read.get(sideOf(hit))?.packets
       if (known === undefined && hit.agoMs > since) continue
       const more = known === undefined || hit.packets < known ? hit.packets : hit.packets - known
       if (more > 0) this.#count(hit, more)
     }
-    this.#read = new Map(found.map((hit) => [hit.address, hit]))
+    this.#read = new Map(found.map((hit) => [sideOf(hit), hit]))
     this.#readAt = now
   }
 
   /** Which of several decisions on an address stopped a packet is not known, and it would go on after each of them. */
-  #count({ address: text, agoMs }: Hit, more: number): void {
+  #count({ side, address: text, agoMs }: Hit, more: number): void {
     const address = maybeAddress(text)
     if (!address) return
     const last = Math.max(0, Math.round(this.#on.now() - agoMs))
-    for (const claim of this.#on.wished.claimsAround(address)) {
-      if (claim.scoped?.action === 'allow') continue
-      const count = this.#counts.get(claim) ?? { packets: 0, last: 0, told: 0 }
-      count.packets += more
-      count.last = Math.max(count.last, last)
-      this.#counts.set(claim, count)
-    }
+    for (const claim of this.#on.wished.claimsAround(address))
+      if (goes(claim, side)) this.#add(claim, more, last)
+  }
+
+  /** The counter of an element does not tell when the last of its packets was: it was since it was read before. */
+  #countScoped({ element, packets }: ScopedHit): void {
+    const now = Math.max(0, Math.round(this.#on.now()))
+    for (const claim of this.#on.wished.scopes.claimsOf(element)) this.#add(claim, packets, now)
+  }
+
+  #add(claim: Claim, packets: number, last: number): void {
+    const name = nameOf([claim.audience, claim.decision])
+    const count = this.#counts.get(name) ?? { claim, packets: 0, last: 0, told: 0 }
+    count.packets += packets
+    count.last = Math.max(count.last, last)
+    this.#counts.set(name, count)
   }
 
   /** A claim that was replaced by a newer action on its decision goes on counting. */
   #forget(): void {
-    for (const [claim, count] of this.#counts) {
-      const { audience, decision } = claim
+    for (const [name, count] of this.#counts) {
+      const { audience, decision, target } = count.claim
       const now = this.#on.wished.get(audience, decision)
-      if (now === claim) continue
-      this.#counts.delete(claim)
-      if (now && now.target === claim.target) this.#counts.set(now, count)
+      if (now === count.claim) continue
+      if (now && now.target === target) count.claim = now
+      else this.#counts.delete(name)
+      if (!now) this.#over.set(name, count)
+    }
+    for (const name of this.#over.keys()) {
+      if (this.#over.size <= mostOver) return
+      this.#over.delete(name)
     }
   }
 
@@ -147,4 +207,8 @@ export class Hits {
     if (this.#stopped) return
     this.#later(Math.max(everyMs, (this.#on.monotonic() - began) * share))
   }
+}
+
+function sideOf({ side, address }: Hit): string {
+  return `${side} ${address}`
 }

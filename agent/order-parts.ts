@@ -37,10 +37,11 @@ export function makeOrderParts(
     lost,
     distrust,
     taken: trusted,
+    ending: () => parts().hits.count(),
     refuses: (order, target) => deadMan.refusal(order, target),
     report: (answers) => {
       deadMan.applied(answers)
-      parts().reporter.answers(answers)
+      parts().reporter.answers(parts().hits.withHits(answers))
     },
     health: courses.health,
     emptied: courses.emptied,

@@ -18,7 +18,6 @@ type Placed = { readonly element: Unplaced; readonly layer: number; readonly cla
 export class Scopes {
   readonly #placed = new Map<string, Placed>()
   readonly #places = new Map<string, Pairs>()
-  readonly #byTarget = new Map<string, Set<ScopedClaim>>()
   #claims = 0
   #version = 0
 
@@ -35,8 +34,9 @@ export class Scopes {
     return this.#placed.size
   }
 
-  claimsOn(target: string): Iterable<ScopedClaim> {
-    return this.#byTarget.get(target) ?? []
+  /** Those of which the element is a part. */
+  claimsOf(element: Unplaced): readonly Claim[] {
+    return this.#placed.get(identityOf(element))?.claims ?? []
   }
 
   roomWith(claim: ScopedClaim, address: Address): ScopedRoom {
@@ -62,9 +62,6 @@ export class Scopes {
         this.#place(element).add(element, layer)
       }
     }
-    const held = this.#byTarget.get(claim.target)
-    if (held) held.add(claim)
-    else this.#byTarget.set(claim.target, new Set([claim]))
     this.#claims++
     this.#version++
   }
@@ -79,9 +76,6 @@ export class Scopes {
       this.#placed.delete(identity)
       this.#place(element).delete(known.element, known.layer)
     }
-    const held = this.#byTarget.get(claim.target)
-    held?.delete(claim)
-    if (held?.size === 0) this.#byTarget.delete(claim.target)
     this.#claims--
     this.#version++
   }

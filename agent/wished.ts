@@ -31,7 +31,7 @@ export class Wished {
   readonly #byTarget = new Map<string, Claim | Claim[]>()
   readonly #rare = new Map<SetName, Nested>()
   readonly #scopes = new Scopes()
-  /** How many claims have a target of each prefix length. */
+  /** How many plain claims have a target of each prefix length. */
   readonly #lengths = { 4: new Map<number, number>(), 6: new Map<number, number>() }
   readonly #ends: Ends
   #size = 0
@@ -91,18 +91,16 @@ export class Wished {
     return found === undefined ? [] : Array.isArray(found) ? found : [found]
   }
 
-  /** Every claim whose target is around the address, or the address itself, of whatever kind. */
+  /** Every plain claim whose target is around the address, or the address itself. */
   *claimsAround(address: Address): Generator<Claim> {
     for (const length of this.#lengths[address.family].keys()) {
       if (length > address.prefix) continue
-      const { text } = widen(address, length)
-      yield* this.claimsOn(text)
-      yield* this.#scopes.claimsOn(text)
+      yield* this.claimsOn(widen(address, length).text)
     }
   }
 
   /** What is wished beyond plain blocks. */
-  get scopes(): Pick<Scopes, 'version' | 'size' | 'elements'> {
+  get scopes(): Pick<Scopes, 'version' | 'size' | 'elements' | 'claimsOf'> {
     return this.#scopes
   }
 
@@ -122,9 +120,9 @@ export class Wished {
     else this.#announce(address, before)
     this.#ofAudience(claim.audience).set(claim.decision, claim)
     this.#size++
-    this.#count(address, 1)
     this.#ends.add(claim)
     if (isScoped(claim)) return
+    this.#count(address, 1)
     const held = this.claimsOn(claim.target)
     this.#byTarget.set(claim.target, held.length === 0 ? claim : [...held, claim])
     if (isRare(address)) this.#index(address)
@@ -141,11 +139,11 @@ export class Wished {
     claims.delete(decision)
     if (claims.size === 0) this.#claims.delete(audience)
     this.#size--
-    this.#count(address, -1)
     if (isScoped(claim)) {
       this.#scopes.remove(claim)
       return claim
     }
+    this.#count(address, -1)
     const held = this.claimsOn(claim.target)
     this.#unlink(claim)
     if (isRare(address)) this.#index(address)
@@ -275,6 +273,7 @@ function countWays(claims: readonly Claim[]): number {
   return count
 }
 
-function goes(claim: Claim, way: Way): boolean {
+/** Whether it is about what comes from its target, or what goes there. */
+export function goes(claim: Claim, way: Way): boolean {
   return claim.direction === way || claim.direction === 'both'
 }

@@ -50,6 +50,7 @@ export function dryRunFirewall(print: (script: string) => void, now: () => numbe
       for (const script of scripts) print(script)
     },
     hits: async () => [],
+    scopedHits: async () => [],
     async setNever(addresses) {
       commit(neverSteps(addresses))
     },

@@ -86,8 +86,19 @@ export type Expresses = {
   ) => string | undefined
 }
 
-/** That packets of the address, or to it, were stopped: how many, and how long ago the last was. */
-export type Hit = { readonly address: string; readonly packets: number; readonly agoMs: number }
+/**
+ * That packets of the address (`in`), or to it (`out`), were stopped: how many, and how long ago the last was. What passes
+ * through and is stopped for whom it goes to is `out`, too.
+ */
+export type Hit = {
+  readonly side: 'in' | 'out'
+  readonly address: string
+  readonly packets: number
+  readonly agoMs: number
+}
+
+/** Packets that an element stopped. Of several that would each have stopped one packet, each may count it. */
+export type ScopedHit = { readonly element: ScopedElement; readonly packets: number }
 
 export interface Firewall {
   readonly name: 'netlink' | 'nft' | 'ipset' | 'dry-run'
@@ -126,10 +137,16 @@ export interface Firewall {
    */
   setScoped(elements: readonly ScopedElement[], now: number): Promise<void>
   /**
-   * What was stopped, by address: the source of what came in, the destination of what went out. An address is forgotten
-   * an hour after its last packet, and when it comes again its packets are counted anew.
+   * What plain blocks stopped, by address: the source of what came in, the destination of what went out. What elements of
+   * `setScoped` drop may be among it. An address is forgotten an hour after its last packet, and when it comes again its
+   * packets are counted anew.
    */
   hits(): Promise<readonly Hit[]>
+  /**
+   * What each scoped element stopped since this was asked last: not what was let through, be it allowed, never blocked or
+   * within a rate. Also of those that have gone since, and whatever was made anew meanwhile.
+   */
+  scopedHits(): Promise<readonly ScopedHit[]>
   /** The addresses that pass whatever the sets say. */
   setNever(addresses: readonly Address[]): Promise<void>
   /** Milliseconds that the kernel still holds the element, undefined when it does not. */

@@ -1,13 +1,20 @@
 /** Which addresses were stopped of late: packets from the one set, the time of the last of them from the other. */
 import type { Hit } from './firewall.ts'
 import type { Ipset } from './ipset-program.ts'
-import { hitSeconds } from './ipset-sets.ts'
+import { hitNames, hitSeconds } from './ipset-sets.ts'
+
+const every = [
+  ['in', 4],
+  ['in', 6],
+  ['out', 4],
+  ['out', 6],
+] as const
 
 /** What has not come for an hour is forgotten here: its count has no time of its own. */
 export async function readIpsetHits(ipset: Ipset): Promise<Hit[]> {
   const hits: Hit[] = []
-  for (const family of [4, 6]) {
-    const [counts, lasts] = [`cordon_hits${family}`, `cordon_last${family}`]
+  for (const [side, family] of every) {
+    const { counts, lasts } = hitNames(side, family)
     const packets = await ipset.save(counts)
     const last = await ipset.save(lasts)
     if (packets === undefined || last === undefined) continue
@@ -16,7 +23,11 @@ export async function readIpsetHits(ipset: Ipset): Promise<Hit[]> {
     for (const [address, count] of read(packets, / packets (\d+)/)) {
       const seconds = left.get(address)
       if (seconds === undefined) gone.push(`del ${counts} ${address}`)
-      else hits.push({ address, packets: count, agoMs: Math.max(0, hitSeconds - seconds) * 1_000 })
+      else
+        hits.push({
+          ...{ side, address, packets: count },
+          agoMs: Math.max(0, hitSeconds - seconds) * 1_000,
+        })
     }
     await ipset.run(gone)
   }

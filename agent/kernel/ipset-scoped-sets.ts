@@ -10,6 +10,8 @@ import type { Placed } from './iptables-looks.ts'
 
 const mostMembers = 524_288
 const ours = /^cordon_s(\d+)$/
+/** Of an earlier version. */
+const former = /^cordon_(hits|last)[46]$/
 
 type Held = ReadonlyMap<string, FilledGroup & Placed>
 
@@ -81,7 +83,7 @@ export class ScopedSets {
 
   #placed(groups: ReadonlyMap<string, FilledGroup>, before: Held, there: readonly string[]): Held {
     const used = [...there, ...[...before.values()].map(({ set }) => set)]
-    let number = Math.max(0, ...used.map((name) => Number(ours.exec(name)?.[1])))
+    let number = Math.max(0, ...used.map((name) => Number(ours.exec(name)?.[1] ?? 0)))
     return new Map(
       [...groups].map(([key, group]) => {
         const set = before.get(key)?.set ?? `cordon_s${++number}`
@@ -91,7 +93,8 @@ export class ScopedSets {
   }
 
   async #found(): Promise<string[]> {
-    return [...(await this.#ipset.headers()).keys()].filter((name) => ours.test(name))
+    const names = [...(await this.#ipset.headers()).keys()]
+    return names.filter((name) => ours.test(name) || former.test(name))
   }
 }
 

@@ -41,13 +41,21 @@ const feedIpsets = families.flatMap((family) =>
  * Packets are counted in the one; the other knows when the last came: to put an element again, which renews its time,
  * would begin its count anew.
  */
-const hitIpsets = families.flatMap((family): IpsetSpec[] => [
-  { name: `cordon_hits${family}`, type: 'hash:ip', family, most: 65_536, more: 'counters' },
-  {
-    ...{ name: `cordon_last${family}`, type: 'hash:ip', family, most: 65_536 },
-    more: `timeout ${hitSeconds}`,
-  },
-])
+const hitIpsets = families.flatMap((family) =>
+  (['in', 'out'] as const).flatMap((side): IpsetSpec[] => {
+    const { counts, lasts } = hitNames(side, family)
+    const own = { family, type: 'hash:ip', most: 65_536 } as const
+    return [
+      { ...own, name: counts, more: 'counters' },
+      { ...own, name: lasts, more: `timeout ${hitSeconds}` },
+    ]
+  }),
+)
+
+/** `in` is of what comes from an address, `out` of what goes there. */
+export function hitNames(side: 'in' | 'out', family: Family): { counts: string; lasts: string } {
+  return { counts: `cordon_hits_${side}${family}`, lasts: `cordon_last_${side}${family}` }
+}
 
 export const allIpsets: readonly IpsetSpec[] = [
   ...blockIpsets,

@@ -142,6 +142,8 @@ export function ipsetFirewall(
 
     hits: (): Promise<readonly Hit[]> => turn(() => readIpsetHits(ipset)),
 
+    scopedHits: async () => [],
+
     setNever: (addresses: readonly Address[]) =>
       turn(async () => {
         const all = addresses.flatMap(holdable)

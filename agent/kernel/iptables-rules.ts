@@ -1,6 +1,6 @@
 /** The rules in iptables: where packets are looked up in the sets, and what becomes of those that are found. Pure. */
 import type { ScopedWay } from './firewall.ts'
-import { hitSeconds, neverIpset } from './ipset-sets.ts'
+import { hitNames, hitSeconds, neverIpset } from './ipset-sets.ts'
 import { type Chains, judgedAgain, judging, judgingChain } from './iptables-again.ts'
 import {
   chain,
@@ -120,6 +120,7 @@ function drops(spot: Spot, family: Family, groups: readonly Placed[]): Chains {
     ],
     [chain(spot, 'DROP')]: [
       ...passes(spot, family, groups, spot === 'from' ? again.table : 'raw'),
+      ...hits(spot, family),
       '-j DROP',
     ],
     ...(spot === 'from' ? judging(family, groups, again) : {}),
@@ -160,12 +161,16 @@ function passes(
     const routed = passing ? `${elsewhere[family]} ` : ''
     return looksFor(spot, 'allow', [way], groups, table).map((look) => `${routed}${look} -j RETURN`)
   })
-  const last = `-j SET --add-set cordon_last${family} ${own} --exist --timeout ${hitSeconds}`
+  return [`-m set --match-set ${neverIpset(family)} ${own} -j RETURN`, ...allows]
+}
+
+/** By address, where plain blocks stop something. */
+function hits(spot: Spot, family: Family): string[] {
+  const own = side(spot)
+  const { counts, lasts } = hitNames(own === 'src' ? 'in' : 'out', family)
   return [
-    `-m set --match-set ${neverIpset(family)} ${own} -j RETURN`,
-    ...allows,
     // Looking there is what counts it, and makes it stand there the first time.
-    `-m set ! --match-set cordon_hits${family} ${own} -j SET --add-set cordon_hits${family} ${own}`,
-    last,
+    `-m set ! --match-set ${counts} ${own} -j SET --add-set ${counts} ${own}`,
+    `-j SET --add-set ${lasts} ${own} --exist --timeout ${hitSeconds}`,
   ]
 }

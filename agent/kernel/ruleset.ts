@@ -6,7 +6,7 @@ import { type AnySet, allSets, feedSets, type SetSpec } from './sets.ts'
 
 export const tableName = 'cordon'
 /** For people who look at the table; what decides is the comparison in `structureMatches`. */
-const structureVersion = 2
+const structureVersion = 3
 
 const masks: Record<SetKind, string> = {
   hosts4: '',
@@ -29,12 +29,15 @@ type Chain = { name: string; hook?: string; rules: string[] }
 export const hitsMs = 3_600_000
 
 /** Sets of the addresses whose packets were stopped, filled right before they are. */
-const hitSets = ([4, 6] as const).map((family) => ({
-  name: `hits${family}`,
-  type: `ipv${family}_addr`,
-  seconds: hitsMs / 1_000,
-  size: 65_536,
-}))
+export const hitSets = (['in', 'out'] as const).flatMap((side) =>
+  ([4, 6] as const).map((family) => ({
+    side,
+    name: `hits_${side}${family}`,
+    type: `ipv${family}_addr`,
+    seconds: hitsMs / 1_000,
+    size: 65_536,
+  })),
+)
 
 /**
  * What comes in is looked up before connection tracking, so that established flows are cut at once. What goes

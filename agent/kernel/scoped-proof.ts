@@ -45,7 +45,10 @@ function scriptFor(table: string, verdicts: readonly ScopedElement['verdict'][])
     `add table inet ${table}`,
     ...[4, 6].flatMap((family) => [
       `add set inet ${table} never${family} { type ipv${family}_addr; flags interval; }`,
-      `add set inet ${table} hits${family} { type ipv${family}_addr; flags dynamic, timeout; timeout 1h; size 16; }`,
+      ...['in', 'out'].map(
+        (side) =>
+          `add set inet ${table} hits_${side}${family} { type ipv${family}_addr; flags dynamic, timeout; timeout 1h; size 16; }`,
+      ),
     ]),
     ...scopedChains.map((chain) => `add chain inet ${table} ${chain}`),
     ...Object.entries(hooks).flatMap(([spot, hook]) => [

@@ -21,7 +21,7 @@ const asked: Record<Spot, { stops: readonly ScopedWay[]; allows: readonly Scoped
 /** Their rules follow from the scoped orders, so that they are written with them and never flushed without. */
 export const scopedChains: readonly string[] = spots.flatMap((spot) =>
   families.flatMap((family) =>
-    ['scoped', 'drop', 'reject'].map((kind) => `${kind}_${spot}${family}`),
+    ['scoped', 'drop', 'reject', 'limit'].map((kind) => `${kind}_${spot}${family}`),
   ),
 )
 
@@ -34,8 +34,9 @@ export function scopedRules(table: string, sets: readonly ScopedSet[]): string[]
       const here = sets.filter((set) => set.family === family)
       return [
         ...add(`scoped_${spot}${family}`, looks(spot, family, here)),
-        ...add(`drop_${spot}${family}`, [...passes(spot, family, here), 'drop']),
+        ...add(`drop_${spot}${family}`, drops(spot, family, here)),
         ...add(`reject_${spot}${family}`, rejects(spot, family, here)),
+        ...add(`limit_${spot}${family}`, limits(spot, family, here)),
       ]
     }),
   )
@@ -44,13 +45,23 @@ export function scopedRules(table: string, sets: readonly ScopedSet[]): string[]
 /** What is dropped before what is rejected, and what is limited last: its count is of what would pass. */
 function looks(spot: Spot, family: 4 | 6, sets: readonly ScopedSet[]): string[] {
   return (['drop', 'reject', 'limit'] as const).flatMap((verdict) => {
-    const goal = `${verdict === 'reject' ? 'reject' : 'drop'}_${spot}${family}`
-    return sets
-      .filter(
-        (set) => set.verdict === verdict && !set.isGate && asked[spot].stops.includes(set.way),
+    return stopping(spot, verdict, sets)
+      .filter(({ counts }) => !counts)
+      .flatMap((set) =>
+        lookUps(spot, set).map((look) => `${look} goto ${verdict}_${spot}${family}`),
       )
-      .flatMap((set) => lookUps(spot, set).map((look) => `${look} goto ${goal}`))
   })
+}
+
+/** With those that count it. */
+function stopping(
+  spot: Spot,
+  verdict: ScopedSet['verdict'],
+  sets: readonly ScopedSet[],
+): ScopedSet[] {
+  return sets.filter(
+    (set) => set.verdict === verdict && !set.isGate && asked[spot].stops.includes(set.way),
+  )
 }
 
 /** Asked only about what is about to be stopped: there is no other way to it, and clean traffic pays nothing. */
@@ -64,11 +75,39 @@ function passes(spot: Spot, family: 4 | 6, sets: readonly ScopedSet[]): string[]
       if (routed && asksLeaving(set)) return []
       return lookUps(spot, set).map((look) => `${routed}${look} return`)
     })
+  return [`${address} @never${family} return`, ...allows]
+}
+
+/** Nothing lets it pass any more: each element that is about it counts it, of drops those of drops and so on. */
+function counts(spot: Spot, verdict: ScopedSet['verdict'], sets: readonly ScopedSet[]): string[] {
+  return stopping(spot, verdict, sets)
+    .filter((set) => set.counts)
+    .flatMap((set) => lookUps(spot, set))
+}
+
+/** Of plain blocks too, which count by address. */
+function drops(spot: Spot, family: 4 | 6, sets: readonly ScopedSet[]): string[] {
+  const side = plainSide[spot]
   return [
-    `${address} @never${family} return`,
-    ...allows,
-    `update @hits${family} { ${address} counter }`,
+    ...passes(spot, family, sets),
+    ...(side ? [`update @hits_${side}${family} { ${addressOf(spot, family)} counter }`] : []),
+    ...counts(spot, 'drop', sets),
+    'drop',
   ]
+}
+
+/** Where plain blocks stop something, and which. */
+const plainSide: Record<Spot, 'in' | 'out' | undefined> = {
+  in: 'in',
+  out: 'out',
+  from: undefined,
+  to: 'out',
+}
+
+/** Of several limits that would each stop a packet, each counts it, though one may have had room for it. */
+function limits(spot: Spot, family: 4 | 6, sets: readonly ScopedSet[]): string[] {
+  const counting = counts(spot, 'limit', sets)
+  return counting.length > 0 ? [...passes(spot, family, sets), ...counting, 'drop'] : []
 }
 
 /** Answers a second in one chain. Above that it is dropped: whoever forges sources would have others flooded with them. */
@@ -76,8 +115,7 @@ const mostAnswers = 1_000
 
 /** Empty while nothing is rejected: not every kernel can do it before routing. */
 function rejects(spot: Spot, family: 4 | 6, sets: readonly ScopedSet[]): string[] {
-  const used = sets.some((set) => set.verdict === 'reject' && asked[spot].stops.includes(set.way))
-  if (!used) return []
+  if (stopping(spot, 'reject', sets).length === 0) return []
   const icmp = family === 4 ? 'icmp' : 'icmpv6'
   // The answers themselves: what is rejected both ways would else never be told.
   const answers =
@@ -87,6 +125,7 @@ function rejects(spot: Spot, family: 4 | 6, sets: readonly ScopedSet[]): string[
   return [
     ...answers,
     ...passes(spot, family, sets),
+    ...counts(spot, 'reject', sets),
     `limit rate over ${mostAnswers}/second burst ${mostAnswers} packets drop`,
     'meta l4proto tcp reject with tcp reset',
     'reject with icmpx type admin-prohibited',
@@ -98,8 +137,12 @@ function asksLeaving({ way, fields }: ScopedSet): boolean {
   return fields.includes('beyond') || (way === 'forward' && fields.includes('interface'))
 }
 
-/** One for each interface that may be meant. */
-function lookUps(spot: Spot, { verdict, way, family, fields, gate, name }: ScopedSet): string[] {
+/**
+ * One for each interface that may be meant. What counts a packet by the one must not by the other too: a look-up that is
+ * turned round counts nothing.
+ */
+function lookUps(spot: Spot, set: ScopedSet): string[] {
+  const { verdict, way, family, fields, gate, name, counts } = set
   const sides = isFrom(spot) ? (['iifname', 'oifname'] as const) : (['oifname', 'iifname'] as const)
   const [near, far] = sides
   const key = (of: readonly Field[], device: string) =>
@@ -111,10 +154,12 @@ function lookUps(spot: Spot, { verdict, way, family, fields, gate, name }: Scope
     return [`${key(asked, near)} @${gate} ${look(key(fields, near))}`]
   }
   const either = way === 'forward' && fields.includes('interface') && !fields.includes('beyond')
-  return (either ? ['iifname', 'oifname'] : [near]).map((device) => look(key(fields, device)))
+  if (!either) return [look(key(fields, near))]
+  const [one, other] = [key(fields, 'iifname'), key(fields, 'oifname')]
+  return [look(one), counts ? `${one} != @${name} ${look(other)}` : look(other)]
 
   function look(text: string): string {
-    return verdict === 'limit' ? `limit name ${text} map @${name}` : `${text} @${name}`
+    return verdict === 'limit' && !counts ? `limit name ${text} map @${name}` : `${text} @${name}`
   }
 }
 

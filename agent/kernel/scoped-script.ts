@@ -5,6 +5,7 @@ import {
   type HeldSet,
   isScopedRate,
   isScopedSet,
+  markOf,
   nothingScoped,
   type ScopedSet,
   type ScopedState,
@@ -47,6 +48,15 @@ export const freshStanding: Standing = {
   known: true,
 }
 
+type ScopedChange = {
+  readonly scripts: string[]
+  readonly standing: Standing
+  /** Sets that count and go, under their names in the kernel: what they show is to be read before. */
+  readonly leaving: readonly string[]
+  /** Sets that are made, without their turn. */
+  readonly made: ReadonlySet<string>
+}
+
 /** The turns of a set take the place of each other. */
 const turns = ['a', 'b'] as const
 
@@ -62,7 +72,7 @@ export function changeScoped(
   standing: Standing,
   wanted: ScopedState,
   now: number,
-): { scripts: string[]; standing: Standing } {
+): ScopedChange {
   const { state, found, known } = standing
   const names = new Map(standing.names)
   const filling = [...wanted.rates]
@@ -77,6 +87,7 @@ export function changeScoped(
       return [{ kind: kindOf(set), name }]
     }),
   ]
+  const made = new Set<string>()
   let turned = !known || leaving.length > 0
   let crowded = false
   for (const set of wanted.sets.values()) {
@@ -84,12 +95,15 @@ export function changeScoped(
     const free = freeName(set.name, leaving)
     const name = there ?? free ?? `${set.name}_${turns[0]}`
     crowded ||= !there && !free
-    if (!there) filling.push(addSet(table, set, name))
-    turned ||= !there
+    if (!there) {
+      filling.push(addSet(table, set, name))
+      made.add(set.name)
+      turned = true
+    }
     names.set(set.name, name)
     const before = there === undefined ? undefined : state.sets.get(set.name)?.elements
     const news = [...set.elements].filter(([key]) => !before?.has(key))
-    if (news.length > 0) filling.push(addElements(table, name, news, now))
+    if (news.length > 0) filling.push(addElements(table, set, name, news, now))
   }
   const stale = [
     ...found.flatMap(({ kind, name }) => (kind === 'limit' ? [name] : [])),
@@ -107,8 +121,17 @@ export function changeScoped(
   return {
     scripts: scripts.filter((one) => one.length > 0).map(lines),
     standing: { state: wanted, names, found: [], known: true },
+    leaving: leaving.flatMap(({ name }) => (isCounting(name) ? [name] : [])),
+    made,
   }
 }
+
+/** The sets that count, under their names in the kernel. */
+export function countingSets({ names }: Standing): string[] {
+  return [...names.values()].filter(isCounting)
+}
+
+const isCounting = (name: string) => name.startsWith('count_')
 
 function grows(set: HeldSet, next: HeldSet | undefined): boolean {
   return (
@@ -140,16 +163,19 @@ export function firstRules(table: string): string {
 function addSet(table: string, set: ScopedSet, name: string): string {
   const fields = set.fields.map((field) => typeOf(field, set.family)).join(' . ')
   const type = kindOf(set) === 'map' ? `${fields} : limit` : fields
-  return `add ${kindOf(set)} inet ${table} ${name} { type ${type}; flags interval, timeout; size ${size}; }`
+  const flags = set.counts ? 'flags interval; counter' : 'flags interval, timeout'
+  return `add ${kindOf(set)} inet ${table} ${name} { type ${type}; ${flags}; size ${size}; }`
 }
 
 function addElements(
   table: string,
+  set: ScopedSet,
   name: string,
   elements: readonly (readonly [key: string, end: number])[],
   now: number,
 ): string {
   const printed = elements.map(([text, end]) => {
+    if (set.counts) return `${text} comment "${markOf(set.name, text)}"`
     const timeout = `timeout ${printTimeout(kernelTime(end - now))}`
     const rate = /^(.*) (rate_\w+)$/.exec(text)
     return rate ? `${rate[1]} ${timeout} : "${rate[2]}"` : `${text} ${timeout}`
@@ -165,8 +191,8 @@ function remove(table: string, { kind, name }: Found): string {
   return `delete ${kind} inet ${table} ${name}`
 }
 
-function kindOf({ verdict, isGate }: ScopedSet): 'set' | 'map' {
-  return verdict === 'limit' && !isGate ? 'map' : 'set'
+function kindOf({ verdict, isGate, counts }: ScopedSet): 'set' | 'map' {
+  return verdict === 'limit' && !isGate && !counts ? 'map' : 'set'
 }
 
 function typeOf(field: Field, family: 4 | 6): string {

@@ -28,20 +28,31 @@ export type ScopedSet = {
   readonly gate?: string | undefined
   /** Whether it is such a set. */
   readonly isGate: boolean
+  /** Beside a set of what is stopped the one that counts it: asked only when that is certain. */
+  readonly counts: boolean
 }
 
-/** Elements with their ends. */
+/**
+ * Elements with their ends. Those that count have none, so that what they counted is there until it was read, and goes on
+ * when an end becomes another.
+ */
 export type HeldSet = ScopedSet & { readonly elements: ReadonlyMap<string, number> }
 
 export type ScopedState = {
   readonly sets: ReadonlyMap<string, HeldSet>
   readonly rates: ReadonlyMap<string, Rate>
+  /** What counts for an element, by the mark that its comment bears. */
+  readonly counters: ReadonlyMap<string, Counter>
 }
 
-export const nothingScoped: ScopedState = { sets: new Map(), rates: new Map() }
+export type Counter = { readonly set: string; readonly element: ScopedElement }
+
+export const nothingScoped: ScopedState = { sets: new Map(), rates: new Map(), counters: new Map() }
+
+const noEnd = Number.POSITIVE_INFINITY
 
 const setName =
-  /^(drop|reject|allow|limit)_(in|out|forward(_from|_to)?)[46](_via)?(_beyond)?(_peer)?(_protocol|_to_port|_from_port)?(_gate)?_[0-7]_[ab]$/
+  /^(count_)?(drop|reject|allow|limit)_(in|out|forward(_from|_to)?)[46](_via)?(_beyond)?(_peer)?(_protocol|_to_port|_from_port)?(_gate)?_[0-7]_[ab]$/
 const rateName = /^rate_[0-9a-f]{16}$/
 
 export const isScopedSet = (name: unknown): boolean =>
@@ -71,18 +82,29 @@ export const numbers: Record<Protocol, number> = {
 export function scopedState(elements: readonly ScopedElement[], now: number): ScopedState {
   const sets = new Map<string, ScopedSet & { elements: Map<string, number> }>()
   const rates = new Map<string, Rate>()
+  const counters = new Map<string, Counter>()
+  const put = (set: ScopedSet, key: string, end: number) => {
+    const known = sets.get(set.name) ?? { ...set, elements: new Map<string, number>() }
+    sets.set(set.name, known)
+    known.elements.set(key, end)
+  }
   for (const element of elements) {
     const { limit, end } = element
     if (end <= now) continue
     if (limit) rates.set(rateOf(limit.name), limit.rate)
     for (const set of setsOf(element)) {
-      const known = sets.get(set.name) ?? { ...set, elements: new Map() }
-      sets.set(set.name, known)
       const key = keyOf(element, set.fields)
-      known.elements.set(limit && !set.isGate ? `${key} ${rateOf(limit.name)}` : key, end)
+      const bare = limit === undefined || set.isGate || set.counts
+      put(set, bare ? key : `${key} ${rateOf(limit.name)}`, set.counts ? noEnd : end)
+      if (set.counts) counters.set(markOf(set.name, key), { set: set.name, element })
     }
   }
-  return { sets, rates }
+  return { sets, rates, counters }
+}
+
+/** Listings differ in how they print a key; a comment is printed as it is. */
+export function markOf(set: string, key: string): string {
+  return digest(`${set} ${key}`)
 }
 
 type Unplaced = Omit<ScopedElement, 'layer' | 'end'>
@@ -116,16 +138,24 @@ export function isParted(element: Unplaced): boolean {
 function setsOf(element: ScopedElement): ScopedSet[] {
   const { verdict, way, address, layer } = element
   const fields = fieldsOf(element)
-  const [place, isGate] = [placeOf(element), false]
+  const place = placeOf(element)
   const name = `${place}_${layer}`
-  const set: ScopedSet = { name, verdict, way, family: address.family, fields, isGate }
-  if (!isParted(element)) return [set]
+  const kind = { isGate: false, counts: false }
+  const set: ScopedSet = { name, verdict, way, family: address.family, fields, ...kind }
+  if (!isParted(element)) return [set, ...countingOf(set)]
   const gate = `${place}_gate_${layer}`
   const without = (other: Field) => fields.filter((field) => field !== other)
+  const gated = { ...set, fields: without('beyond'), gate }
   return [
     { ...set, name: gate, fields: without('interface'), isGate: true },
-    { ...set, fields: without('beyond'), gate },
+    gated,
+    ...countingOf(gated),
   ]
+}
+
+/** What is allowed is not counted. */
+function countingOf(set: ScopedSet): ScopedSet[] {
+  return set.verdict === 'allow' ? [] : [{ ...set, name: `count_${set.name}`, counts: true }]
 }
 
 function fieldsOf(element: Unplaced): Field[] {
@@ -170,5 +200,9 @@ function printField(element: ScopedElement, field: Field): string {
 }
 
 function rateOf(name: string): string {
-  return `rate_${createHash('sha256').update(name).digest('hex').slice(0, 16)}`
+  return `rate_${digest(name)}`
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16)
 }

@@ -3,6 +3,7 @@ import { setImmediate as breath } from 'node:timers/promises'
 import type { Address } from '#contract/address.ts'
 import { Problem } from '#contract/problem.ts'
 import type { Proven } from './carrier.ts'
+import { Counters } from './counters.ts'
 import type {
   Change,
   FeedElement,
@@ -12,7 +13,7 @@ import type {
   ScopedElement,
   SetName,
 } from './firewall.ts'
-import { readHits } from './hits.ts'
+import { readCounters, readHits } from './hits.ts'
 import { watchListing } from './listing.ts'
 import { lookUps } from './look-ups.ts'
 import type { Nft } from './nft.ts'
@@ -25,8 +26,8 @@ import {
   structureMatches,
   tableName,
 } from './ruleset.ts'
-import { nothingScoped, scopedState } from './scoped.ts'
-import { changeScoped, freshStanding, type Standing } from './scoped-script.ts'
+import { nothingScoped, type ScopedState, scopedState } from './scoped.ts'
+import { changeScoped, countingSets, freshStanding, type Standing } from './scoped-script.ts'
 import { printSteps } from './script.ts'
 import { feedSets } from './sets.ts'
 import {
@@ -66,6 +67,10 @@ export function kernelFirewall(
   /** For the table of this version, while there is one of another. */
   let waiting = { wanted: nothingScoped, now: 0 }
 
+  const counters = new Counters()
+  /** A reading beside a change could tell the counts of before it after those of it. */
+  const counting = oneAtATime()
+
   let watcher: Watcher | undefined
 
   // A transaction of ours beside one that is done aside would be taken for somebody else's.
@@ -92,13 +97,25 @@ export function kernelFirewall(
   /** The table of another version goes, and all of it comes anew in the same transaction. */
   const remake = async (steps: readonly Step[]) => {
     const { wanted, now } = waiting
-    const { scripts, standing } = changeScoped(tableName, freshStanding, wanted, now)
+    const { scripts, standing, made } = changeScoped(tableName, freshStanding, wanted, now)
     const script =
       remakeTable() + scripts.join('') + printSteps(tableName, [...neverSteps(never), ...steps])
     await aside(sizeOf(steps), () => nft.run(script))
     asked.wrote()
     foreign = false
     scoped = standing
+    count(wanted, made)
+  }
+
+  const count = ({ counters: all }: ScopedState, made: ReadonlySet<string>) =>
+    counters.hold(new Map([...all].map(([mark, { element }]) => [mark, [element]])), (mark) =>
+      made.has(all.get(mark)?.set ?? ''),
+    )
+
+  /** What cannot be read is lost, and nothing else. */
+  const readBefore = async (leaving: readonly string[]) => {
+    if (leaving.length === 0 || counters.isEmpty) return
+    counters.see(await readCounters(nft, leaving).catch(() => new Map<string, number>()))
   }
 
   return {
@@ -149,13 +166,24 @@ export function kernelFirewall(
         waiting = { wanted, now }
         return
       }
-      const { scripts, standing } = changeScoped(tableName, scoped ?? (await look()), wanted, now)
-      scoped = undefined
-      for (const script of scripts) await turn(() => runOwn(script))
-      scoped = standing
+      await counting(async () => {
+        const before = scoped ?? (await look())
+        const { scripts, standing, leaving, made } = changeScoped(tableName, before, wanted, now)
+        scoped = undefined
+        await readBefore(leaving)
+        for (const script of scripts) await turn(() => runOwn(script))
+        scoped = standing
+        count(wanted, made)
+      })
     },
 
     hits: () => readHits(nft),
+
+    scopedHits: () =>
+      counting(async () => {
+        if (!counters.isEmpty && scoped) counters.see(await readCounters(nft, countingSets(scoped)))
+        return counters.take()
+      }),
 
     async fillFeeds(half: FeedHalf, elements: Iterable<FeedElement>) {
       if (foreign) throw otherVersion()

@@ -1,21 +1,23 @@
 /** What still comes is told by the decisions that stop it, once, and as long as it goes on. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Direction } from '#contract/action.ts'
 import { readAddress } from '#contract/address.ts'
 import { Problem } from '#contract/problem.ts'
 import { Hits } from '../../agent/hits.ts'
-import type { Hit } from '../../agent/kernel/firewall.ts'
+import type { Hit, ScopedHit } from '../../agent/kernel/firewall.ts'
 import { type Claim, Wished } from '../../agent/wished.ts'
 import { decision, today } from './signer.ts'
 
-test('a hit is told by every decision around its address, and by none that allows it', async () => {
+test('a hit by address is told by every plain block around it, and by none of a part of the traffic', async () => {
   const { wish, hit, hits, pass } = counting()
   pass(15_000)
   wish(1, '203.0.113.7')
   wish(2, '203.0.113.0/24')
-  wish(3, '203.0.113.7', { protocol: 'tcp', ports: ['22'] })
-  wish(4, '203.0.113.7', { action: 'allow' })
-  wish(5, '203.0.113.8')
+  wish(3, '203.0.113.7', undefined, 'both')
+  wish(4, '203.0.113.7', { protocol: 'tcp', ports: ['22'] })
+  wish(5, '203.0.113.7', { action: 'allow' })
+  wish(6, '203.0.113.8')
   hit('203.0.113.7', 10, 2_000)
   hit('198.51.100.1', 99, 0)
   await hits.read()
@@ -25,6 +27,76 @@ test('a hit is told by every decision around its address, and by none that allow
     [1, 2, 3].map((n) => ({ decision: decision(n), packets: 10, last })),
   )
   assert.deepEqual(hits.total, { decisions: 3, packets: 30 })
+})
+
+test('a block of what comes in tells nothing of what was stopped on its way out', async () => {
+  const { wish, hit, hits } = counting()
+  wish(1, '203.0.113.7', undefined, 'in')
+  wish(2, '203.0.113.7', undefined, 'out')
+  wish(3, '203.0.113.7', undefined, 'both')
+  hit('203.0.113.7', 5, 0, 'out')
+  hit('203.0.113.7', 2, 0, 'in')
+  await hits.read()
+  const told = hits.news().map((one) => [one.decision, one.packets])
+  assert.deepEqual(told, [
+    [decision(3), 7],
+    [decision(2), 5],
+    [decision(1), 2],
+  ])
+})
+
+test('an order of a part of the traffic tells what its own counters counted, whatever else stopped its address', async () => {
+  const { wish, hit, stop, hits, pass } = counting()
+  const ssh: Claim['scoped'] = { protocol: 'tcp', ports: ['22'] }
+  wish(1, '203.0.113.7', ssh)
+  wish(2, '203.0.113.7', { protocol: 'tcp', ports: ['80'] })
+  wish(3, '203.0.113.7')
+  wish(4, '203.0.113.7', ssh)
+  hit('203.0.113.7', 100, 0)
+  stop(1, 3)
+  await hits.read()
+  pass(15_000)
+  stop(1, 2)
+  await hits.read()
+  const told = hits.news().map((one) => [one.decision, one.packets])
+  assert.deepEqual(
+    told.sort(([, a], [, b]) => Number(b) - Number(a)),
+    [
+      [decision(3), 100],
+      [decision(1), 5],
+      [decision(4), 5],
+    ],
+  )
+})
+
+test('the last word about a decision says what it stopped, and that of a renewed one what it did until now', async () => {
+  const { wish, lift, hit, stop, hits } = counting()
+  wish(1, '203.0.113.7')
+  wish(2, '203.0.113.8', { protocol: 'tcp', ports: ['22'] })
+  wish(3, '203.0.113.9')
+  hit('203.0.113.7', 10, 1_000)
+  await hits.read()
+  stop(2, 4)
+  await hits.count()
+  wish(1, '203.0.113.7')
+  const said = (n: number, status: 'ended' | 'applied' | 'failed') =>
+    ({ audience: 'all', decision: decision(n), epoch: 1, seq: 1, status }) as const
+  const first = { packets: 10, last: today - 1_000 }
+  assert.deepEqual(hits.withHits([said(1, 'applied'), said(2, 'failed')]), [
+    { ...said(1, 'applied'), hits: first },
+    said(2, 'failed'),
+  ])
+  lift(1)
+  lift(2)
+  lift(3)
+  await hits.read()
+  assert.deepEqual(hits.withHits([said(1, 'ended'), said(2, 'ended'), said(3, 'ended')]), [
+    { ...said(1, 'ended'), hits: first },
+    { ...said(2, 'ended'), hits: { packets: 4, last: today } },
+    said(3, 'ended'),
+  ])
+  assert.deepEqual(hits.withHits([said(1, 'ended')]), [said(1, 'ended')])
+  assert.deepEqual(hits.total, { decisions: 0, packets: 0 })
 })
 
 test('what the service has heard is not told again, and what it has not is', async () => {
@@ -123,6 +195,7 @@ test('nothing is read while nothing is in force', async () => {
 function counting() {
   const wished = new Wished()
   const found = new Map<string, Hit>()
+  let stopped: ScopedHit[] = []
   let [elapsed, count] = [0, 0]
   let refusal: Problem | undefined
   let told: Problem | undefined
@@ -132,6 +205,11 @@ function counting() {
       count++
       if (refusal) throw refusal
       return [...found.values()]
+    },
+    scopedHits: async () => {
+      const news = stopped
+      stopped = []
+      return news
     },
   }
   const hits = new Hits({
@@ -150,11 +228,19 @@ function counting() {
     pass: (ms: number) => {
       elapsed += ms
     },
-    hit: (address: string, packets: number, agoMs: number) =>
-      void found.set(address, { address, packets, agoMs }),
+    hit: (address: string, packets: number, agoMs: number, side: 'in' | 'out' = 'in') =>
+      void found.set(`${side} ${address}`, { side, address, packets, agoMs }),
+    /** By the elements of this decision. */
+    stop: (n: number, packets: number) => {
+      const claim = wished.get('all', decision(n))
+      const elements = wished.scopes
+        .elements()
+        .filter((element) => claim && wished.scopes.claimsOf(element).includes(claim))
+      stopped = [...stopped, ...elements.map((element) => ({ element, packets }))]
+    },
     lift: (n: number) => void wished.remove('all', decision(n), () => {}),
-    wish: (n: number, target: string, scoped?: Claim['scoped']) => {
-      const plain = { audience: 'all', decision: decision(n), target, direction: 'in' as const }
+    wish: (n: number, target: string, scoped?: Claim['scoped'], direction: Direction = 'in') => {
+      const plain = { audience: 'all', decision: decision(n), target, direction }
       const claim = { ...plain, end: today + 600_000, ...(scoped ? { scoped } : {}) }
       wished.add(claim, readAddress(target), () => {})
     },

@@ -9,6 +9,7 @@ import type {
   Hit,
   Put,
   ScopedElement,
+  ScopedHit,
   SetName,
 } from '../../agent/kernel/firewall.ts'
 import { elementKey } from '../../agent/plan.ts'
@@ -24,6 +25,8 @@ export class MemoryFirewall implements Firewall {
   scopedSet = 0
   refusingScoped = false
   counted: Hit[] = []
+  /** Told once. */
+  scopedCounted: ScopedHit[] = []
   readonly held = new Map<string, Held>()
   never: string[] = []
   readonly feeds: Record<FeedHalf, Map<string, number>> = { a: new Map(), b: new Map() }
@@ -90,6 +93,10 @@ export class MemoryFirewall implements Firewall {
 
   async hits(): Promise<readonly Hit[]> {
     return this.counted
+  }
+
+  async scopedHits(): Promise<readonly ScopedHit[]> {
+    return this.scopedCounted.splice(0)
   }
 
   async setNever(addresses: readonly Address[]): Promise<void> {

@@ -26,9 +26,29 @@ test('one more of a kind is added to what is there, and no rule is touched', () 
   const one = element('drop', 'in', '203.0.113.7', port)
   const { standing } = change(freshStanding, one)
   const { scripts } = change(standing, one, element('drop', 'in', '203.0.113.8', port))
-  assert.deepEqual(scripts, [
-    'add element inet cordon drop_in4_to_port_0_a { 203.0.113.8 . 6 . 22 timeout 0d60s0ms }\n',
-  ])
+  assert.equal(scripts.length, 1)
+  assert.match(
+    scripts[0] ?? '',
+    /^add element inet cordon drop_in4_to_port_0_a { 203.0.113.8 . 6 . 22 timeout 0d60s0ms }\nadd element inet cordon count_drop_in4_to_port_0_a { 203.0.113.8 . 6 . 22 comment "[0-9a-f]{16}" }\n$/,
+  )
+})
+
+test('what counts is made anew only when something leaves: a longer end leaves it as it is', () => {
+  const one = element('drop', 'in', '203.0.113.7', port)
+  const first = change(freshStanding, one)
+  assert.deepEqual([...first.made].sort(), ['count_drop_in4_to_port_0', 'drop_in4_to_port_0'])
+  const longer = change(first.standing, { ...one, end: 120_000 })
+  assert.deepEqual(longer.leaving, [])
+  assert.deepEqual([...longer.made], ['drop_in4_to_port_0'])
+  assert.doesNotMatch(longer.scripts.join(''), /(add|delete) (set|element) inet cordon count_/)
+  const { leaving, scripts } = change(longer.standing)
+  assert.deepEqual(leaving, ['count_drop_in4_to_port_0_a'])
+  assert.match(scripts.join(''), /delete set inet cordon count_drop_in4_to_port_0_a\n/)
+})
+
+test('what is only allowed is not counted', () => {
+  const { scripts } = change(freshStanding, element('allow', 'in', '203.0.113.7', port))
+  assert.doesNotMatch(scripts.join(''), /count_/)
 })
 
 test('rules turn to a set that takes the place of another only when it is full, and then the other goes', () => {
@@ -106,7 +126,7 @@ test('nothing is dropped or rejected but behind the question whether it must nev
         chain,
       )
     }
-  assert.equal(ends, 8 + 24)
+  assert.equal(ends, 8 + 8 + 24)
   for (const goal of scripts.join('').matchAll(/goto (\w+)/g))
     assert.ok(chains.has(goal[1] ?? ''), goal[0])
 })

@@ -75,6 +75,16 @@ for (const { name, make } of backEnds.filter((one) => /^(netlink|nft)$/.test(one
       passesFrom: await passesFrom(one),
       passesTo: await passesTo(one),
     })
+    /** What each order stopped since it was asked last. */
+    const counted = async () => {
+      const sums = new Map<string, number>()
+      for (const { element: one, packets } of await firewall.scopedHits()) {
+        const port = one.ports ? ` ${one.ports.low}` : ''
+        const name = `${one.verdict} ${one.way} ${one.address.text}${port}`
+        sums.set(name, (sums.get(name) ?? 0) + packets)
+      }
+      return [...sums].map(([name, packets]) => `${name}: ${packets}`).sort()
+    }
     const open = { comes: true, goes: true, passesFrom: true, passesTo: true }
     /** Resolves to why the connection was refused, as the one who tries is told. */
     const refusedTcp = (from: string, to: string) =>
@@ -290,19 +300,139 @@ for (const { name, make } of backEnds.filter((one) => /^(netlink|nft)$/.test(one
           assert.equal(await comes(one, one.other), false)
         })
 
-        test('each packet that is stopped is counted for whom it is from or for', async () => {
+        test('each packet that is stopped is counted for whom it is from, or for whom it is', async () => {
           await are(element('drop', 'in', one.him, { port: 4000 }), element('drop', 'out', one.him))
           for (let count = 0; count < 2; count++) {
             await comes(one)
             await goes(one)
           }
+          await passesTo(one)
           await comes(one, one.other)
           const hits = await firewall.hits()
           assert.deepEqual(
-            hits.map(({ address, packets }) => [address, packets]),
-            [[one.him, 4]],
+            hits.map(({ side, address, packets }) => [side, address, packets]),
+            [
+              ['in', one.him, 2],
+              ['out', one.him, 3],
+            ],
           )
           assert.ok((hits[0]?.agoMs ?? -1) >= 0 && (hits[0]?.agoMs ?? 0) < 30_000)
+        })
+
+        test('an order counts what it stops, and not what others of its address do', async () => {
+          await are(
+            element('drop', 'in', one.him, { port: 4000 }),
+            element('drop', 'in', one.him, { port: 4001 }),
+            element('drop', 'out', one.him),
+            element('reject', 'in', one.other),
+          )
+          assert.deepEqual(await counted(), [])
+          for (let count = 0; count < 3; count++) await comes(one)
+          for (let count = 0; count < 2; count++) await goes(one)
+          await passesTo(one)
+          await passesFrom(one)
+          await comes(one, one.other)
+          await passesFrom(one, one.other)
+          assert.deepEqual(await counted(), [
+            `drop in ${one.him} 4000: 4`,
+            `drop out ${one.him}: 3`,
+            `reject in ${one.other}: 2`,
+          ])
+          assert.deepEqual(await counted(), [])
+        })
+
+        test('what is allowed, must never be blocked, or is within a rate is counted nowhere', async () => {
+          const limit = (burst: number) => ({ name: `of ${burst}`, rate: { ...rate, burst } })
+          await are(
+            element('drop', 'in', one.network),
+            element('allow', 'in', one.him, { port: 4000 }),
+            element('limit', 'out', one.him, { limit: limit(3) }),
+            element('drop', 'forward', one.him, { port: 4001 }),
+          )
+          for (let count = 0; count < 5; count++) assert.equal(await goes(one), count < 3)
+          for (let count = 0; count < 2; count++) assert.equal(await comes(one), true)
+          assert.deepEqual(await counted(), [`limit out ${one.him}: 2`])
+          await comes(one, one.other)
+          assert.deepEqual(await counted(), [`drop in ${one.network}: 1`])
+          await firewall.setNever([readAddress(one.network)])
+          await comes(one, one.other)
+          for (let count = 0; count < 5; count++) assert.equal(await goes(one), true)
+          assert.deepEqual(await counted(), [])
+        })
+
+        test('a limit does not count what is dropped, nor a drop what is above a limit', async () => {
+          await are(
+            element('drop', 'in', one.him, { port: 4000 }),
+            element('limit', 'in', one.network, { limit: { name: 'all', rate } }),
+          )
+          for (let count = 0; count < 2; count++) await comes(one)
+          for (let count = 0; count < 5; count++) await comes(one, one.other)
+          assert.deepEqual(await counted(), [
+            `drop in ${one.him} 4000: 2`,
+            `limit in ${one.network}: 2`,
+          ])
+        })
+
+        test('a packet that comes and leaves by interfaces of one order is counted once', async () => {
+          for (const verdict of ['drop', 'reject'] as const) {
+            await are(element(verdict, 'forward', one.him, { interface: 'v-*' }))
+            for (let count = 0; count < 3; count++) await passesFrom(one)
+            for (let count = 0; count < 2; count++) await passesTo(one)
+            assert.deepEqual(await counted(), [`${verdict} forward ${one.him}: 5`])
+          }
+          const limit = { name: 'one', rate: { ...rate, burst: 1 } }
+          await are(element('limit', 'forward', one.him, { interface: 'v-att*', limit }))
+          for (let count = 0; count < 3; count++) await passesFrom(one)
+          assert.deepEqual(await counted(), [`limit forward ${one.him}: 2`])
+        })
+
+        test('of orders that would each stop a packet each counts it', async () => {
+          await are(
+            element('drop', 'in', one.network, { port: [4000, 4005] }),
+            element('drop', 'in', one.him, { port: [3990, 4000], layer: 1 }),
+            element('drop', 'in', one.him, { protocol: 'udp' }),
+          )
+          await comes(one)
+          assert.deepEqual(
+            await counted(),
+            [
+              `drop in ${one.him} 3990: 1`,
+              `drop in ${one.him}: 1`,
+              `drop in ${one.network} 4000: 1`,
+            ].sort(),
+          )
+        })
+
+        test('a count goes on when others come and go, an end becomes another, and all is made anew', async () => {
+          const stays = element('drop', 'in', one.him, { port: 4000 })
+          const goesAway = element('drop', 'in', one.other, { port: 4000 })
+          await are(stays, goesAway)
+          await comes(one)
+          await comes(one, one.other)
+          await are(stays)
+          await comes(one)
+          await are({ ...stays, end: 90_000 })
+          await comes(one)
+          await are({ ...stays, end: 90_000 }, element('drop', 'in', one.network, { port: 4001 }))
+          await comes(one)
+          await firewall.prepare()
+          await are({ ...stays, end: 90_000 }, goesAway)
+          await comes(one)
+          await are({ ...stays, end: 90_000 })
+          // Of what has gone, too, and of it once.
+          assert.deepEqual(await counted(), [
+            `drop in ${one.him} 4000: 5`,
+            `drop in ${one.other} 4000: 1`,
+          ])
+          nft('delete table inet cordon')
+          await firewall.prepare()
+          await are(stays, goesAway)
+          await comes(one)
+          await are(goesAway)
+          await are(goesAway, stays)
+          assert.deepEqual(await counted(), [`drop in ${one.him} 4000: 1`])
+          await comes(one)
+          assert.deepEqual(await counted(), [`drop in ${one.him} 4000: 1`])
         })
       })
 
@@ -333,11 +463,11 @@ for (const { name, make } of backEnds.filter((one) => /^(netlink|nft)$/.test(one
       const [one] = families
       await are(element('drop', 'in', one.him, { port: 4000 }))
       const many = Array.from({ length: 65_536 }, (_, n) => `198.18.${n >> 8}.${n & 255}`)
-      nft(`add element inet cordon hits4 { ${many.join(', ')} }`)
-      assert.throws(() => nft('add element inet cordon hits4 { 198.19.0.1 }'), /./)
+      nft(`add element inet cordon hits_in4 { ${many.join(', ')} }`)
+      assert.throws(() => nft('add element inet cordon hits_in4 { 198.19.0.1 }'), /./)
       assert.equal(await comes(one), false)
       assert.equal(await comes(one, one.other), true)
-      nft('flush set inet cordon hits4')
+      nft('flush set inet cordon hits_in4')
       assert.equal(await comes(one), false)
       assert.deepEqual(
         (await firewall.hits()).map(({ address }) => address),
