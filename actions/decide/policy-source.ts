@@ -1,6 +1,6 @@
 /** The text of a policy: read as YAML against the schema, and refused at the place where it is wrong. */
 import { type Document, LineCounter, parseDocument } from 'yaml'
-import { Problem } from '#contract/problem.ts'
+import { nearest, Problem } from '#contract/problem.ts'
 import { type Path, type Place, placeOf } from './place.ts'
 import { PolicyFile } from './policy-file.ts'
 
@@ -30,8 +30,12 @@ export function checkSource(source: Source): PolicyFile {
   const key = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined
   const more = issues.length - 1
   const place = placeOf(source, path, key)
+  const written = source.document.getIn(path)
+  const known = issue?.code === 'invalid_value' ? issue.values.map(String) : []
+  const guess = typeof written === 'string' ? nearest(written, known) : undefined
+  const correct = guess === undefined ? 'correct this' : `did you mean ${guess}? correct this`
   throw invalid(place, `${named(source, path)}${plain(issue?.message ?? 'not understood')}`, {
-    remedy: more > 0 ? `correct this; ${more} more after it` : 'correct this and load it again',
+    remedy: more > 0 ? `${correct}; ${more} more after it` : `${correct} and load it again`,
     cause: read.error,
   })
 }

@@ -7,7 +7,7 @@ import {
   type Rate,
 } from '#contract/action.ts'
 import { type Address, isHost, readAddress } from '#contract/address.ts'
-import { Problem } from '#contract/problem.ts'
+import { Problem, toProblem } from '#contract/problem.ts'
 import type { Measure, Narrowing } from '../decide/measure.ts'
 
 export const measures = ['block', 'allow', 'limit'] as const
@@ -68,7 +68,7 @@ export function readScope(wished: Wished, target: Address, direction: Direction)
 
 /** Canonical. Hosts of one network may well pass the node on their way to each other. */
 function readPeer(text: string, target: Address): string {
-  const peer = readAddress(text)
+  const peer = addressOf(text)
   if (peer.family !== target.family)
     throw wrong(
       `the peer ${peer.text} is IPv${peer.family} and ${target.text} is IPv${target.family}: no packet is of both`,
@@ -85,6 +85,16 @@ function readPeer(text: string, target: Address): string {
       'name who is at the other end: where its packets go to, or where those to it come from',
     )
   return peer.text
+}
+
+/** Throws `address_invalid`, saying of which of the two addresses. */
+function addressOf(peer: string): Address {
+  try {
+    return readAddress(peer)
+  } catch (error) {
+    const { code, message, remedy } = toProblem(error)
+    throw new Problem(code, `the peer ${message}`, { ...(remedy && { remedy }), cause: error })
+  }
 }
 
 function wrong(message: string, remedy: string): Problem {

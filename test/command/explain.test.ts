@@ -143,6 +143,22 @@ test('a policy of your own decides', async () => {
   assert.match(out, /yes {2}mine\n {2}verdict {2}Ignore\./)
 })
 
+test('a rule whose peer is of the other family is said to be passed over for that', async () => {
+  const policy = join(folder.path, 'peers.yaml')
+  const rule = (name: string, peer: string) =>
+    `  - { name: ${name}, because: so it is, when: "true", verdict: block, for: 1h, direction: forward_from, scope: { peer: "${peer}" } }\n`
+  writeFileSync(
+    policy,
+    `version: 1\nrules:\n${rule('six', '2001:db8::1')}${rule('four', '192.0.2.10')}`,
+  )
+  const { out } = await type(['alert', 'explain', '-', '--policy', policy], { stdin: brute })
+  assert.match(out, /no {3}six {2}not: an attacker of IPv6, as its peer 2001:db8::1 is\n/)
+  assert.match(
+    out,
+    /verdict {2}Block 203\.0\.113\.7 for 1h, passing through from it, only to 192\.0\.2\.10, on all\.\n/,
+  )
+})
+
 test('a file that is not there is a failure, a time that is none is asked wrongly', async () => {
   assert.equal((await type(['alert', 'explain', join(folder.path, 'none')])).code, 1)
   const wrong = await type(['alert', 'explain', '-', '--now', 'noon'], { stdin: brute })

@@ -159,6 +159,14 @@ describe('a policy is refused for', () => {
     })
 })
 
+test('a way that is none is refused in a policy with the nearest that is', () => {
+  assert.throws(() => readPolicy(blockAll({ rule: 'direction: foward_from' })), {
+    code: 'policy_invalid',
+    message: /direction: invalid option: expected one of "in"\|/,
+    remedy: 'did you mean forward_from? correct this and load it again',
+  })
+})
+
 describe('an attacker that people allow', () => {
   const allowed: Allowance = {
     target: '203.0.113.0/28',

@@ -118,7 +118,7 @@ describe('an order of what one host may not send through a router to another', (
     'a peer that is no address': [
       { peer: 'router-2' },
       'address_invalid',
-      /"router-2" is no IPv4 or IPv6 address/,
+      /^the peer "router-2" is no IPv4 or IPv6 address/,
       /./,
     ],
     "an interface on the peer's side of what comes in": [
