@@ -78,7 +78,7 @@ function scoped(family: Family): string[] {
   const set = `cordon_selftest${family}_${process.pid}`
   return [
     `-i lo -p 6 -m multiport --dports 22:90 -m set --match-set ${set}_ports src,dst -j RETURN`,
-    '-m addrtype ! --dst-type LOCAL -j RETURN',
+    '-m addrtype ! --dst-type LOCAL -m addrtype ! --dst-type ANYCAST -j RETURN',
     `-m set --match-set ${set} src -m hashlimit --hashlimit-above 1/hour --hashlimit-burst 2 ` +
       `--hashlimit-mode srcip --hashlimit-srcmask 24 --hashlimit-name cordon_selftest${family} -j DROP`,
     '-m hashlimit --hashlimit-above 1/hour --hashlimit-burst 2 ' +

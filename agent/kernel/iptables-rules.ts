@@ -36,10 +36,10 @@ const rejected: Record<Spot, readonly ScopedWay[]> = {
   to: ['out', 'forward', 'forward_to'],
 }
 
-/** In IPv6 an address of this node is taken for unicast as well. */
+/** In IPv6 an address of this node is taken for unicast as well, and so is the one that each router of a network has. */
 const elsewhere = {
   4: '-m addrtype --dst-type UNICAST',
-  6: '-m addrtype ! --dst-type LOCAL -m addrtype ! --dst-type MULTICAST',
+  6: ['LOCAL', 'ANYCAST', 'MULTICAST'].map((type) => `-m addrtype ! --dst-type ${type}`).join(' '),
 }
 
 const spotsOf = { raw: ['in', 'out'], mangle: ['from', 'to'] } as const

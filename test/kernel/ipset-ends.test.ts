@@ -162,6 +162,19 @@ for (const variant of ['-legacy', '-nft'] as const)
       })
     }
 
+    test('the address that every router of a network has is none of another machine', async () => {
+      const [, { him } = assert.fail()] = places
+      const anyRouter = () => delivers(theAttacker(), him, node, '2001:db8:d::')
+      shell('ip -6 addr add 2001:db8:d::1/64 dev v-attacker nodad')
+      try {
+        assert.equal(await anyRouter(), true)
+        await set(element('drop', 'in', him), element('allow', 'forward', him))
+        assert.equal(await anyRouter(), false)
+      } finally {
+        shell('ip -6 addr del 2001:db8:d::1/64 dev v-attacker')
+      }
+    })
+
     test('what is let through to be judged again is let through only while it is judged', async () => {
       const tables = () => scripts.flatMap((script) => script.match(/^\*\w+$/gm) ?? [])
       scripts.splice(0)
