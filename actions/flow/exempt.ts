@@ -66,7 +66,7 @@ function say(allow: Decision, effect: string): string {
 }
 
 /** Some traffic and some node are the same. */
-function touches(allow: Decision, order: Decision): boolean {
+export function touches(allow: Decision, order: Decision): boolean {
   return (
     directionsMeet(allow.direction ?? 'both', order.direction ?? 'in') &&
     scopesMeet(allow.scope, order.scope) &&
