@@ -51,17 +51,24 @@ const decision = (action: 'allow' | 'block'): fc.Arbitrary<Decision> =>
       target: fc.constantFrom('198.51.100.1', '198.51.100.0/24'),
       scope: narrowing,
     })
-    .filter(({ direction, scope }) => isForwarding(direction) || scope.peer_interface === undefined)
-    .filter(({ scope }) => scope.ports === undefined || scope.protocol !== undefined)
+    .filter(isMeant)
     .map((more) => ({ ...waiting, audience: ['all'], measure: { action }, ...more }))
 
-/** Half of them such that the block names all that the allow does, and perhaps more. */
+/** Mostly such that the block names all that the allow does, and perhaps more, of the same way or another. */
 const pairs = fc
-  .tuple(decision('allow'), decision('block'), fc.boolean())
-  .map(([allow, block, narrower]): [Decision, Decision] => {
-    const scope = { ...block.scope, ...allow.scope }
-    return [allow, narrower ? { ...block, scope, direction: allow.direction } : block]
+  .tuple(decision('allow'), decision('block'), fc.constantFrom('own', 'more', 'same'), fc.boolean())
+  .map(([allow, block, scope, sameWay]): [Decision, Decision] => {
+    const scopes = { own: block.scope, more: { ...block.scope, ...allow.scope }, same: allow.scope }
+    const { direction } = sameWay ? allow : block
+    return [allow, { ...block, direction, scope: scopes[scope] }]
   })
+  .filter(([, block]) => isMeant(block))
+
+/** What an order may say at all. */
+function isMeant({ direction, scope }: Pick<Decision, 'direction' | 'scope'>): boolean {
+  const fits = isForwarding(direction) || scope.peer_interface === undefined
+  return fits && (scope.ports === undefined || scope.protocol !== undefined)
+}
 
 describe('an allow beside a block', () => {
   test('that is said to take all effect from it matches every packet that the block does', () => {
