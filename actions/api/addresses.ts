@@ -64,7 +64,7 @@ export function mountAddresses(app: App, flow: Flow): void {
     path: '/v1/why',
     summary: 'Why is an address blocked',
     description:
-      'Whether it is ordered to be blocked and whether a kernel has confirmed it, by what, until when, and on which nodes.',
+      'Whether it is ordered to be blocked and whether a kernel has confirmed it, by what, until when, and on which nodes; also what is ordered on others with this address at the other end.',
     tag: 'addresses',
     access: 'read',
     query: z.strictObject({ address: z.string().meta({ example: '203.0.113.7' }) }),

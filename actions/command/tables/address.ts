@@ -70,7 +70,7 @@ export const addresses: readonly Command[] = [
     arguments: [address],
     options: [],
     example: 'why 203.0.113.7',
-    more: 'Exit code 3 when no kernel has confirmed that it is blocked.',
+    more: 'Also what is ordered on others with this address at the other end. Exit code 3 when no kernel has confirmed that it is blocked.',
     load: async () => (await import('../address.ts')).why,
   },
   {
