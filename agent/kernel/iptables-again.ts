@@ -1,5 +1,5 @@
 /** What is let through before it is routed, and judged again where it is known by which interface it leaves. Pure. */
-import { chain, looksFor, type Placed, plainLooks } from './iptables-looks.ts'
+import { chain, elsewhere, looksFor, type Placed, plainLooks } from './iptables-looks.ts'
 import type { Family } from './iptables-program.ts'
 
 /** Other chains lead on from it. */
@@ -17,7 +17,7 @@ export type Again = {
   readonly table: 'raw' | 'filter'
 }
 
-export function judgedAgain(groups: readonly Placed[]): Again {
+export function judgedAgain(family: Family, groups: readonly Placed[]): Again {
   const unknown = groups.filter(
     ({ verdict, way, interface: device, peerInterface }) =>
       verdict === 'allow' &&
@@ -25,7 +25,9 @@ export function judgedAgain(groups: readonly Placed[]): Again {
         (way !== 'forward_to' && peerInterface !== undefined)),
   )
   return {
-    looks: looksFor('in', 'allow', ['forward', 'forward_from'], unknown, 'raw'),
+    looks: looksFor('in', 'allow', ['forward', 'forward_from'], unknown, 'raw').map(
+      (look) => `${elsewhere[family]} ${look}`,
+    ),
     limits:
       unknown.length > 0 && groups.some(({ verdict, way }) => verdict === 'limit' && way === 'in'),
     // By then it is translated.

@@ -14,6 +14,15 @@ export const spots = ['in', 'out', 'from', 'to'] as const
 /** As for nftables: coming in, going out from this node itself, or passing, judged by whom it is from and goes to. */
 export type Spot = (typeof spots)[number]
 
+/**
+ * Before it is routed, what passes through is what another machine has the address of. In IPv6 an address of this node is
+ * taken for unicast as well, and so is the one that each router of a network has.
+ */
+export const elsewhere = {
+  4: '-m addrtype --dst-type UNICAST',
+  6: ['LOCAL', 'ANYCAST', 'MULTICAST'].map((type) => `-m addrtype ! --dst-type ${type}`).join(' '),
+}
+
 export function plainLooks(family: Family, way: 'in' | 'out', spot: Spot): string[] {
   const sets = [`cordon_${way}${family}`, feedIpset('a', family), feedIpset('b', family)]
   return sets.map((set) => `-m set --match-set ${set} ${side(spot)} -g ${chain(spot, 'DROP')}`)

@@ -4,6 +4,7 @@ import { hitNames, hitSeconds, neverIpset } from './ipset-sets.ts'
 import { type Chains, judgedAgain, judging, judgingChain } from './iptables-again.ts'
 import {
   chain,
+  elsewhere,
   looksFor,
   type Placed,
   plainLooks,
@@ -34,12 +35,6 @@ const rejected: Record<Spot, readonly ScopedWay[]> = {
   out: ['out'],
   from: ['in', 'forward', 'forward_from'],
   to: ['out', 'forward', 'forward_to'],
-}
-
-/** In IPv6 an address of this node is taken for unicast as well, and so is the one that each router of a network has. */
-const elsewhere = {
-  4: '-m addrtype --dst-type UNICAST',
-  6: ['LOCAL', 'ANYCAST', 'MULTICAST'].map((type) => `-m addrtype ! --dst-type ${type}`).join(' '),
 }
 
 const spotsOf = { raw: ['in', 'out'], mangle: ['from', 'to'] } as const
@@ -77,14 +72,17 @@ export function fixedTables(family: Family): Tables {
 /** The table filter is used only where something is rejected. */
 export function scopedTables(family: Family, groups: readonly Placed[]): Tables {
   const here = groups.filter((group) => group.family === family)
-  const dropping = (['raw', 'mangle'] as const).map((name) => [
-    name,
-    {
-      jumps: [],
-      chains: Object.assign({}, ...spotsOf[name].map((spot) => drops(spot, family, here))),
+  const chainsOf = (name: 'raw' | 'mangle'): Chains =>
+    Object.assign({}, ...spotsOf[name].map((spot) => drops(spot, family, here)))
+  const mangle = chainsOf('mangle')
+  const tables: Tables = {
+    raw: { jumps: [], chains: chainsOf('raw') },
+    // What was let through to another machine may have been led to this node itself.
+    mangle: {
+      jumps: judgingChain in mangle ? [['INPUT', `! -i lo -j ${judgingChain}`]] : [],
+      chains: mangle,
     },
-  ])
-  const tables: Tables = Object.fromEntries(dropping)
+  }
   if (!here.some(({ verdict }) => verdict === 'reject')) return tables
   return { ...tables, filter: rejecting(family, here) }
 }
@@ -109,8 +107,8 @@ function drops(spot: Spot, family: Family, groups: readonly Placed[]): Chains {
     looksFor(spot, verdict, asked[spot].stops, groups, 'raw').map(
       (look) => `${look} -g ${chain(spot, 'DROP')}`,
     )
-  const again = judgedAgain(groups)
-  const passing = spot === 'in' ? again.looks.map((look) => `${elsewhere[family]} ${look}`) : []
+  const again = judgedAgain(family, groups)
+  const passing = spot === 'in' ? again.looks : []
   return {
     [chain(spot, 'SCOPED')]: [
       ...(spot === 'from' && again.looks.length > 0 ? [`-j ${judgingChain}`] : []),
@@ -157,7 +155,6 @@ function passes(
   const allows = asked[spot].allows.flatMap((way) => {
     const passing = spot === 'in' && way !== 'in'
     if (passing && table === 'filter') return []
-    // Before it is routed, what passes through is what another machine has the address of.
     const routed = passing ? `${elsewhere[family]} ` : ''
     return looksFor(spot, 'allow', [way], groups, table).map((look) => `${routed}${look} -j RETURN`)
   })

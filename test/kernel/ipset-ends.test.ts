@@ -21,6 +21,7 @@ const places = [
     node: '198.51.100.1',
     inner: '192.0.2.200',
     translated: '192.0.2.201',
+    led: '192.0.2.202',
     outer: '192.0.2.5',
     network: '192.0.2.0/25',
     put: put('in_hosts4', '203.0.113.7'),
@@ -32,6 +33,7 @@ const places = [
     node: '2001:db8:ffff::1',
     inner: '2001:db8:b::1',
     translated: '2001:db8:b::2',
+    led: '2001:db8:b::3',
     outer: '2001:db8:c::5',
     network: '2001:db8:c::/48',
     put: put('in_hosts6', '2001:db8:a::7'),
@@ -122,6 +124,8 @@ for (const variant of ['-legacy', '-nft'] as const)
         const nat = `${at.program}${variant} -w -t nat`
         shell(`${nat} -A PREROUTING -d ${at.translated} -j DNAT --to-destination ${at.outer}`)
         const translated = () => delivers(theAttacker(), him, theOuter(), at.translated)
+        shell(`${nat} -A PREROUTING -d ${at.led} -j DNAT --to-destination ${at.node}`)
+        const led = () => delivers(theAttacker(), him, node, at.led)
         const peer = readAddress(at.translated)
         try {
           assert.deepEqual([await translated(), await toOuter()], [true, true])
@@ -137,6 +141,13 @@ for (const variant of ['-legacy', '-nft'] as const)
           assert.deepEqual([await translated(), await toOuter()], [true, false])
           await set(element('limit', 'in', him), other)
           assert.equal(await passing(translated, 5), 3)
+          const any = element('allow', 'forward', him, { peerInterface: 'v-inner' })
+          await set()
+          assert.equal(await led(), true)
+          await set(element('drop', 'in', him), any)
+          assert.deepEqual([await led(), await comes()], [false, false])
+          await set(element('limit', 'in', him), any)
+          assert.equal(await passing(led, 5), 3)
         } finally {
           shell(`${nat} -F PREROUTING`)
         }
