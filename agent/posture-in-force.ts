@@ -1,11 +1,16 @@
-/** Keeps the kernel's table of standing rules as the memory says: written anew, healed, and turned at times of the week. */
+/**
+ * Keeps the kernel's table of standing rules as the memory says: written anew, healed, and turned at times of the week. What
+ * is written while a version is on trial leaves it no more time than it had.
+ */
+import type { Posture } from '#contract/posture.ts'
 import type { Protected } from './guard.ts'
 import type { PostureTable } from './kernel/posture-table.ts'
 import { oneAtATime } from './kernel/turns.ts'
 import type { PostureAnswers } from './posture-answers.ts'
-import type { PostureMemory } from './posture-memory.ts'
+import type { HeldPosture, PostureMemory } from './posture-memory.ts'
 import { networksOf } from './posture-networks.ts'
 import { holding, nextRules } from './posture-time.ts'
+import { TrialClock } from './posture-trial.ts'
 
 export type InForceOn = {
   memory: PostureMemory
@@ -17,6 +22,8 @@ export type InForceOn = {
   now(): number
   /** False while the time is in doubt: rules that hold at times then stay as they are. */
   timeIsKnown(): boolean
+  /** Milliseconds that only go forward. */
+  monotonic(): number
   /** Resolves after the time or when it is stopped. */
   pause(ms: number, stop: AbortSignal): Promise<void>
   /** So many networks were read and brought into the kernel. */
@@ -26,7 +33,7 @@ export type InForceOn = {
 /** A clock may be set meanwhile: it is looked at this often at least. */
 const lookAgainMs = 60_000
 
-type Enforced = { holding: string; protected: string; servicePort: number | undefined }
+type Enforced = { at: number; holding: string; protected: string; servicePort: number | undefined }
 
 export class PosturesInForce {
   readonly #on: InForceOn
@@ -37,10 +44,24 @@ export class PosturesInForce {
   #stopped = false
   #watching: Promise<void> | undefined
   #enforced: Enforced | undefined
+  readonly #clock: TrialClock
+  #writings = 0
+  #judging: number | undefined
 
   constructor(on: InForceOn, answers: PostureAnswers) {
     this.#on = on
     this.#answers = answers
+    this.#clock = new TrialClock(on)
+  }
+
+  /** When the kernel may go back from what is on trial, by the monotonic clock. */
+  get until(): number {
+    return this.#clock.until
+  }
+
+  /** Another number after each writing; undefined during one, and after one that failed. */
+  get judging(): number | undefined {
+    return this.#judging
   }
 
   /** Rewrites the table when a time of the week begins or ends, and tries again what the kernel refused. */
@@ -51,6 +72,18 @@ export class PosturesInForce {
   /** Throws what the disk and the kernel say; what was in force then stays. */
   enforce(): Promise<void> {
     return this.#turn(() => this.#enforce())
+  }
+
+  /** What was on trial has proved itself, and the memory says so. Its counts go on. Throws as `enforce`. */
+  confirm(): Promise<void> {
+    return this.#turn(async () => {
+      try {
+        await this.#on.table?.confirm()
+        this.#alone()
+      } catch {
+        await this.#enforce()
+      }
+    })
   }
 
   async enforceOrSay(): Promise<void> {
@@ -92,24 +125,61 @@ export class PosturesInForce {
   }
 
   async #enforce(): Promise<void> {
-    const { memory, table, here, servicePort, now } = this.#on
-    const postures = memory.standing
-    const at = now()
-    if (postures.length === 0) {
-      await table?.remove()
-      this.#enforced = undefined
-      return
+    const { trial } = this.#on.memory
+    this.#judging = undefined
+    if (trial && !this.#clock.isOver(trial)) await this.#enforceTrial(trial)
+    else await this.#enforceProven()
+    this.#judging = ++this.#writings
+  }
+
+  async #enforceProven(): Promise<void> {
+    const { memory, table } = this.#on
+    if (memory.proven.length > 0) return this.#write(memory.proven)
+    await table?.remove()
+    this.#enforced = undefined
+  }
+
+  /** Networks are many and take their time: that of the trial begins when all are there. */
+  async #enforceTrial(trial: HeldPosture): Promise<void> {
+    const { memory, table } = this.#on
+    await this.#write(memory.standing, memory.proven)
+    const seconds = this.#clock.take(trial)
+    try {
+      if (seconds > 0) await table?.open(seconds)
+    } catch (error) {
+      await this.#enforceProven().catch(this.#answers.say)
+      throw error
     }
-    this.#moved.abort()
+  }
+
+  async #write(postures: readonly HeldPosture[], before?: readonly HeldPosture[]): Promise<void> {
+    const { memory, table, here, servicePort, now } = this.#on
+    const at = now()
     const protects = this.#protected()
     const networks = (country: Parameters<typeof networksOf>[0]) => networksOf(country, memory)
     const port = servicePort()
-    await table?.run({ postures, networks, here: here(), servicePort: port, now: at })
-    const all = postures.map(({ posture }) => posture)
-    this.#enforced = { holding: holding(all, at), protected: protects, servicePort: port }
+    await table?.run({ postures, before, networks, here: here(), servicePort: port, now: at })
+    const all = [...postures, ...(before ?? [])].map(({ posture }) => posture)
+    this.#enforced = { at, holding: holding(all, at), protected: protects, servicePort: port }
+    this.#moved.abort()
     this.#answers.enforced()
     const countries = all.flatMap((posture) => posture.countries)
     this.#on.brought(countries.reduce((sum, { entries }) => sum + entries, 0))
+  }
+
+  /** What judged before is out of the table. */
+  #alone(): void {
+    if (!this.#enforced) return
+    const { at } = this.#enforced
+    this.#enforced = { ...this.#enforced, holding: holding(this.#judged(), at) }
+    this.#moved.abort()
+  }
+
+  /** Of either side, while one is on trial. */
+  #judged(): Posture[] {
+    const { memory } = this.#on
+    const all = memory.trial ? [...memory.standing, ...memory.proven] : memory.proven
+    return all.map(({ posture }) => posture)
   }
 
   async #mendProtected(): Promise<void> {
@@ -127,23 +197,25 @@ export class PosturesInForce {
   }
 
   async #watch(): Promise<void> {
-    const { now, pause, memory } = this.#on
+    const { now, pause } = this.#on
     while (!this.#stopped) {
-      const postures = memory.standing.map(({ posture }) => posture)
-      const next = nextRules(postures, now()) ?? Number.POSITIVE_INFINITY
+      const next = nextRules(this.#judged(), now()) ?? Number.POSITIVE_INFINITY
       this.#moved = new AbortController()
       await pause(Math.min(lookAgainMs, Math.max(1, next - now())), this.#moved.signal)
       if (!this.#stopped) await this.#lookAtTime()
     }
   }
 
-  async #lookAtTime(): Promise<void> {
-    const { memory, now, timeIsKnown } = this.#on
-    const postures = memory.standing.map(({ posture }) => posture)
-    const { refused } = this.#answers
-    if (postures.length === 0 && !refused) return
-    const changed = this.#enforced?.holding !== holding(postures, now())
-    if (refused || (changed && timeIsKnown())) await this.enforceOrSay()
+  /** In its turn: what is being written now is not written again. */
+  #lookAtTime(): Promise<void> {
+    return this.#turn(async () => {
+      const { now, timeIsKnown } = this.#on
+      const postures = this.#judged()
+      const { refused } = this.#answers
+      if (postures.length === 0 && !refused) return
+      const changed = this.#enforced?.holding !== holding(postures, now())
+      if (refused || (changed && timeIsKnown())) await this.#enforce().catch(this.#answers.say)
+    })
   }
 
   #protects(enforced: Enforced): boolean {

@@ -49,8 +49,12 @@ export class PostureMemory {
   /** What is to be enforced now: the one on trial in place of what its audience had. In order of audiences. */
   get standing(): HeldPosture[] {
     const { confirmed, trial } = this
-    const all = new Map(trial ? [...confirmed, [trial.audience, trial] as const] : confirmed)
-    return [...all.values()].sort((a, b) => (a.audience < b.audience ? -1 : 1))
+    return inOrder(trial ? new Map([...confirmed, [trial.audience, trial]]) : confirmed)
+  }
+
+  /** What is to be enforced when the one on trial is not. */
+  get proven(): HeldPosture[] {
+    return inOrder(this.confirmed)
   }
 
   /** Throws what the file system says. */
@@ -70,4 +74,8 @@ export class PostureMemory {
     const needed = held.flatMap(({ posture }) => posture.countries.flatMap(({ chunks }) => chunks))
     this.chunks.prune(new Set(needed))
   }
+}
+
+function inOrder(held: ReadonlyMap<string, HeldPosture>): HeldPosture[] {
+  return [...held.values()].sort((a, b) => (a.audience < b.audience ? -1 : 1))
 }

@@ -12,6 +12,8 @@ export type Standing = { audience: string; version: number; posture: Posture }
 
 export type PostureScript = {
   postures: readonly Standing[]
+  /** Those that judge whenever `postures`, which are on trial, do not: perhaps none. Absent when nothing is on trial. */
+  before?: readonly Standing[] | undefined
   /** In order and apart. */
   networks(country: CountryNetworks): Iterable<Address>
   here: readonly Protected[]
@@ -43,47 +45,85 @@ export type Named = {
   sets: Map<string, Interval | Meter>
   /** Sets by the rule or country that they are for. */
   of: Map<object, string>
+  /** Sets that only those rules name which judged before what is on trial. */
+  before: ReadonlySet<string>
+}
+
+/**
+ * Each once, those on trial first: what stands on either side of a trial has its chains, sets and counts in common. Its
+ * place is the number of what is made for it.
+ */
+export function eachStanding({ postures, before = [] }: PostureScript): Standing[] {
+  const each = new Map<Posture, Standing>()
+  for (const one of [...postures, ...before]) if (!each.has(one.posture)) each.set(one.posture, one)
+  return [...each.values()]
 }
 
 /** A set for each list of networks that a rule of now names, and a meter for each rate. */
-export function nameSets({ postures, networks, here, now }: PostureScript): Named {
-  const sets: Named['sets'] = new Map()
-  const of: Named['of'] = new Map()
-  const put = (base: string, all: readonly Address[]) => {
-    for (const family of families)
-      sets.set(`${base}_${family}`, { family, networks: apart(all, family) })
-  }
-  for (const family of families) {
-    sets.set(`protected${family}`, { family, networks: protectedOf(here, family) })
-    sets.set(`home_${family}`, { family, networks: home[family].map(readAddress) })
-  }
-  postures.forEach(({ posture }, at) => {
-    const rules = rulesNow(posture, now)
-    const needed = new Set(rules.flatMap((rule) => countriesOf(rule)))
-    for (const country of posture.countries.filter((one) => needed.has(one.country))) {
-      const base = `country_${at}_${country.country}`
-      const all = [...networks(country)]
-      for (const family of families)
-        sets.set(`${base}_${family}`, {
-          family,
-          networks: all.filter((network) => network.family === family),
-        })
-      of.set(country, base)
+export function nameSets(script: PostureScript): Named {
+  const naming = new Naming(script)
+  const judging = new Set(script.postures.map(({ posture }) => posture)).size
+  const each = eachStanding(script)
+  for (const [at, { posture }] of each.entries()) if (at < judging) naming.name(posture, at)
+  const theirs = new Set(naming.sets.keys())
+  for (const [at, { posture }] of each.entries()) if (at >= judging) naming.name(posture, at)
+  const before = new Set([...naming.sets.keys()].filter((name) => !theirs.has(name)))
+  return { sets: naming.sets, of: naming.of, before }
+}
+
+class Naming {
+  readonly sets: Named['sets'] = new Map()
+  readonly of: Named['of'] = new Map()
+  readonly #script: PostureScript
+  /** Two versions of a posture mostly name the same networks, of which there are many. */
+  readonly #countries = new Map<string, string>()
+
+  constructor(script: PostureScript) {
+    this.#script = script
+    for (const family of families) {
+      this.sets.set(`protected${family}`, { family, networks: protectedOf(script.here, family) })
+      this.sets.set(`home_${family}`, { family, networks: home[family].map(readAddress) })
     }
+  }
+
+  name(posture: Posture, at: number): void {
+    const rules = rulesNow(posture, this.#script.now)
+    const needed = new Set(rules.flatMap((rule) => countriesOf(rule)))
+    for (const country of posture.countries.filter((one) => needed.has(one.country)))
+      this.of.set(country, this.#country(country, at))
     rules.forEach((rule, index) => {
-      if (rule.rule !== 'service') return
-      const base = `${at}_${index}`
-      if (rule.from && rule.from.networks.length > 0) {
-        put(`from_${base}`, rule.from.networks.map(readAddress))
-        of.set(rule.from, `from_${base}`)
-      }
-      if (!rule.rate) return
-      for (const family of families)
-        sets.set(`rate_${base}_${family}`, { family, timeoutSeconds: memorySeconds(rule.rate) })
-      of.set(rule.rate, `rate_${base}`)
+      if (rule.rule === 'service') this.#service(rule, `${at}_${index}`)
     })
-  })
-  return { sets, of }
+  }
+
+  #country(named: CountryNetworks, at: number): string {
+    const { country, chunks } = named
+    const which = [country, ...chunks].join()
+    const known = this.#countries.get(which)
+    if (known !== undefined) return known
+    const base = `country_${at}_${country}`
+    const all = [...this.#script.networks(named)]
+    for (const family of families)
+      this.sets.set(`${base}_${family}`, {
+        family,
+        networks: all.filter((network) => network.family === family),
+      })
+    this.#countries.set(which, base)
+    return base
+  }
+
+  #service({ from, rate }: ServiceRule, key: string): void {
+    if (from && from.networks.length > 0) {
+      const all = from.networks.map(readAddress)
+      for (const family of families)
+        this.sets.set(`from_${key}_${family}`, { family, networks: apart(all, family) })
+      this.of.set(from, `from_${key}`)
+    }
+    if (!rate) return
+    for (const family of families)
+      this.sets.set(`rate_${key}_${family}`, { family, timeoutSeconds: memorySeconds(rate) })
+    this.of.set(rate, `rate_${key}`)
+  }
 }
 
 function countriesOf(rule: Posture['rules'][number]): readonly string[] {

@@ -4,7 +4,9 @@
  * A signed statement for each audience comes over the stream at each connection and at each change. A new version is written
  * to the disk as one on trial, enforced, and proves itself by a fresh connection over which the service answers. If none
  * does in the time that the statement gives, the node goes back to what it enforced before, in one transaction, and does
- * not try that version again. An agent that dies meanwhile goes back at its start. Versions are tried one after the other,
+ * not try that version again. The kernel itself holds the rules of before beside those on trial, and goes back to them
+ * when the time is over, though the agent died for good meanwhile; one that starts again cleans up. A kernel that takes no
+ * such gate refuses the whole: without it nothing is tried. Versions are tried one after the other,
  * so that it is known which one failed. What proved itself is enforced from the disk before there is a network, and stands
  * until it is replaced or the node leaves the audience. See posture-script.ts for what passes whatever was signed.
  */
@@ -168,9 +170,16 @@ export class Postures {
     this.#prune()
   }
 
+  /** Prints all that would be done, as if the service had answered. */
   async #plan(held: HeldPosture): Promise<void> {
-    this.#on.memory.confirmed.set(held.audience, held)
-    await this.#inForce.enforce()
+    const { memory } = this.#on
+    memory.trial = held
+    try {
+      await this.#inForce.enforce()
+      await this.#keep(held)
+    } finally {
+      memory.trial = undefined
+    }
     this.#answers.answer(held, 'planned')
     this.#answers.keep()
   }
@@ -190,13 +199,8 @@ export class Postures {
     }
     const outcome = await this.#prove(held)
     if (outcome === 'stopped') return
+    if (outcome === 'reached') return this.#confirm(held)
     memory.trial = undefined
-    if (outcome === 'reached') {
-      memory.confirmed.set(held.audience, held)
-      this.#answers.answer(held, 'applied')
-      this.#answers.keep()
-      return
-    }
     if (outcome === 'silent') {
       const why = `the service could not be reached within ${held.confirm} s`
       this.#answers.answer(held, 'reverted', cutShort(why))
@@ -205,9 +209,40 @@ export class Postures {
     await this.#inForce.enforceOrSay()
   }
 
+  /** Throws what the kernel refused: it goes back by itself then. */
+  async #confirm(held: HeldPosture): Promise<void> {
+    try {
+      await this.#keep(held)
+    } catch (error) {
+      this.#answers.keep()
+      await this.#inForce.enforceOrSay()
+      throw error
+    }
+    // It may have left the audience meanwhile.
+    if (this.#on.memory.confirmed.get(held.audience) === held) this.#answers.answer(held, 'applied')
+    this.#answers.keep()
+  }
+
+  /** From now on it stands in the place of what its audience had; if the kernel refuses, that has its place again. */
+  async #keep(held: HeldPosture): Promise<void> {
+    const { confirmed } = this.#on.memory
+    const stood = confirmed.get(held.audience)
+    this.#on.memory.trial = undefined
+    confirmed.set(held.audience, held)
+    try {
+      await this.#inForce.confirm()
+    } catch (error) {
+      if (stood) confirmed.set(held.audience, stood)
+      else confirmed.delete(held.audience)
+      throw error
+    }
+  }
+
   #prove(held: HeldPosture) {
     const { memory } = this.#on
-    return prove(held, this.#on, {
+    return prove(this.#on, {
+      until: () => this.#inForce.until,
+      judging: () => this.#inForce.judging,
       isNewest: () => memory.trial === held && !this.#queue.has(held.audience),
       stopped: () => this.#queue.stopped,
       nudge: () => this.#queue.nudge,

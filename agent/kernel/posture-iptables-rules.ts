@@ -2,7 +2,13 @@
 import { createHash } from 'node:crypto'
 import type { Rate } from '#contract/action.ts'
 import type { CountryRule, Posture, PostureRule, ServiceRule } from '#contract/posture.ts'
-import { countrySet, type Named, type PostureScript } from '../posture-sets.ts'
+import {
+  countrySet,
+  eachStanding,
+  type Named,
+  type PostureScript,
+  type Standing,
+} from '../posture-sets.ts'
 import { rulesNow } from '../posture-time.ts'
 import { fullAgain } from './hashlimit.ts'
 import type { Family } from './iptables-program.ts'
@@ -13,7 +19,14 @@ type Way = 'node' | 'forwarded'
 
 const inputChain = 'CORDON_POSTURE_INPUT'
 const forwardChain = 'CORDON_POSTURE_FORWARD'
-const nodeChain = 'CORDON_POSTURE_NODE'
+/** The kernel takes 28 letters. */
+const sides = { judging: 'CORDON_POSTURE_', before: 'CORDON_POSTURE_WAS_' } as const
+type Side = keyof typeof sides
+
+/** The set of `named` whose elements end with a trial: all addresses of the family are in it as long as it lasts. */
+export function gateSet(family: Family): string {
+  return `on_trial${family}`
+}
 
 /** For the table filter. `setOf` is the ipset for a set of `named`. */
 export function postureRules(
@@ -31,6 +44,8 @@ class Writer {
   readonly #family: Family
   readonly #setOf: (name: string) => string
   readonly #chains: Record<string, string[]> = {}
+  /** What is made for one is named by its place. */
+  readonly #places: ReadonlyMap<Posture, number>
 
   constructor(
     script: PostureScript,
@@ -42,6 +57,7 @@ class Writer {
     this.#named = named
     this.#family = family
     this.#setOf = setOf
+    this.#places = new Map(eachStanding(script).map(({ posture }, at) => [posture, at]))
   }
 
   /**
@@ -49,9 +65,10 @@ class Writer {
    * what is translated is judged as the node's and not a second time.
    */
   table(): Table {
+    const { postures, before } = this.#script
     const passes = this.#passes()
-    const node = [...this.#judging('node'), ...this.#default()]
-    const forwarded = this.#judging('forwarded')
+    this.#side('judging', postures)
+    if (before) this.#side('before', before)
     return {
       jumps: [
         ['INPUT', `-j ${inputChain}`],
@@ -59,16 +76,28 @@ class Writer {
       ],
       chains: {
         ...this.#chains,
-        [nodeChain]: node,
-        [inputChain]: ['-i lo -j RETURN', ...passes, ...this.#toService(), `-g ${nodeChain}`],
+        [inputChain]: ['-i lo -j RETURN', ...passes, ...this.#toService(), ...this.#judge('NODE')],
         [forwardChain]: [
           ...passes,
           ...this.#toService().map((rule) => line('-m conntrack --ctstate DNAT', rule)),
-          `-m conntrack --ctstate DNAT -g ${nodeChain}`,
-          ...forwarded,
+          ...this.#judge('THROUGH'),
         ],
       },
     }
+  }
+
+  #side(side: Side, postures: readonly Standing[]): void {
+    const name = sides[side]
+    const forwarded = this.#judging('forwarded', postures)
+    this.#chains[`${name}NODE`] = [...this.#judging('node', postures), ...this.#default(postures)]
+    this.#chains[`${name}THROUGH`] = [`-m conntrack --ctstate DNAT -g ${name}NODE`, ...forwarded]
+  }
+
+  /** Which side judges, as in posture-script.ts. */
+  #judge(chain: string): string[] {
+    if (!this.#script.before) return [`-g ${sides.judging}${chain}`]
+    const onTrial = this.#from(gateSet(this.#family))
+    return [line(onTrial, `-g ${sides.judging}${chain}`), `-g ${sides.before}${chain}`]
   }
 
   #passes(): string[] {
@@ -84,10 +113,10 @@ class Writer {
     return [line(port, comment('the Cordon service'), '-j RETURN')]
   }
 
-  #judging(way: Way): string[] {
-    const all = this.#script.postures.flatMap(({ posture }, at) =>
+  #judging(way: Way, postures: readonly Standing[]): string[] {
+    const all = postures.flatMap(({ posture }) =>
       rulesNow(posture, this.#script.now).flatMap((rule, index) =>
-        isOn(rule, way) ? [{ rule, posture, key: `${at}_${index}` }] : [],
+        isOn(rule, way) ? [{ rule, posture, key: `${this.#places.get(posture)}_${index}` }] : [],
       ),
     )
     const states = all.flatMap(({ rule }) =>
@@ -96,7 +125,7 @@ class Writer {
     const countries = all.flatMap(({ rule, posture, key }) =>
       rule.rule === 'country' ? this.#country(rule, posture, key) : [],
     )
-    return [...states, ...countries, ...this.#services(way)]
+    return [...states, ...countries, ...this.#services(way, postures)]
   }
 
   #country(rule: CountryRule, posture: Posture, key: string): string[] {
@@ -115,8 +144,8 @@ class Writer {
     return matches(rule).map((match) => line(match, `-j ${chain}`))
   }
 
-  #services(way: Way): string[] {
-    return this.#script.postures.flatMap(({ audience, posture }, at) => {
+  #services(way: Way, postures: readonly Standing[]): string[] {
+    return postures.flatMap(({ audience, posture }) => {
       const rules = rulesNow(posture, this.#script.now).flatMap((rule, index) =>
         rule.rule === 'service' && isOn(rule, way)
           ? this.#matches(rule, posture).flatMap((match) =>
@@ -125,7 +154,7 @@ class Writer {
           : [],
       )
       if (rules.length === 0) return []
-      const chain = `${way === 'node' ? nodeChain : forwardChain}_${at}`
+      const chain = `CORDON_POSTURE_${way.toUpperCase()}_${this.#places.get(posture)}`
       this.#chains[chain] = rules
       return [`-m conntrack --ctstate NEW ${comment(audience)} -j ${chain}`]
     })
@@ -150,8 +179,8 @@ class Writer {
   }
 
   /** What is not accepted by a service of any posture, where one of them asks for that. */
-  #default(): string[] {
-    const { postures, now } = this.#script
+  #default(postures: readonly Standing[]): string[] {
+    const { now } = this.#script
     if (!postures.some(({ posture }) => posture.default === 'drop')) return []
     const accepted = postures.flatMap(({ posture }) =>
       rulesNow(posture, now).flatMap((rule) =>

@@ -1,11 +1,12 @@
 /** The sets that standing rules in iptables look up, by generations of names: new rules come together with new sets. */
-import type { Address } from '#contract/address.ts'
+import { type Address, readAddress } from '#contract/address.ts'
 import type { Protected } from '../guard.ts'
 import { type Named, protectedOf } from '../posture-sets.ts'
 import { batchSize } from './ipset-lines.ts'
 import type { Ipset } from './ipset-program.ts'
 import { addLine, create, freshName, holdable, type IpsetSpec, refill } from './ipset-sets.ts'
 import type { Family } from './iptables-program.ts'
+import { gateSet } from './posture-iptables-rules.ts'
 
 /** One in use, one that comes; and one more where a family could not go back to what the other has. */
 export const generations = ['a', 'b', 'c'] as const
@@ -52,6 +53,38 @@ function* fillLines({ sets }: Named, generation: Generation, here: readonly Fami
   }
 }
 
+/** Makes the set that says whether what is on trial judges, with nothing in it: so it does not. */
+export async function makeGates(
+  ipset: Ipset,
+  generation: Generation,
+  here: readonly Family[],
+): Promise<void> {
+  await ipset.run(
+    here.map((family) => create({ ...gateOf(generation, family), more: 'timeout 0' })),
+  )
+}
+
+/** Refused where there are none. */
+export async function openGates(
+  ipset: Ipset,
+  generation: Generation,
+  here: readonly Family[],
+  seconds: number,
+): Promise<void> {
+  const lines = here.flatMap((family) =>
+    everywhere[family]
+      .flatMap(holdable)
+      .map(({ text }) => addLine(gateOf(generation, family).name, text, seconds * 1_000)),
+  )
+  await ipset.run(lines)
+}
+
+const everywhere = { 4: [readAddress('0.0.0.0/0')], 6: [readAddress('::/0')] } as const
+
+function gateOf(generation: Generation, family: Family): IpsetSpec {
+  return specOf(postureSet(generation, gateSet(family)), family)
+}
+
 /** In one step. Refused where there is none. */
 export async function swapProtected(
   ipset: Ipset,
@@ -73,6 +106,16 @@ export async function destroySets(
   const names = [...(await ipset.headers()).keys()].filter((name) =>
     begins.some((begin) => name.startsWith(begin)),
   )
+  await ipset.run(names.map((name) => `destroy ${name}`))
+}
+
+export async function destroyNamed(
+  ipset: Ipset,
+  generation: Generation,
+  gone: readonly string[],
+): Promise<void> {
+  const there = await ipset.headers()
+  const names = gone.map((name) => postureSet(generation, name)).filter((name) => there.has(name))
   await ipset.run(names.map((name) => `destroy ${name}`))
 }
 

@@ -1,11 +1,14 @@
 /**
  * Standing rules on hosts without nftables: chains of their own in the table filter, and sets that they look up. New sets
  * are filled beside those in use; then the chains of a family are replaced in one transaction, which names the new ones.
- * If the second family refuses, the first goes back.
+ * If the second family refuses, the first goes back. What is on trial judges as long as
+ * elements with a timeout are in a set: see posture-script.ts.
  */
-import { nameSets } from '../posture-sets.ts'
+import { nameSets, type PostureScript } from '../posture-sets.ts'
+import { changedMeanwhile, nothingOnTrial } from '../posture-trial.ts'
 import type { Ipset } from './ipset-program.ts'
 import type { Family, Iptables } from './iptables-program.ts'
+import type { Table, Tables } from './iptables-rules.ts'
 import {
   isPostureChain,
   ownParts,
@@ -16,12 +19,15 @@ import {
   writeTables,
 } from './iptables-script.ts'
 import { refusesPosture } from './posture-iptables-refusal.ts'
-import { postureRules } from './posture-iptables-rules.ts'
+import { gateSet, postureRules } from './posture-iptables-rules.ts'
 import {
+  destroyNamed,
   destroySets,
   fillSets,
   type Generation,
   generations,
+  makeGates,
+  openGates,
   postureSet,
   swapProtected,
 } from './posture-iptables-sets.ts'
@@ -29,11 +35,20 @@ import type { PostureTable } from './posture-table.ts'
 
 type All = ReadonlyMap<Family, Saved>
 
+/** What is in force after a trial, and what is of no use then. */
+type OnTrial = { generation: Generation; confirmed: ReadonlyMap<Family, Table>; gone: string[] }
+
 export function iptablesPostureTable(ipset: Ipset, iptables: Iptables): PostureTable {
+  const { families } = iptables
   const listing = async () =>
     [...(await saveAll(iptables)).values()].map((saved) => ownParts(saved, isPostureChain)).join()
-  const nothing = iptables.families.map(() => '').join()
+  const nothing = families.map(() => '').join()
   let left = nothing
+  let onTrial: OnTrial | undefined
+  // The kernel has it already: a listing that fails is no refusal, and the next look writes it again.
+  const written = async () => {
+    left = await listing().catch(() => nothing)
+  }
   return {
     enforcing: true,
     refuses: refusesPosture,
@@ -42,22 +57,39 @@ export function iptablesPostureTable(ipset: Ipset, iptables: Iptables): PostureT
       const used = [...before.values()].map(generationIn)
       const generation = generations.find((one) => !used.includes(one)) ?? 'c'
       const named = nameSets(script)
-      const setOf = (name: string) => postureSet(generation, name)
+      const tableOf = (family: Family, of: PostureScript) =>
+        postureRules(of, named, family, (name) => postureSet(generation, name))
       try {
-        await fillSets(ipset, named, generation, iptables.families)
-        await replaceChains(iptables, before, (family, saved) => {
-          const tables = { filter: postureRules(script, named, family, setOf) }
-          return writeTables(saved, tables, () => false, { owns: isPostureChain })
-        })
+        await fillSets(ipset, named, generation, families)
+        if (script.before) await makeGates(ipset, generation, families)
+        await writeChains(iptables, before, (family) => tableOf(family, script))
       } catch (error) {
         // What was made beside it is of no use, and the next time takes it out in any case.
         await destroySets(ipset, [generation]).catch(() => undefined)
         throw error
       }
-      // The kernel has it already: a listing that fails is no refusal, and the next look writes it again.
-      left = await listing().catch(() => nothing)
+      const alone = { ...script, before: undefined }
+      onTrial = script.before && {
+        generation,
+        confirmed: new Map(families.map((family) => [family, tableOf(family, alone)])),
+        gone: [...families.map(gateSet), ...named.before],
+      }
+      await written()
       const gone = generations.filter((one) => one !== generation)
       await destroySets(ipset, gone).catch(() => undefined)
+    },
+    async open(seconds) {
+      const { generation } = onTrial ?? nothingOnTrial()
+      await openGates(ipset, generation, families, seconds)
+    },
+    async confirm() {
+      const { generation, confirmed, gone } = onTrial ?? nothingOnTrial()
+      if ((await listing()) !== left) throw changedMeanwhile()
+      const before = await saveAll(iptables, 'saveThere')
+      await writeChains(iptables, before, (family) => confirmed.get(family) ?? nothingOnTrial())
+      onTrial = undefined
+      await written()
+      await destroyNamed(ipset, generation, gone).catch(() => undefined)
     },
     async protect(here) {
       for (const [family, saved] of await saveAll(iptables))
@@ -67,6 +99,7 @@ export function iptablesPostureTable(ipset: Ipset, iptables: Iptables): PostureT
     async remove() {
       await removePostureChains(iptables)
       left = nothing
+      onTrial = undefined
       await destroySets(ipset)
     },
   }
@@ -83,15 +116,15 @@ async function removeFrom(iptables: Iptables, family: Family): Promise<void> {
   for (const { table, hook } of empty) await iptables.dropTable(family, table, hook)
 }
 
-async function replaceChains(
+async function writeChains(
   iptables: Iptables,
   before: All,
-  scriptFor: (family: Family, saved: Saved) => string,
+  tableOf: (family: Family) => Table,
 ): Promise<void> {
   const done: [Family, Saved][] = []
   try {
     for (const [family, saved] of before) {
-      await iptables.restore(family, scriptFor(family, saved))
+      await iptables.restore(family, chainsScript(saved, { filter: tableOf(family) }))
       done.push([family, saved])
     }
   } catch (error) {
@@ -104,10 +137,11 @@ async function goBack(iptables: Iptables, family: Family, before: Saved): Promis
   const tables = ownTables(before, isPostureChain)
   if (!tables.filter) return removeFrom(iptables, family)
   const saved = readSaved(await iptables.save(family))
-  await iptables.restore(
-    family,
-    writeTables(saved, tables, () => false, { owns: isPostureChain }),
-  )
+  await iptables.restore(family, chainsScript(saved, tables))
+}
+
+function chainsScript(saved: Saved, tables: Tables): string {
+  return writeTables(saved, tables, () => false, { owns: isPostureChain })
 }
 
 async function saveAll(iptables: Iptables, how: 'save' | 'saveThere' = 'save'): Promise<All> {

@@ -1,8 +1,15 @@
 /** Where the standing rules of a node go: in nftables a table of their own, which nothing else here touches. */
 import type { Posture } from '#contract/posture.ts'
 import type { Protected } from '../guard.ts'
-import { printPosture, printProtected, removePosture } from '../posture-script.ts'
-import type { PostureScript } from '../posture-sets.ts'
+import {
+  printConfirmed,
+  printOpening,
+  printPosture,
+  printProtected,
+  removePosture,
+} from '../posture-script.ts'
+import { nameSets, type PostureScript } from '../posture-sets.ts'
+import { changedMeanwhile, nothingOnTrial } from '../posture-trial.ts'
 import type { Firewall } from './firewall.ts'
 import { ipsetProgram } from './ipset-program.ts'
 import { iptablesProgram } from './iptables-program.ts'
@@ -14,8 +21,15 @@ export type PostureTable = {
   readonly enforcing: boolean
   /** Why it cannot hold the posture as it is meant. */
   refuses?(posture: Posture): string | undefined
-  /** The whole table, in one transaction. Throws `firewall_missing`, `no_privilege`, `kernel_refused`; what was there then stays. */
+  /**
+   * The whole table, in one transaction. What is on trial judges nothing yet. Throws `firewall_missing`, `no_privilege`,
+   * `kernel_refused`; what was there then stays.
+   */
   run(script: PostureScript): Promise<void>
+  /** What is on trial judges for so long from now on; then what judged before, though nobody lives. Throws as `run`. */
+  open(seconds: number): Promise<void>
+  /** What is on trial stays, as it is, and what judged before goes. Throws as `run`, and where the table is not as `run` left it. */
+  confirm(): Promise<void>
   /** Only what is protected changed: rates and networks stay as they are. Refused where there is no table. */
   protect(here: readonly Protected[]): Promise<void>
   /** Whether it is as the last script left it; what a set holds is not looked at. */
@@ -26,14 +40,25 @@ export type PostureTable = {
 
 export function nftPostureTable(nft: Nft): PostureTable {
   let left: string | undefined
+  let confirmed: string | undefined
   // Terse and without state: neither the sets' elements nor the counters. To list one table only reads all elements first,
   // which takes seconds where there are many networks; to list all tables takes milliseconds.
   const listing = async () => tableIn((await nft.list('-t', '-s', 'list', 'ruleset', 'inet')) ?? '')
   return {
     enforcing: true,
     run: async (script) => {
-      await nft.run(printPosture(script))
+      const named = nameSets(script)
+      await nft.run(printPosture(script, named))
+      confirmed = script.before && printConfirmed(script, named)
       // The kernel has it already: a listing that fails is no refusal, and the next look writes it again.
+      left = await listing().catch(() => undefined)
+    },
+    open: (seconds) => nft.run(printOpening(seconds)),
+    confirm: async () => {
+      const script = confirmed ?? nothingOnTrial()
+      if ((await listing()) !== left) throw changedMeanwhile()
+      await nft.run(script)
+      confirmed = undefined
       left = await listing().catch(() => undefined)
     },
     protect: (here) => nft.run(printProtected(here)),
@@ -53,9 +78,19 @@ function tableIn(ruleset: string): string | undefined {
 }
 
 export function printedPostureTable(print: (script: string) => void): PostureTable {
+  let confirmed: string | undefined
   return {
     enforcing: false,
-    run: async (script) => print(printPosture(script)),
+    run: async (script) => {
+      const named = nameSets(script)
+      print(printPosture(script, named))
+      confirmed = script.before && printConfirmed(script, named)
+    },
+    open: async (seconds) => print(printOpening(seconds)),
+    confirm: async () => {
+      print(confirmed ?? nothingOnTrial())
+      confirmed = undefined
+    },
     protect: async (here) => print(printProtected(here)),
     intact: async () => true,
     remove: async () => print(removePosture()),

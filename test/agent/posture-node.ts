@@ -8,7 +8,13 @@ import type { Protected } from '../../agent/guard.ts'
 import type { PostureTable } from '../../agent/kernel/posture-table.ts'
 import { Postures } from '../../agent/posture.ts'
 import { PostureMemory } from '../../agent/posture-memory.ts'
-import { printPosture, printProtected } from '../../agent/posture-script.ts'
+import {
+  printConfirmed,
+  printOpening,
+  printPosture,
+  printProtected,
+} from '../../agent/posture-script.ts'
+import { nameSets } from '../../agent/posture-sets.ts'
 import { holdTime } from '../held-time.ts'
 import { issuer, type SigningKey, serviceKey, sign, today, trusting } from './signer.ts'
 
@@ -48,14 +54,30 @@ export function postureStatement(
 /** A table that keeps what it was given, and refuses when it is told to. */
 export function memoryTable() {
   const runs: string[] = []
-  const state = { refusing: false, intact: true, tried: 0 }
+  /** What began a trial, or ended it well. */
+  const gates: string[] = []
+  let confirmed: string | undefined
+  const state = { refusing: false, shut: false, intact: true, tried: 0 }
   const table: PostureTable = {
     enforcing: true,
     run: async (script) => {
       state.tried++
       if (state.refusing) throw new Problem('kernel_refused', 'this kernel was told to refuse')
-      runs.push(printPosture(script))
+      const named = nameSets(script)
+      runs.push(printPosture(script, named))
+      confirmed = script.before && printConfirmed(script, named)
       state.intact = true
+    },
+    open: async (seconds) => {
+      if (state.refusing || state.shut)
+        throw new Problem('kernel_refused', 'this kernel was told to refuse')
+      gates.push(printOpening(seconds))
+    },
+    confirm: async () => {
+      if (state.refusing || confirmed === undefined)
+        throw new Problem('kernel_refused', 'this kernel was told to refuse')
+      gates.push(confirmed)
+      confirmed = undefined
     },
     protect: async (here) => {
       if (state.refusing) throw new Problem('kernel_refused', 'this kernel was told to refuse')
@@ -68,7 +90,7 @@ export function memoryTable() {
       runs.push('removed')
     },
   }
-  return { table, runs, state }
+  return { table, runs, gates, state }
 }
 
 export function postureNode({

@@ -370,7 +370,7 @@ describe('the text for the kernel', () => {
     const at = (part: string) => lines.findIndex((line) => line.includes(part))
     assert.ok(at('passes ct state { established, related, untracked } accept') > 0)
     assert.ok(at('add rule inet cordon_posture input iif lo accept') < at('input jump passes'))
-    assert.ok(at('input jump passes') < at('input jump node'))
+    assert.ok(at('input jump passes') < at('input goto node'))
     assert.ok(lines.includes('add element inet cordon_posture protected4 { 192.0.2.1 }'))
   })
 
