@@ -4,11 +4,12 @@
  * A signed statement for each audience comes over the stream at each connection and at each change. A new version is written
  * to the disk as one on trial, enforced, and proves itself by a fresh connection over which the service answers. If none
  * does in the time that the statement gives, the node goes back to what it enforced before, in one transaction, and does
- * not try that version again. The kernel itself holds the rules of before beside those on trial, and goes back to them
- * when the time is over, though the agent died for good meanwhile; one that starts again cleans up. A kernel that takes no
- * such gate refuses the whole: without it nothing is tried. Versions are tried one after the other,
- * so that it is known which one failed. What proved itself is enforced from the disk before there is a network, and stands
- * until it is replaced or the node leaves the audience. See posture-script.ts for what passes whatever was signed.
+ * not try that version again. The kernel holds what was before beside what is on trial, and goes back by itself when the
+ * time is over, though the agent died for good meanwhile; one that starts again takes the rest out. A kernel that does not
+ * take the gate between them refuses the whole (`failed`, with its words, and tried again): nothing is tried without it.
+ * Versions are tried one after the other, so that it is known which one failed. What proved itself is enforced from the
+ * disk before there is a network, and stands until it is replaced or the node leaves the audience. See posture-script.ts
+ * for what passes whatever was signed.
  */
 import type { PostureClaims, PostureReceipt } from '#contract/posture.ts'
 import { Problem, toProblem } from '#contract/problem.ts'
@@ -176,6 +177,7 @@ export class Postures {
     memory.trial = held
     try {
       await this.#inForce.enforce()
+      if (memory.trial !== held) return
       await this.#keep(held)
     } finally {
       memory.trial = undefined
@@ -218,7 +220,6 @@ export class Postures {
       await this.#inForce.enforceOrSay()
       throw error
     }
-    // It may have left the audience meanwhile.
     if (this.#on.memory.confirmed.get(held.audience) === held) this.#answers.answer(held, 'applied')
     this.#answers.keep()
   }
@@ -232,8 +233,11 @@ export class Postures {
     try {
       await this.#inForce.confirm()
     } catch (error) {
-      if (stood) confirmed.set(held.audience, stood)
-      else confirmed.delete(held.audience)
+      // It may have left the audience meanwhile.
+      if (confirmed.get(held.audience) === held) {
+        if (stood) confirmed.set(held.audience, stood)
+        else confirmed.delete(held.audience)
+      }
       throw error
     }
   }

@@ -114,7 +114,7 @@ function printDiff(io: Io, audience: string, { change, lines }: Diff): string {
 const changeWords = { new: 'new', changed: 'changed', same: 'nothing changes' } as const
 
 function printApplied({ audience, confirm }: { audience: string; confirm: number }): string {
-  return `${printable(audience)} is applied; a node that does not reach the service within ${confirm} s goes back\n`
+  return `${printable(audience)} is applied; a node that does not reach the service within ${confirm} s goes back: its kernel keeps the time, even if the agent dies\n`
 }
 
 function printNodes({ audience, nodes }: StandingPosture): string[] {

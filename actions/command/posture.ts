@@ -11,7 +11,7 @@ import { answer } from './answer.ts'
 import { openClient } from './client.ts'
 import type { Asked, Handler, Io } from './command.ts'
 import { paint, printAgo, printColumns } from './paint.ts'
-import { fetchPostures, readAudience } from './posture-answers.ts'
+import { fetchPostures, readAudience, type StandingPosture } from './posture-answers.ts'
 import { printProblem } from './run.ts'
 
 export const checkPosture: Handler = async (asked, io) => {
@@ -45,9 +45,10 @@ export const showPosture: Handler = async (asked, io) => {
       ? 'no audience has standing rules\n'
       : all
           .map(
-            ({ audience: name, applied, actor, sentences }) =>
+            ({ audience: name, applied, actor, sentences, nodes }) =>
               printSentences(io, name, sentences) +
-              `  applied ${printAgo(applied, io.now())} by ${printable(actor)}\n`,
+              `  applied ${printAgo(applied, io.now())} by ${printable(actor)}\n` +
+              printTrials(nodes),
           )
           .join('\n'),
   )
@@ -73,6 +74,15 @@ export const listPostures: Handler = async (asked, io) => {
   const headings = ['FOR', 'NODE', 'STATUS', 'VERSION IN FORCE', 'NEXT CHANGE']
   answer(asked, io, all, () => printColumns(io, headings, rows) + words.join(''))
   return all.some(({ nodes }) => nodes.some(({ status }) => unwell.has(status))) ? 3 : 0
+}
+
+/** Where it may go again. */
+function printTrials(nodes: StandingPosture['nodes']): string {
+  const trying = nodes
+    .filter(({ status }) => status === 'trying')
+    .map(({ node }) => printable(node))
+  if (trying.length === 0) return ''
+  return `  on trial on ${trying.join(', ')}: the kernel there goes back by itself unless the node reaches the service in time\n`
 }
 
 export const unwell: ReadonlySet<string> = new Set(['reverted', 'refused', 'failed'])

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { after, beforeEach, describe, test } from 'node:test'
 import { readAddress } from '#contract/address.ts'
 import type { PostureRule } from '#contract/posture.ts'
+import { printedPostureTable } from '../../agent/kernel/posture-table.ts'
 import { printPosture } from '../../agent/posture-script.ts'
 import { portServedHere } from '../../agent/served-here.ts'
 import { memoryTable, posture, postureNode } from './posture-node.ts'
@@ -337,6 +338,174 @@ describe('a new version', () => {
     await planning.postures.settled()
     assert.deepEqual(planning.told(), [['all', 1, 'planned', 0]], 'and enforces none')
     assert.deepEqual(planning.service.told, [])
+  })
+})
+
+describe('a trial whose end the kernel holds', () => {
+  let held: ReturnType<typeof memoryTable>
+  let node: ReturnType<typeof postureNode>
+  beforeEach(async () => {
+    held = memoryTable()
+    node = postureNode({ folder: join(root, String(count++)), table: held.table })
+    await node.postures.begin()
+    await node.give(1, posture([ssh]))
+    await node.postures.settled()
+    held.gates.length = 0
+    node.service.answers = false
+  })
+  const tryThem = async (confirm: number, rules: readonly PostureRule[] = [web], version = 2) => {
+    await node.give(version, posture(rules), { confirm })
+    await node.time.pass(0)
+  }
+  const heal = async () => {
+    held.state.intact = false
+    node.postures.heal()
+    await node.time.pass(0)
+  }
+  /** Seconds that the kernel was told each time. */
+  const told = () => held.gates.map((text) => Number(/ipv4 timeout (\d+)s, ipv6/.exec(text)?.[1]))
+  /** Whether what judges without the trial, and what is on trial, are in what was written last. */
+  const sides = () => {
+    const text = held.runs.at(-1) ?? ''
+    const has = (name: string) => text.includes(`comment "${name}"`)
+    return { ssh: has('ssh'), web: has('web'), gate: text.includes('@on_trial') }
+  }
+
+  test('has both sides in the kernel, and goes on to judge only what was confirmed', async () => {
+    await tryThem(60)
+    assert.deepEqual([sides(), told()], [{ ssh: true, web: true, gate: true }, [60]])
+    node.service.answers = true
+    await node.time.pass(2_000)
+    await node.postures.settled()
+    assert.deepEqual(node.told(), [['all', 2, 'applied', 2]])
+    assert.equal(held.runs.length, 2, 'the networks are not loaded again')
+    const confirmed = held.gates.at(-1) ?? ''
+    assert.match(confirmed, /input goto node$/m)
+    for (const gone of [
+      'set inet cordon_posture on_trial',
+      'chain inet cordon_posture before_node',
+    ])
+      assert.ok(confirmed.includes(`delete ${gone}\n`), gone)
+  })
+
+  test('has no more time for being written again, and none when it is over', async () => {
+    await tryThem(10)
+    await node.time.pass(4_500)
+    await heal()
+    assert.deepEqual(told(), [10, 4], 'a second is for the way to the kernel')
+    await node.time.pass(500)
+    await heal()
+    assert.deepEqual(told(), [10, 4, 2])
+    await node.time.pass(1_900)
+    await heal()
+    assert.deepEqual(told(), [10, 4, 2])
+    assert.deepEqual(sides(), { ssh: true, web: false, gate: false })
+    node.service.answers = true
+    await node.time.pass(5_000)
+    await node.postures.settled()
+    assert.deepEqual(node.told(), [['all', 2, 'reverted', 1]], 'reached under what was before')
+  })
+
+  test('turns with the times of the week of either side, within its own time', async () => {
+    node.service.answers = true
+    const at = (times: string) => ({ times: `sun ${times}`, zone: 'UTC' })
+    await node.give(2, posture([{ ...ssh, during: at('00:01-00:02') }]))
+    await node.postures.settled()
+    node.service.answers = false
+    held.gates.length = 0
+    await tryThem(600, [{ ...web, during: at('00:03-00:04') }], 3)
+    assert.deepEqual(sides(), { ssh: false, web: false, gate: true })
+    await node.time.pass(61_000)
+    assert.deepEqual(sides(), { ssh: true, web: false, gate: true })
+    await node.time.pass(120_000)
+    assert.deepEqual(sides(), { ssh: false, web: true, gate: true })
+    assert.deepEqual(told(), [600, 539, 478, 417])
+  })
+
+  test('is not proved by what came through while it was written', async () => {
+    await tryThem(10)
+    let come = () => {}
+    node.service.answers = true
+    node.service.reach = () => new Promise((done) => (come = done))
+    await node.time.pass(1_000)
+    await heal()
+    come()
+    await node.time.pass(0)
+    assert.deepEqual(node.told(), [['all', 2, 'trying', 2]])
+    node.service.reach = async () => {}
+    await node.time.pass(1_000)
+    await node.postures.settled()
+    assert.deepEqual(node.told(), [['all', 2, 'applied', 2]])
+  })
+
+  test('does not begin where the kernel cannot end it: that is told as failed, and tried again', async () => {
+    held.state.shut = true
+    node.service.answers = true
+    await tryThem(60)
+    assert.deepEqual(node.told(), [['all', 2, 'failed', 1]])
+    assert.deepEqual(sides(), { ssh: true, web: false, gate: false })
+    held.state.shut = false
+    await node.time.pass(3_000)
+    await node.postures.settled()
+    assert.deepEqual(node.told(), [['all', 2, 'applied', 2]])
+  })
+
+  test('that could not be opened again proves nothing any more', async () => {
+    await tryThem(10)
+    held.state.shut = true
+    await heal()
+    assert.deepEqual(sides(), { ssh: true, web: false, gate: false })
+    node.service.answers = true
+    await node.time.pass(12_000)
+    await node.postures.settled()
+    assert.deepEqual(node.told(), [['all', 2, 'reverted', 1]])
+  })
+
+  test('goes back where the kernel does not take its confirmation, and is tried again', async () => {
+    await tryThem(60)
+    held.state.refusing = true
+    node.service.answers = true
+    await node.time.pass(1_500)
+    assert.deepEqual(node.told(), [['all', 2, 'failed', 1]])
+    held.state.refusing = false
+    await node.time.pass(3_000)
+    await node.postures.settled()
+    assert.deepEqual(node.told(), [['all', 2, 'applied', 2]])
+  })
+
+  test('loads networks once that both sides name, and counts of another audience go on', async () => {
+    node.service.answers = true
+    const countries = { XA: ['203.0.113.0/24'] }
+    const deny = { rule: 'country', name: 'ssh', way: 'node', mode: 'deny' } as const
+    await node.give(2, posture([{ ...deny, countries: ['XA'] }], { countries }))
+    const rate = { packets: 1, per: 'hour', burst: 1 } as const
+    await node.give(3, posture([{ ...web, verdict: 'accept', rate }]), { aud: 'group/web' })
+    await node.postures.settled()
+    node.service.answers = false
+    const tried = posture([{ ...deny, name: 'web', countries: ['XA'] }], { countries })
+    await node.give(4, tried, { confirm: 10 })
+    await node.time.pass(0)
+    const sets = [...(held.runs.at(-1) ?? '').matchAll(/^add set inet cordon_posture (\S+)/gm)]
+    assert.deepEqual(
+      sets.map(([, name]) => name).filter((name) => name?.endsWith('4')),
+      ['protected4', 'home_4', 'country_0_XA_4', 'rate_1_0_4'],
+    )
+  })
+
+  test('is printed by a dry run, with what would end it well', async () => {
+    const printed: string[] = []
+    const dry = postureNode({
+      folder: join(root, String(count++)),
+      table: printedPostureTable((text) => printed.push(text)),
+    })
+    await dry.postures.begin()
+    await dry.give(1, posture([ssh]), { confirm: 30 })
+    await dry.postures.settled()
+    assert.equal(printed.length, 3)
+    assert.match(printed[0] ?? '', /meta nfproto @on_trial goto node/)
+    assert.match(printed[1] ?? '', /on_trial \{ ipv4 timeout 30s, ipv6 timeout 30s \}/)
+    assert.match(printed[2] ?? '', /delete set inet cordon_posture on_trial/)
+    assert.deepEqual(dry.told(), [['all', 1, 'planned', 0]])
   })
 })
 

@@ -95,7 +95,7 @@ describe('posture diff, apply, show, list and remove', () => {
     assert.equal(first.code, 0, first.err)
     assert.match(
       first.out,
-      /group\/web is applied; a node that does not reach the service within 30 s goes back\n"cordon posture list" shows/,
+      /group\/web is applied; a node that does not reach the service within 30 s goes back: its kernel keeps the time, even if the agent dies\n"cordon posture list" shows/,
     )
     assert.equal(
       (await open.type(`posture apply ${file(web)}`)).out,
