@@ -82,7 +82,7 @@ function scoped(family: Family): string[] {
     `-m set --match-set ${set} src -m hashlimit --hashlimit-above 1/hour --hashlimit-burst 2 ` +
       `--hashlimit-mode srcip --hashlimit-srcmask 24 --hashlimit-name cordon_selftest${family} -j DROP`,
     '-m hashlimit --hashlimit-above 1/hour --hashlimit-burst 2 ' +
-      `--hashlimit-name cordon_together${family} -j DROP`,
+      `--hashlimit-name cordon_both${family} -j DROP`,
   ]
 }
 
