@@ -1,5 +1,6 @@
 /** Which sets the rules ask about a packet: only those that may hold something, since an empty one costs clean traffic as much. */
-import { isAlwaysAsked, lookUpRules } from './ruleset.ts'
+import { isAlwaysAsked } from './plain-looks.ts'
+import { lookUpRules } from './ruleset.ts'
 import { type AnySet, allSets, blockSets } from './sets.ts'
 
 /** Which are asked only while they hold something. */

@@ -1,27 +1,12 @@
 /** The nft text of the table: its sets, its chains, and how one version is told from another. */
-import type { SetKind } from './firewall.ts'
+import { plainLooks } from './plain-looks.ts'
 import { scopedChains } from './scoped-rules.ts'
 import { type Found, firstRules, foundScoped } from './scoped-script.ts'
-import { type AnySet, allSets, feedSets, type SetSpec } from './sets.ts'
+import { type AnySet, allSets, type SetSpec } from './sets.ts'
 
 export const tableName = 'cordon'
 /** For people who look at the table; what decides is the comparison in `structureMatches`. */
 const structureVersion = 3
-
-const masks: Record<SetKind, string> = {
-  hosts4: '',
-  nets4_24: ' & 255.255.255.0',
-  nets4_16: ' & 255.255.0.0',
-  rare4: '',
-  hosts6: '',
-  nets6_64: ' & ffff:ffff:ffff:ffff::',
-  nets6_48: ' & ffff:ffff:ffff::',
-  rare6: '',
-}
-const kindsOf = {
-  4: ['hosts4', 'nets4_24', 'nets4_16', 'rare4'],
-  6: ['hosts6', 'nets6_64', 'nets6_48', 'rare6'],
-} as const satisfies Record<4 | 6, readonly SetKind[]>
 
 type Chain = { name: string; hook?: string; rules: string[] }
 
@@ -56,29 +41,25 @@ const chains: readonly Chain[] = [
 
 /** Which lead to a drop: the rules ask these sets, and some in any case. */
 function lookUpChains(asked: ReadonlySet<AnySet>): Chain[] {
+  const isAsked = (set: AnySet) => asked.has(set)
   return ([4, 6] as const).flatMap((family): Chain[] => [
     {
       name: `in${family}`,
-      rules: [...looks(family, 'in', 'in', asked), `jump scoped_in${family}`],
+      rules: [...plainLooks(family, 'in', 'in', isAsked), `jump scoped_in${family}`],
     },
     {
       name: `out${family}`,
-      rules: [...looks(family, 'out', 'out', asked), `jump scoped_out${family}`],
+      rules: [...plainLooks(family, 'out', 'out', isAsked), `jump scoped_out${family}`],
     },
     {
       name: `forward${family}`,
       rules: [
         `jump scoped_from${family}`,
-        ...looks(family, 'out', 'to', asked),
+        ...plainLooks(family, 'out', 'to', isAsked),
         `jump scoped_to${family}`,
       ],
     },
   ])
-}
-
-/** Of most nodes that is all they have: the first block shall not wait for a rule. */
-export function isAlwaysAsked(set: AnySet): boolean {
-  return set.includes('hosts')
 }
 
 /** From now on the rules ask these sets. */
@@ -155,26 +136,6 @@ export function structureMatches(listing: unknown): boolean {
   return found.length === wanted.length && found.every((one, index) => one === wanted[index])
 }
 
-/** Goes to where it is dropped, unless it may pass all the same. */
-function looks(
-  family: 4 | 6,
-  way: 'in' | 'out',
-  spot: 'in' | 'out' | 'to',
-  asked: ReadonlySet<AnySet>,
-): string[] {
-  const side = way === 'in' ? 'saddr' : 'daddr'
-  const blocks = kindsOf[family].flatMap((kind) => {
-    const set: AnySet = `${way}_${kind}`
-    return isAlwaysAsked(set) || asked.has(set) ? [`${side}${masks[kind]} @${set}`] : []
-  })
-  const feeds = (['a', 'b'] as const)
-    .flatMap(feedSets)
-    .filter((set) => set.startsWith(`feeds${family}`) && asked.has(set))
-  return [...blocks, ...feeds.map((set) => `${side} @${set}`)].map(
-    (look) => `${protocol(family)} ${look} goto drop_${spot}${family}`,
-  )
-}
-
 function hooked(name: string, first: string | undefined, way: string): Chain {
   return {
     name,
@@ -185,10 +146,6 @@ function hooked(name: string, first: string | undefined, way: string): Chain {
       `meta nfproto ipv6 goto ${way}6`,
     ],
   }
-}
-
-function protocol(family: 4 | 6): string {
-  return family === 4 ? 'ip' : 'ip6'
 }
 
 function flagsOf(spec: SetSpec): string[] {

@@ -33,8 +33,10 @@ describe('at any time', () => {
         for (const packet of packets) {
           const seen = new Set<string>()
           for (const element of elements.filter((one) => is(one, packet))) {
-            const { verdict, way, interface: device, protocol, ports, layer } = element
-            const place = [verdict, way, device === undefined, protocol === undefined, ports?.side]
+            const { verdict, way, protocol, ports, layer } = element
+            const { interface: device, peer, peerInterface } = element
+            const ends = [device, peer, peerInterface].map((end) => end === undefined)
+            const place = [verdict, way, ends, protocol === undefined, ports?.side]
             const name = `${place} ${layer}`
             assert.ok(!seen.has(name), `two of ${name} for ${JSON.stringify(packet)}`)
             seen.add(name)
@@ -121,35 +123,81 @@ test('as many orders as there are layers may overlap, and the next is refused un
   assert.equal(scopes.elements().find(({ ports }) => ports?.low === 500)?.layer, 1)
 })
 
-type Packet = { way: string; host: string; device: string; protocol: string; port: number }
+test('what takes two keys in the kernel is apart also where only its interfaces are others', () => {
+  const scopes = new Scopes()
+  const whole = { peer: '2001:db8:2::1', protocol: 'tcp', interface: 'eth0' } as const
+  const order = (n: number, scoped: Scoped, target: string) =>
+    add(scopes, n, { target, direction: 'forward_from', scoped })
+  order(1, { ...whole, peer_interface: 'eth1' }, '2001:db8::7')
+  order(2, { ...whole, peer_interface: 'eth2' }, '2001:db8::7')
+  order(3, { ...whole, peer_interface: 'eth2', peer: '2001:db8:3::1' }, '2001:db8::7')
+  const one = { protocol: 'tcp', peer: '192.0.2.1', interface: 'eth0' } as const
+  order(4, { ...one, peer_interface: 'eth1' }, '203.0.113.7')
+  order(5, { ...one, peer_interface: 'eth2' }, '203.0.113.7')
+  assert.deepEqual(
+    scopes.elements().map(({ layer }) => layer),
+    [0, 1, 0, 0, 0],
+  )
+})
+
+type Packet = {
+  way: string
+  host: string
+  device: string
+  peer: string
+  peerDevice: string
+  protocol: string
+  port: number
+}
 
 const hosts = ['203.0.113.7', '203.0.113.130', '198.51.100.1', '2001:db8::7', '2001:db8:1::1']
 const devices = ['eth0', 'eth1', 'ppp0']
-const packets: Packet[] = ['in', 'out', 'forward'].flatMap((way) =>
+const others = ['192.0.2.1', '192.0.2.130', '2001:db8:2::1', '2001:db8:3::1']
+const packets: Packet[] = ['in', 'out', 'forward', 'forward_from', 'forward_to'].flatMap((way) =>
   hosts.flatMap((host) =>
-    devices.flatMap((device) =>
-      ['tcp', 'udp'].flatMap((protocol) =>
-        [0, 21, 22, 23, 80, 65_535].map((port) => ({ way, host, device, protocol, port })),
+    others
+      .filter((peer) => peer.includes(':') === host.includes(':'))
+      .flatMap((peer) =>
+        devices.flatMap((device) =>
+          ['eth1', 'ppp1'].flatMap((peerDevice) =>
+            ['tcp', 'udp'].flatMap((protocol) =>
+              [0, 21, 22, 80, 65_535].map((port) => ({
+                ...{ way, host, device, peer, peerDevice, protocol, port },
+              })),
+            ),
+          ),
+        ),
       ),
-    ),
   ),
 )
 
 /** Whether the packet is of the element, worked out the simple way. */
-function is(element: ScopedElement, { way, host, device, protocol, port }: Packet): boolean {
+function is(element: ScopedElement, packet: Packet): boolean {
+  const { way, host, device, protocol, port, peer, peerDevice } = packet
   const { address, ports } = element
-  const pattern = element.interface ?? '*'
-  const whole = address.family === 4 ? 32 : 128
-  const same = host.includes(':') === (address.family === 6)
-  const around = same && readAddress(address.prefix === whole ? host : `${host}/${address.prefix}`)
-  const inside = around && around.text === address.text
   return (
     element.way === way &&
-    inside &&
-    (pattern.endsWith('*') ? device.startsWith(pattern.slice(0, -1)) : device === pattern) &&
+    isIn(address, host) &&
+    (element.peer === undefined || isIn(element.peer, peer)) &&
+    fits(element.interface, device) &&
+    fits(element.peerInterface, peerDevice) &&
     (element.protocol === undefined || element.protocol === protocol) &&
     (!ports || (ports.low <= port && port <= ports.high))
   )
+}
+
+const known = new Map<string, string>()
+/** Read once each: a packet is held against every element. */
+function isIn({ family, prefix, text }: ScopedElement['address'], host: string): boolean {
+  if (host.includes(':') !== (family === 6)) return false
+  const around = prefix === (family === 4 ? 32 : 128) ? host : `${host}/${prefix}`
+  const found = known.get(around) ?? readAddress(around).text
+  known.set(around, found)
+  return found === text
+}
+
+function fits(pattern = '*', device: string): boolean {
+  return pattern.endsWith('*') ? device.startsWith(pattern.slice(0, -1)) : device === pattern
 }
 
 function mustBeThere({ target, direction, scoped, end }: ScopedClaim, elements: ScopedElement[]) {
@@ -160,6 +208,8 @@ function mustBeThere({ target, direction, scoped, end }: ScopedClaim, elements: 
       one.verdict === verdict &&
       one.address.text === target &&
       one.interface === scoped.interface &&
+      one.peer?.text === scoped.peer &&
+      one.peerInterface === scoped.peer_interface &&
       one.protocol === scoped.protocol &&
       one.ports?.side !== 'source' &&
       one.end >= end &&
@@ -206,18 +256,48 @@ function step() {
     { interface: fc.constantFrom('eth0', 'eth*', 'e*', 'ppp*', 'ppp0') },
     { requiredKeys: [] },
   )
+  const ends4 = fc.constantFrom('192.0.2.1', '192.0.2.0/24', '192.0.0.0/16')
+  const ends6 = fc.constantFrom('2001:db8:2::1', '2001:db8:2::/48', '2001:db8::/32')
+  const across = fc.record(
+    { peer_interface: fc.constantFrom('eth1', 'eth*', 'ppp1') },
+    { requiredKeys: [] },
+  )
   const which = fc.oneof(fc.constant({}), fc.constant({ protocol: 'tcp' as const }), named)
   const scoped = fc
     .tuple(what, where, which)
     .map(([one, two, three]): Scoped => ({ ...one, ...two, ...three }))
-  return fc.record({
+  const passing = fc.constantFrom(
+    'forward' as const,
+    'forward_from' as const,
+    'forward_to' as const,
+  )
+  const plain = {
     decision: fc.nat(20).map(decision),
     gone: fc.integer({ min: 0, max: 4 }).map((n) => n === 0),
-    target,
-    direction: fc.constantFrom('in', 'out', 'both', 'forward'),
     end: fc.integer({ min: 1, max: 500 }),
-    scoped,
-  })
+  }
+  const direction = fc.constantFrom(
+    'in' as const,
+    'out' as const,
+    'both' as const,
+    'forward' as const,
+  )
+  const to = (peers: fc.Arbitrary<string>, targets: fc.Arbitrary<string>) =>
+    fc.record({
+      ...{ ...plain, target: targets, direction: passing },
+      scoped: fc
+        .tuple(scoped, across, peers)
+        .map(([one, two, peer]): Scoped => ({ ...one, ...two, peer })),
+    })
+  const is6 = (text: string) => text.includes(':')
+  return fc.oneof(
+    fc.record({ ...plain, target, direction, scoped }),
+    to(
+      ends4,
+      target.filter((text) => !is6(text)),
+    ),
+    to(ends6, target.filter(is6)),
+  )
 }
 
 function claimOf(id: string, more: Partial<ScopedClaim>): ScopedClaim {

@@ -55,21 +55,36 @@ test('it is found exactly where port, protocol and interface allow it', () => {
   )
 })
 
-test('ten thousand orders that differ in their port alone are taken and let go of at once', () => {
-  const scopes = new Scopes()
-  const all = Array.from({ length: 10_000 }, (_, n) => claimOf(n, [`${n * 6}`]))
-  const began = performance.now()
-  for (const claim of all) {
-    assert.ok(scopes.roomWith(claim, address).layered)
-    scopes.add(claim, address)
-  }
-  assert.deepEqual(new Set(scopes.elements().map(({ layer }) => layer)), new Set([0]))
-  for (const claim of all) scopes.remove(claim)
-  const took = performance.now() - began
-  // Compared one by one there would be fifty million pairs.
-  assert.ok(took < 10_000, `it took ${Math.round(took)} ms`)
-  assert.deepEqual(scopes.elements(), [])
-})
+const tcp = { protocol: 'tcp' as const }
+const host = (n: number) => `198.18.${n >> 8}.${n & 255}`
+for (const [what, at] of [
+  ['port', (n: number) => claimOf(n, { scoped: { ...tcp, ports: [`${n * 6}`] } })],
+  ['peer', (n: number) => claimOf(n, { scoped: { ...tcp, peer: host(n), ports: ['22'] } })],
+  ['target', (n: number) => claimOf(n, { target: host(n), scoped: { peer: '203.0.113.9' } })],
+  [
+    'target or peer, of networks and hosts',
+    (n: number) =>
+      n % 2 === 0
+        ? claimOf(n, { target: '198.18.0.0/16', scoped: { peer: host(n) } })
+        : claimOf(n, { target: host(n), scoped: { peer: '203.0.113.0/24' } }),
+  ],
+] as const)
+  test(`ten thousand orders that differ in their ${what} alone are taken and let go of at once`, () => {
+    const scopes = new Scopes()
+    const all = Array.from({ length: 10_000 }, (_, n) => at(n))
+    const began = performance.now()
+    for (const claim of all) {
+      const target = readAddress(claim.target)
+      assert.ok(scopes.roomWith(claim, target).layered)
+      scopes.add(claim, target)
+    }
+    assert.deepEqual(new Set(scopes.elements().map(({ layer }) => layer)), new Set([0]))
+    for (const claim of all) scopes.remove(claim)
+    const took = performance.now() - began
+    // Compared one by one there would be fifty million pairs.
+    assert.ok(took < 10_000, `it took ${Math.round(took)} ms`)
+    assert.deepEqual(scopes.elements(), [])
+  })
 
 type Some = { device: (typeof devices)[number]; protocol: string; low: number; more: number }
 
@@ -85,8 +100,7 @@ function elementOf({ device, protocol, low, more }: Some): Unplaced {
   return { verdict: 'drop', way: 'in', address, interface: device, protocol: name, ports }
 }
 
-function claimOf(n: number, ports: string[]): ScopedClaim {
-  const scoped = { protocol: 'tcp' as const, ports }
+function claimOf(n: number, more: Partial<ScopedClaim>): ScopedClaim {
   const plain = { audience: 'all', decision: decision(n), target: address.text, end: 100 }
-  return { ...plain, direction: 'in', scoped }
+  return { ...plain, direction: 'in', scoped: {}, ...more }
 }
