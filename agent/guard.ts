@@ -105,11 +105,6 @@ function inexpressible(
       'what passes by one interface twice would be counted twice',
       'name the interface of the peer too, or limit forward_from, forward_to, in or out with it',
     )
-  if (action.action === 'allow' && asksLeaving(action))
-    return unsupported(
-      'where a packet leaves is not known where it would be blocked',
-      'allow forward without an interface, or in or out with it',
-    )
   return undefined
 }
 
@@ -117,12 +112,6 @@ function inexpressible(
 function byEither(scope: Scope): boolean {
   const { direction, interface: device, peer_interface: other } = scope
   return direction === 'forward' && device !== undefined && other === undefined
-}
-
-/** Of what comes from the target and passes through: whether it follows from the interface by which it leaves. */
-function asksLeaving(scope: Scope): boolean {
-  const names = scope.peer_interface !== undefined
-  return byEither(scope) || (scope.direction !== 'forward_to' && names)
 }
 
 /** What the firewall of this node cannot do. */

@@ -1,6 +1,6 @@
 /** The nft text of the table: its sets, its chains, and how one version is told from another. */
 import { plainLooks } from './plain-looks.ts'
-import { scopedChains } from './scoped-rules.ts'
+import { againChain, scopedChains } from './scoped-rules.ts'
 import { type Found, firstRules, foundScoped } from './scoped-script.ts'
 import { type AnySet, allSets, type SetSpec } from './sets.ts'
 
@@ -173,6 +173,7 @@ function signature(entry: Record<string, unknown>, scoped: ReadonlySet<string>):
     return [`set ${set.name} ${set.type} ${flags.sort()} ${set.size} ${times}`]
   }
   const chain = entry.chain
+  if (isRecord(chain) && chain.name === againChain) return []
   if (!isRecord(chain)) {
     const strange = ['map', 'flowtable', 'limit', 'counter', 'quota'].some((kind) => kind in entry)
     return strange ? ['stranger'] : []

@@ -2,9 +2,11 @@
 import { readAddress } from '#contract/address.ts'
 import type { Expresses, ScopedElement } from './firewall.ts'
 import type { Nft } from './nft.ts'
-import { scopedState } from './scoped.ts'
+import { printSet } from './ruleset.ts'
+import { isJudgedAgain, scopedState } from './scoped.ts'
 import { scopedChains } from './scoped-rules.ts'
 import { changeScoped, freshStanding } from './scoped-script.ts'
+import { allSets } from './sets.ts'
 
 const ports = { low: 22, high: 23, side: 'destination' } as const
 const some = { interface: 'eth*', protocol: 'tcp', ports, layer: 0, end: 60_000 } as const
@@ -12,17 +14,27 @@ const forwards = ['forward', 'forward_from', 'forward_to'] as const
 const rate = { packets: 1, per: 'second', burst: 1 } as const
 
 export async function expressible(nft: Nft, table: string): Promise<Expresses> {
-  // Both at once: each is the start of a program, and the node has no block in force until then.
-  const [scopes, reject] = await Promise.all([
-    nft.takes(scriptFor(table, ['drop', 'allow', 'limit'])),
-    nft.takes(scriptFor(table, ['reject'])),
+  // All at once: each is the start of a program, and the node has no block in force until then.
+  const [scopes, reject, again] = await Promise.all([
+    nft.takes(scriptFor(table, elementsOf(['drop', 'allow', 'limit']).filter(isSettled))),
+    nft.takes(scriptFor(table, elementsOf(['reject']))),
+    nft.takes(scriptFor(table, elementsOf(['allow', 'limit']))),
   ])
-  return { scopes, reject: scopes && reject }
+  return { scopes, reject: scopes && reject, ...(again ? {} : { refuses }) }
 }
 
-/** As in the true table: what may stand in a chain follows from the hook that leads there. */
-function scriptFor(table: string, verdicts: readonly ScopedElement['verdict'][]): string {
-  const elements = verdicts.flatMap((verdict) =>
+function refuses(elements: readonly Omit<ScopedElement, 'layer' | 'end'>[]): string | undefined {
+  return elements.some(isJudgedAgain)
+    ? 'where a packet leaves is not known where it would be blocked'
+    : undefined
+}
+
+function isSettled(element: ScopedElement): boolean {
+  return !isJudgedAgain(element)
+}
+
+function elementsOf(verdicts: readonly ScopedElement['verdict'][]): ScopedElement[] {
+  return verdicts.flatMap((verdict) =>
     ['192.0.2.0/24', '2001:db8::1'].map(readAddress).flatMap((address) => {
       const limit = verdict === 'limit' ? { name: 'proof', rate } : undefined
       const peer = readAddress(address.family === 4 ? '198.51.100.1' : '2001:db8:1::/48')
@@ -40,16 +52,20 @@ function scriptFor(table: string, verdicts: readonly ScopedElement['verdict'][])
       ]
     }),
   )
+}
+
+/** As in the true table: what may stand in a chain follows from the hook that leads there. */
+function scriptFor(table: string, elements: readonly ScopedElement[]): string {
   const hooks = { in: 'prerouting', out: 'output', from: 'forward', to: 'forward' } as const
   return [
     `add table inet ${table}`,
     ...[4, 6].flatMap((family) => [
-      `add set inet ${table} never${family} { type ipv${family}_addr; flags interval; }`,
       ...['in', 'out'].map(
         (side) =>
           `add set inet ${table} hits_${side}${family} { type ipv${family}_addr; flags dynamic, timeout; timeout 1h; size 16; }`,
       ),
     ]),
+    ...allSets.map((spec) => printSet(table, { ...spec, size: 16 })),
     ...scopedChains.map((chain) => `add chain inet ${table} ${chain}`),
     ...Object.entries(hooks).flatMap(([spot, hook]) => [
       `add chain inet ${table} at_${spot} { type filter hook ${hook} priority -300; policy accept; }`,

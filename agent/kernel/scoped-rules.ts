@@ -1,12 +1,15 @@
 /** The rules that look scoped orders up: their number follows from the kinds of orders, not from how many there are. Pure. */
 import type { ScopedWay } from './firewall.ts'
-import type { Field, ScopedSet } from './scoped.ts'
+import { plainLooks } from './plain-looks.ts'
+import { asksLeaving, type Field, type ScopedSet } from './scoped.ts'
 
 /**
  * Where a packet is: coming in, going out from this node itself, or passing through it, judged by whom it is from and
- * by whom it goes to.
+ * by whom it goes to. `again` is what came in and was let through since it is not known there by which interface it
+ * leaves, judged as it would have been; it is by its headers of then, which may have been translated: what is translated
+ * and from somebody who is allowed something by that interface is rather stopped than let through.
  */
-const spots = ['in', 'out', 'from', 'to'] as const
+const spots = ['in', 'out', 'from', 'to', 'again'] as const
 type Spot = (typeof spots)[number]
 const families = [4, 6] as const
 
@@ -16,6 +19,7 @@ const asked: Record<Spot, { stops: readonly ScopedWay[]; allows: readonly Scoped
   out: { stops: ['out'], allows: ['out'] },
   from: { stops: ['forward', 'forward_from'], allows: ['in', 'forward', 'forward_from'] },
   to: { stops: ['out', 'forward', 'forward_to'], allows: ['out', 'forward', 'forward_to'] },
+  again: { stops: ['in'], allows: ['in', 'forward', 'forward_from'] },
 }
 
 /** Their rules follow from the scoped orders, so that they are written with them and never flushed without. */
@@ -25,32 +29,92 @@ export const scopedChains: readonly string[] = spots.flatMap((spot) =>
   ),
 )
 
+/**
+ * There while somebody is to be judged again: what was let through to be routed and is then led to this node itself
+ * comes by no other.
+ */
+export const againChain = 'input'
+const againHook = '{ type filter hook input priority -300; policy accept; }'
+
 /** Of all the chains, which must be empty. The sets are under their names in the kernel. */
 export function scopedRules(table: string, sets: readonly ScopedSet[]): string[] {
   const add = (chain: string, rules: readonly string[]) =>
     rules.map((rule) => `add rule inet ${table} ${chain} ${rule}`)
-  return families.flatMap((family) =>
-    spots.flatMap((spot) => {
-      const here = sets.filter((set) => set.family === family)
-      return [
-        ...add(`scoped_${spot}${family}`, looks(spot, family, here)),
-        ...add(`drop_${spot}${family}`, drops(spot, family, here)),
-        ...add(`reject_${spot}${family}`, rejects(spot, family, here)),
-        ...add(`limit_${spot}${family}`, limits(spot, family, here)),
-      ]
-    }),
-  )
+  return [
+    ...families.flatMap((family) =>
+      spots.flatMap((spot) => {
+        const here = sets.filter((set) => set.family === family)
+        if (spot === 'again' && !asksAgain(here)) return []
+        return [
+          ...add(`scoped_${spot}${family}`, scoped(spot, family, here)),
+          ...add(`drop_${spot}${family}`, drops(spot, family, here)),
+          ...add(`reject_${spot}${family}`, rejects(spot, family, here)),
+          ...add(`limit_${spot}${family}`, limits(spot, family, here)),
+        ]
+      }),
+    ),
+    ...(asksAgain(sets)
+      ? [
+          `add chain inet ${table} ${againChain} ${againHook}`,
+          ...add(againChain, ['iif lo accept', ...families.flatMap((one) => judgings(one, sets))]),
+        ]
+      : []),
+  ]
+}
+
+/** Whether there is anybody to be judged again. */
+export function asksAgain(sets: Iterable<ScopedSet>): boolean {
+  for (const { isAgain } of sets) if (isAgain) return true
+  return false
+}
+
+function judgings(family: 4 | 6, sets: readonly ScopedSet[]): string[] {
+  return againLooks(family, sets).map((look) => `${look} jump scoped_again${family}`)
+}
+
+/** From whom it is stays as it was, whatever is translated. */
+function againLooks(family: 4 | 6, sets: readonly ScopedSet[]): string[] {
+  const found = sets.filter((set) => set.isAgain && set.family === family)
+  return found.map(({ name }) => `${addressOf('again', family)} @${name}`)
 }
 
 /** What is dropped before what is rejected, and what is limited last: its count is of what would pass. */
-function looks(spot: Spot, family: 4 | 6, sets: readonly ScopedSet[]): string[] {
-  return (['drop', 'reject', 'limit'] as const).flatMap((verdict) => {
-    return stopping(spot, verdict, sets)
-      .filter(({ counts }) => !counts)
-      .flatMap((set) =>
-        lookUps(spot, set).map((look) => `${look} goto ${verdict}_${spot}${family}`),
-      )
-  })
+function scoped(spot: Spot, family: 4 | 6, sets: readonly ScopedSet[]): string[] {
+  const limiting = looks(spot, 'limit', sets)
+  const stopping = [...looks(spot, 'drop', sets), ...looks(spot, 'reject', sets)]
+  switch (spot) {
+    case 'in':
+      return [...stopping, ...(limiting.length > 0 ? passing(family, sets) : []), ...limiting]
+    case 'from':
+      return [...judgings(family, sets), ...stopping, ...limiting]
+    case 'again': {
+      // What is for this node itself was counted when it came.
+      const counted = limiting.length > 0 ? ['fib daddr type != unicast return'] : []
+      return [...plainLooks(family, 'in', spot, () => true), ...stopping, ...counted, ...limiting]
+    }
+    default:
+      return [...stopping, ...limiting]
+  }
+}
+
+/** It is judged again. */
+function passing(family: 4 | 6, sets: readonly ScopedSet[]): string[] {
+  return againLooks(family, sets).map((look) => `${look} ${elsewhere} return`)
+}
+
+/** Before it is routed, what passes through is what another machine has the address of. */
+const elsewhere = 'fib daddr type unicast'
+
+function looks(
+  spot: Spot,
+  verdict: 'drop' | 'reject' | 'limit',
+  sets: readonly ScopedSet[],
+): string[] {
+  return stopping(spot, verdict, sets)
+    .filter(({ counts }) => !counts)
+    .flatMap((set) =>
+      lookUps(spot, set).map((look) => `${look} goto ${verdict}_${spot}${set.family}`),
+    )
 }
 
 /** With those that count it. */
@@ -68,14 +132,18 @@ function stopping(
 function passes(spot: Spot, family: 4 | 6, sets: readonly ScopedSet[]): string[] {
   const address = addressOf(spot, family)
   const allows = sets
-    .filter((set) => set.verdict === 'allow' && !set.isGate && asked[spot].allows.includes(set.way))
+    .filter((set) => isAllow(set) && asked[spot].allows.includes(set.way))
     .flatMap((set) => {
-      // Before it is routed, what passes through is what another machine has the address of.
-      const routed = spot === 'in' && set.way !== 'in' ? 'fib daddr type unicast ' : ''
+      const routed = spot === 'in' && set.way !== 'in' ? `${elsewhere} ` : ''
       if (routed && asksLeaving(set)) return []
       return lookUps(spot, set).map((look) => `${routed}${look} return`)
     })
-  return [`${address} @never${family} return`, ...allows]
+  const later = spot === 'in' ? passing(family, sets) : []
+  return [`${address} @never${family} return`, ...allows, ...later]
+}
+
+function isAllow({ verdict, isGate, isAgain }: ScopedSet): boolean {
+  return verdict === 'allow' && !isGate && !isAgain
 }
 
 /** Nothing lets it pass any more: each element that is about it counts it, of drops those of drops and so on. */
@@ -102,6 +170,7 @@ const plainSide: Record<Spot, 'in' | 'out' | undefined> = {
   out: 'out',
   from: undefined,
   to: 'out',
+  again: 'in',
 }
 
 /** Of several limits that would each stop a packet, each counts it, though one may have had room for it. */
@@ -130,11 +199,6 @@ function rejects(spot: Spot, family: 4 | 6, sets: readonly ScopedSet[]): string[
     'meta l4proto tcp reject with tcp reset',
     'reject with icmpx type admin-prohibited',
   ]
-}
-
-/** Of what passes through: whether it follows from the interface that it leaves by. */
-function asksLeaving({ way, fields }: ScopedSet): boolean {
-  return fields.includes('beyond') || (way === 'forward' && fields.includes('interface'))
 }
 
 /**
@@ -178,7 +242,7 @@ function headers(
 }
 
 function isFrom(spot: Spot): boolean {
-  return spot === 'in' || spot === 'from'
+  return spot === 'in' || spot === 'from' || spot === 'again'
 }
 
 function addressOf(spot: Spot, family: 4 | 6): string {

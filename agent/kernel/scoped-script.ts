@@ -10,24 +10,29 @@ import {
   type ScopedSet,
   type ScopedState,
 } from './scoped.ts'
-import { scopedChains, scopedRules } from './scoped-rules.ts'
+import { againChain, asksAgain, scopedChains, scopedRules } from './scoped-rules.ts'
 import { printTimeout } from './script.ts'
 import { kernelTime } from './transaction.ts'
 
 /** Elements that a set may come to hold, with slack for what has ended. */
 const size = 65_536
 
-/** Of a table that is there: the scoped sets, maps and rates that its listing shows. */
-export type Found = { readonly kind: 'set' | 'map' | 'limit'; readonly name: string }
+/** Of a table that is there: the scoped sets, maps and rates that its listing shows, and the chain that may be there. */
+export type Found = { readonly kind: 'set' | 'map' | 'limit' | 'chain'; readonly name: string }
 
 export function foundScoped(entries: readonly Record<string, unknown>[]): Found[] {
   return entries.flatMap((entry) =>
-    (['set', 'map', 'limit'] as const).flatMap((kind): Found[] => {
+    (['set', 'map', 'limit', 'chain'] as const).flatMap((kind): Found[] => {
       const name = nameOf(entry[kind])
-      const ours = kind === 'limit' ? isScopedRate(name) : isScopedSet(name)
+      const ours = isOurs(kind, name)
       return ours && name !== undefined ? [{ kind, name }] : []
     }),
   )
+}
+
+function isOurs(kind: Found['kind'], name: string | undefined): boolean {
+  if (kind === 'chain') return name === againChain
+  return kind === 'limit' ? isScopedRate(name) : isScopedSet(name)
 }
 
 /** What stands in the table of scoped orders: what is known of it, and what was only found there. */
@@ -79,7 +84,7 @@ export function changeScoped(
     .filter(([name]) => !state.rates.has(name))
     .map(([name, rate]) => addRate(table, name, rate))
   const leaving: Found[] = [
-    ...found.filter(({ kind }) => kind !== 'limit'),
+    ...found.filter(({ kind }) => kind === 'set' || kind === 'map'),
     ...[...state.sets.values()].flatMap((set): Found[] => {
       const name = standing.names.get(set.name)
       if (name === undefined || grows(set, wanted.sets.get(set.name))) return []
@@ -109,8 +114,12 @@ export function changeScoped(
     ...found.flatMap(({ kind, name }) => (kind === 'limit' ? [name] : [])),
     ...state.rates.keys(),
   ].filter((name) => !wanted.rates.has(name))
+  const hooked = asksAgain(state.sets.values()) || found.some(({ kind }) => kind === 'chain')
+  const unhooked = hooked && !asksAgain(wanted.sets.values())
+  const chains = [...scopedChains, ...(hooked ? [againChain] : [])]
   const clearing = [
-    ...(turned ? scopedChains.map((chain) => `flush chain inet ${table} ${chain}`) : []),
+    ...(turned ? chains.map((chain) => `flush chain inet ${table} ${chain}`) : []),
+    ...(unhooked ? [remove(table, { kind: 'chain', name: againChain })] : []),
     ...leaving.map((one) => remove(table, one)),
     ...stale.map((name) => remove(table, { kind: 'limit', name })),
   ]

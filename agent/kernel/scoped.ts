@@ -1,6 +1,7 @@
 /** What the kernel is to hold of scoped orders: sets of intervals by what their elements have in common, and rates. */
 import { createHash } from 'node:crypto'
 import type { Protocol, Rate } from '#contract/action.ts'
+import { widen } from '#contract/address.ts'
 import type { ScopedElement, ScopedWay } from './firewall.ts'
 
 /**
@@ -28,6 +29,8 @@ export type ScopedSet = {
   readonly gate?: string | undefined
   /** Whether it is such a set. */
   readonly isGate: boolean
+  /** Whether it is the one of those who are let through before they are routed, and judged where it is known how. */
+  readonly isAgain: boolean
   /** Beside a set of what is stopped the one that counts it: asked only when that is certain. */
   readonly counts: boolean
 }
@@ -52,7 +55,7 @@ export const nothingScoped: ScopedState = { sets: new Map(), rates: new Map(), c
 const noEnd = Number.POSITIVE_INFINITY
 
 const setName =
-  /^(count_)?(drop|reject|allow|limit)_(in|out|forward(_from|_to)?)[46](_via)?(_beyond)?(_peer)?(_protocol|_to_port|_from_port)?(_gate)?_[0-7]_[ab]$/
+  /^again[46]_[ab]$|^(count_)?(drop|reject|allow|limit)_(in|out|forward(_from|_to)?)[46](_via)?(_beyond)?(_peer)?(_protocol|_to_port|_from_port)?(_gate)?_[0-7]_[ab]$/
 const rateName = /^rate_[0-9a-f]{16}$/
 
 export const isScopedSet = (name: unknown): boolean =>
@@ -88,6 +91,7 @@ export function scopedState(elements: readonly ScopedElement[], now: number): Sc
     sets.set(set.name, known)
     known.elements.set(key, end)
   }
+  for (const [set, key, end] of judgedAgain(elements, now)) put(set, key, end)
   for (const element of elements) {
     const { limit, end } = element
     if (end <= now) continue
@@ -140,7 +144,7 @@ function setsOf(element: ScopedElement): ScopedSet[] {
   const fields = fieldsOf(element)
   const place = placeOf(element)
   const name = `${place}_${layer}`
-  const kind = { isGate: false, counts: false }
+  const kind = { isGate: false, isAgain: false, counts: false }
   const set: ScopedSet = { name, verdict, way, family: address.family, fields, ...kind }
   if (!isParted(element)) return [set, ...countingOf(set)]
   const gate = `${place}_gate_${layer}`
@@ -151,6 +155,42 @@ function setsOf(element: ScopedElement): ScopedSet[] {
     gated,
     ...countingOf(gated),
   ]
+}
+
+/** Of what comes from the address and passes through: whether it follows from the interface by which it leaves. */
+export function asksLeaving({ way, fields }: Pick<ScopedSet, 'way' | 'fields'>): boolean {
+  if (way === 'forward' && fields.includes('interface')) return true
+  return (way === 'forward' || way === 'forward_from') && fields.includes('beyond')
+}
+
+/** Whether it lets through what must be let through before it is known whether it may. */
+export function isJudgedAgain(element: Unplaced): boolean {
+  const { verdict, way } = element
+  return verdict === 'allow' && asksLeaving({ way, fields: fieldsOf(element) })
+}
+
+/**
+ * From whom something is allowed by the interface by which it leaves. Of networks in one another the widest is there, as
+ * the kernel takes no others: more is then judged twice, and nothing else than before comes of it.
+ */
+function* judgedAgain(
+  elements: readonly ScopedElement[],
+  now: number,
+): Generator<[set: ScopedSet, key: string, end: number]> {
+  const asking = elements.filter((element) => element.end > now && isJudgedAgain(element))
+  const lengths = [...new Set(asking.map(({ address }) => address.prefix))].sort((a, b) => a - b)
+  const ends = new Map<string, { family: 4 | 6; end: number }>()
+  const widest = (address: ScopedElement['address']) =>
+    lengths.map((length) => widen(address, length).text).find((text) => ends.has(text))
+  for (const { address, end } of [...asking].sort((a, b) => a.address.prefix - b.address.prefix)) {
+    const text = widest(address) ?? address.text
+    ends.set(text, { family: address.family, end: Math.max(end, ends.get(text)?.end ?? 0) })
+  }
+  for (const [text, { family, end }] of ends) {
+    const kind = { isGate: false, isAgain: true, counts: false }
+    const what = { verdict: 'allow', way: 'forward', family, fields: ['address'] } as const
+    yield [{ name: `again${family}`, ...what, ...kind }, text, end]
+  }
 }
 
 /** What is allowed is not counted. */

@@ -7,6 +7,7 @@ import { after, describe, test } from 'node:test'
 import { type BlockAction, readAction, type StandingAction } from '#contract/action.ts'
 import { readAddress } from '#contract/address.ts'
 import { protectedHere, refusal } from '../../agent/guard.ts'
+import type { Expresses } from '../../agent/kernel/firewall.ts'
 import type { ScopedRoom } from '../../agent/scopes.ts'
 import { readAgentSettings } from '../../agent/settings.ts'
 import { gateways4, gateways6, type Places, readSurroundings } from '../../agent/surroundings.ts'
@@ -123,15 +124,44 @@ test('what could only be done in part is refused', () => {
   const through = { direction: 'forward', interface: 'eth0' } as const
   const six = { target: '2001:db8:66::1' }
   for (const action of [
-    standing({ ...block(1, through), action: 'allow' }),
     standing({ ...block(1, through), action: 'limit', rate }),
     block(1, { protocol: 'icmpv6' }),
     block(1, { protocol: 'icmp', ...six }),
     block(1, { interface: 'überlänge' }),
+    block(1, { direction: 'forward', peer_interface: 'überlänge' }),
   ])
     assert.equal(about(action)?.code, 'unsupported', JSON.stringify(action))
   assert.equal(about(block(1, { protocol: 'icmpv6', ...six })), undefined)
   assert.equal(about(block(1, through)), undefined)
+})
+
+test('a limit by an interface is taken where a packet is counted once', () => {
+  const rate = { packets: 1, per: 'second', burst: 1 }
+  const limit = { ...block(1, { interface: 'eth0' }), action: 'limit', rate }
+  for (const more of [
+    { direction: 'forward', peer_interface: 'eth1' },
+    { direction: 'forward_from' },
+    { direction: 'forward_to' },
+  ])
+    assert.equal(about(standing({ ...limit, ...more })), undefined, more.direction)
+})
+
+test('an order about a pair is judged by its target, and what is protected may be the peer', () => {
+  const [gateway, attacker] = ['192.0.2.1', '203.0.113.66']
+  for (const direction of ['in', 'out', 'both', 'forward', 'forward_from', 'forward_to'] as const) {
+    const more = { direction, target: gateway, peer: attacker }
+    assert.equal(about(block(1, more))?.code, 'protected_target', direction)
+    assert.equal(about(block(1, { direction, target: attacker, peer: gateway })), undefined)
+    assert.equal(about(standing({ ...block(1, more), action: 'allow' })), undefined)
+  }
+})
+
+test('a firewall that lets nothing through to be judged again refuses to allow by the interface it leaves by', () => {
+  const refuses = () => 'where a packet leaves is not known'
+  const allow = { ...block(1, { direction: 'forward_from' }), action: 'allow' }
+  const by = standing({ ...allow, peer_interface: 'eth1' })
+  assert.equal(about(by), undefined)
+  assert.equal(about(by, { ...able, refuses })?.code, 'unsupported')
 })
 
 test('an order with a scope is refused when there are ten thousand, or no layer is left', () => {
@@ -204,7 +234,7 @@ function judge(target: string) {
   return about(block(1, { target }))
 }
 
-function about(action: StandingAction, expresses = able) {
+function about(action: StandingAction, expresses: Expresses = able) {
   const target = readAddress(action.target)
   return refusal(action, target, here, settings, { claims: 0, rare: 0 }, expresses)
 }

@@ -46,6 +46,21 @@ test('an order is in force although its interface is not there yet, and that is 
   assert.deepEqual(await said('eth1'), ['applied', undefined], 'not known is not missing')
 })
 
+test('it is said of the interface on either side', async () => {
+  const node = enforceFrom(join(root, 'four'))
+  node.enforcer.accepting.links = () => ['lo', 'eth0']
+  const all = new Sequence('all')
+  const said = async (one: string, other: string) => {
+    const ends = { direction: 'forward_from', interface: one, peer_interface: other } as const
+    node.enforcer.take(all.next([block(1, ends)]))
+    await node.enforcer.settled()
+    return node.answers.at(-1)?.detail
+  }
+  assert.equal(await said('eth0', 'e*'), undefined)
+  assert.match((await said('eth0', 'eth1')) ?? '', /no interface eth1 now/)
+  assert.match((await said('eth2', 'eth1')) ?? '', /no interface eth2 and no eth1 now/)
+})
+
 test('it is said also of an order that comes with a whole state', async () => {
   const node = enforceFrom(join(root, 'three'))
   node.enforcer.accepting.links = () => ['lo', 'eth0']

@@ -15,6 +15,7 @@ let count = 0
 const fresh = () => join(root, `node-${count++}`)
 const ssh = { protocol: 'tcp', ports: ['22'] } as const
 const port22 = { ...ssh, ports: ['22'] }
+const ends = { direction: 'forward_from', peer: '192.0.2.0/24', peer_interface: 'eth1*' } as const
 
 test('a block of one port is in the kernel as that and no more, and then reported as applied', async () => {
   const node = enforceFrom(fresh())
@@ -80,13 +81,20 @@ test('a node remembers them over a restart, each as it was', async () => {
       limit(9, '203.0.113.0/24'),
       block(10, { direction: 'forward' }),
       block(11),
+      block(12, { ...port22, ...ends, interface: 'eth0' }),
+      { ...allow(13), ...ends, direction: 'forward_to' },
     ]),
   )
   await before.enforcer.settled()
   const after = enforceFrom(folder)
   await after.enforcer.replace()
   assert.deepEqual(after.firewall.scoped, before.firewall.scoped)
-  assert.equal(after.firewall.scoped.length, 4)
+  assert.equal(after.firewall.scoped.length, 6)
+  const [pair] = after.firewall.scoped.filter(({ way }) => way === 'forward_from')
+  assert.deepEqual(
+    [pair?.interface, pair?.peer?.text, pair?.peerInterface],
+    ['eth0', '192.0.2.0/24', 'eth1*'],
+  )
   assert.deepEqual(after.firewall.keys(), before.firewall.keys())
 })
 

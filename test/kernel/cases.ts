@@ -146,6 +146,7 @@ const whole: Ends = {
   ...{ to: 'behind', peer_interface: 'v-inner' },
 }
 const port: Ends = { ...udp, ports: ['4000'] }
+const fromHim: readonly Path[] = ['comes', 'passesFrom', 'toBeside', 'toBeyond']
 const besides = (not: readonly Path[]) => pathsOfEnds.filter((path) => !not.includes(path))
 
 const narrowed: readonly { how: string; more: More<BlockAction> }[] = [
@@ -347,6 +348,65 @@ const casesOfEnds: readonly Case[] = [
         orders: all(allowed({ ...port, direction: 'forward_from', to: 'inner' })),
         stops: ['comes', 'goes', 'passesTo', 'toBeyond', 'fromBeyond'],
         among: pathsOfEnds,
+      },
+    ],
+  },
+  {
+    name: 'an allow by both ends and both interfaces over a block, then by another interface',
+    steps: [
+      {
+        orders: all(blocked({ direction: 'both' }), allowed(whole)),
+        stops: ['comes', 'goes', 'passesTo', 'toBeside', 'toBeyond', 'fromBeyond'],
+        among: pathsOfEnds,
+      },
+      {
+        orders: all(allowed({ ...whole, ...port, to: 'inner', peer_interface: 'v-inn*' })),
+        stops: ['comes', 'goes', 'passesTo', 'toBeyond', 'fromBeyond'],
+        among: pathsOfEnds,
+      },
+      {
+        orders: all(allowed({ ...whole, peer_interface: 'v-outer' })),
+        stops: besides(['neighbour', 'neighbourFrom']),
+        among: pathsOfEnds,
+      },
+      { orders: all(lifted()), stops: [], among: pathsOfEnds },
+      { orders: all(blocked(), lifted(2)), stops: fromHim, among: pathsOfEnds },
+    ],
+  },
+  {
+    name: 'an allow of what leaves by an interface, over a list, a block of the network and a reject',
+    steps: [
+      {
+        list: { half: 'a', networks: (at) => [at.network] },
+        orders: all(
+          blocked({ on: 'network' }),
+          blocked({ response: 'reject' }, 5),
+          allowed({ direction: 'forward_from', peer_interface: 'v-inner' }),
+        ),
+        stops: besides(['passesFrom', 'toBeside']),
+        among: pathsOfEnds,
+      },
+    ],
+  },
+  {
+    name: 'an allow of what passes by an interface, over a block of a port',
+    steps: [
+      {
+        orders: all(blocked(port), allowed({ direction: 'forward', interface: 'v-inner' })),
+        stops: ['comes', 'toBeyond'],
+        among: pathsOfEnds,
+      },
+    ],
+  },
+  {
+    name: 'a limit of what is not allowed by its interface, which counts each packet once',
+    steps: [
+      {
+        orders: all(limited(), allowed(whole)),
+        counts: [
+          ['toBeyond', 5, 3],
+          ['passesFrom', 4, 4],
+        ],
       },
     ],
   },

@@ -1,6 +1,7 @@
 /** What nft is told of scoped orders, and in which order. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { readAddress } from '#contract/address.ts'
 import type { ScopedElement } from '../../agent/kernel/firewall.ts'
 import { scopedState } from '../../agent/kernel/scoped.ts'
 import { changeScoped, freshStanding, type Standing } from '../../agent/kernel/scoped-script.ts'
@@ -129,4 +130,61 @@ test('nothing is dropped or rejected but behind the question whether it must nev
   assert.equal(ends, 8 + 8 + 24)
   for (const goal of scripts.join('').matchAll(/goto (\w+)/g))
     assert.ok(chains.has(goal[1] ?? ''), goal[0])
+})
+
+const peer = (text: string) => readAddress(text)
+const pair = (n: number, more: Partial<ScopedElement> = {}) => [
+  element('drop', 'forward_from', `203.0.113.${n}`, {
+    ...{ port: n, interface: `eth${n}`, peerInterface: `ppp${n}` },
+    ...{ peer: peer(`192.0.2.${n}`), ...more },
+  }),
+  element('drop', 'forward_from', `2001:db8::${n}`, {
+    ...{ port: n, interface: `eth${n}`, peerInterface: `ppp${n}` },
+    ...{ peer: peer(`2001:db8:1::${n}`), ...more },
+  }),
+]
+const rulesOf = (scripts: readonly string[]) =>
+  [...scripts.join('').matchAll(/^add rule /gm)].length
+
+test('the number of rules does not grow with orders about both ends', () => {
+  const some = (count: number, more?: Partial<ScopedElement>) =>
+    Array.from({ length: count }, (_, n) => pair(n + 1, more)).flat()
+  for (const more of [{}, { verdict: 'allow' }] as const) {
+    const few = rulesOf(change(freshStanding, ...some(1, more)).scripts)
+    assert.ok(few > 0)
+    assert.equal(rulesOf(change(freshStanding, ...some(200, more)).scripts), few)
+  }
+})
+
+test('one key holds both ends of IPv4, and of IPv6 a second is asked before that which counts', () => {
+  const { scripts } = change(freshStanding, ...pair(7))
+  const script = scripts.join('')
+  assert.match(
+    script,
+    /drop_forward_from4_via_beyond_peer_to_port_0_a \{ "eth7" \. "ppp7" \. 203\.0\.113\.7 \. 192\.0\.2\.7 \. 17 \. 7 timeout/,
+  )
+  assert.match(
+    script,
+    / oifname \. ip6 saddr [^@\n]* @\w+_gate_0_a iifname \. ip6 saddr [^@\n]* @drop_forward_from6_via_beyond_peer_to_port_0_a goto /,
+  )
+})
+
+test('what is allowed by the interface it leaves by is judged again only while it is allowed', () => {
+  const allow = element('allow', 'forward_from', '203.0.113.7', { peerInterface: 'eth1' })
+  const within = element('allow', 'forward', '203.0.113.0/24', { interface: 'eth2', end: 30_000 })
+  const none = element('allow', 'forward_from', '203.0.113.9', { interface: 'eth1' })
+  assert.doesNotMatch(change(freshStanding, none).scripts.join(''), /@again|add chain/)
+  const { scripts, standing } = change(freshStanding, allow, within)
+  assert.match(
+    scripts.join(''),
+    /add element inet cordon again4_a \{ 203\.0\.113\.0\/24 timeout 0d60s0ms \}/,
+  )
+  assert.match(scripts.join(''), /add chain inet cordon input /)
+  const ended = change(standing, none).scripts.join('')
+  assert.match(ended, /flush chain inet cordon input\ndelete chain inet cordon input\n/)
+  assert.match(ended, /delete set inet cordon again4_a\n/)
+  assert.doesNotMatch(ended, /add chain|@again/)
+  const found = [{ kind: 'chain', name: 'input' }] as const
+  const left = change({ ...freshStanding, found, known: false }).scripts.join('')
+  assert.match(left, /delete chain inet cordon input\n/)
 })

@@ -300,6 +300,57 @@ for (const { name, make } of backEnds.filter((one) => /^(netlink|nft)$/.test(one
           assert.equal(await comes(one, one.other), false)
         })
 
+        test('what is led to the node itself, and what leaves by another interface, is stopped however it was to be judged again', async () => {
+          const ip = one.name === 'IPv4' ? 'ip' : 'ip6'
+          const led = `${one.behind.slice(0, -1)}9`
+          nft(`table ${ip} led { chain in { type nat hook prerouting priority -100;
+            ${ip} daddr ${led} dnat to ${one.node}; }; }`)
+          const isLed = () => delivers(parties().attacker, one.him, node, led)
+          const by = (peerInterface: string) =>
+            element('allow', 'forward_from', one.him, { peerInterface })
+          try {
+            await are(by('v-inner'))
+            assert.deepEqual([await isLed(), await passesFrom(one)], [true, true])
+            for (const verdict of ['drop', 'reject'] as const) {
+              await are(element(verdict, 'in', one.him), by('v-inner'))
+              assert.deepEqual([await isLed(), await passesFrom(one)], [false, true])
+              assert.deepEqual([await comes(one), await comes(one, one.other)], [false, true])
+              await are(element(verdict, 'in', one.him), by('v-attacker'))
+              assert.deepEqual([await isLed(), await passesFrom(one)], [false, false])
+            }
+            await firewall.apply([put(`in_${one.hosts}`, one.him)])
+            await are(by('v-inner'))
+            assert.deepEqual([await isLed(), await passesFrom(one)], [false, true])
+            await are()
+            assert.deepEqual([await isLed(), await passesFrom(one)], [false, false])
+          } finally {
+            nft(`delete table ${ip} led`)
+          }
+        })
+
+        test('who may leave by an interface is counted once for each packet that is stopped', async () => {
+          const by = element('allow', 'forward_from', one.him, { peerInterface: 'v-inner' })
+          const other = element('allow', 'forward_from', one.him, { peerInterface: 'v-other' })
+          const drop = element('drop', 'in', one.him, { port: 4000 })
+          await are(drop, by)
+          for (const [count, more] of [
+            [3, 0],
+            [2, 2],
+          ] as const) {
+            await firewall.scopedHits()
+            for (let packet = 0; packet < count; packet++) {
+              assert.equal(await passesFrom(one), more === 0)
+              assert.equal(await comes(one), false)
+            }
+            const hits = await firewall.scopedHits()
+            assert.deepEqual(
+              hits.map(({ packets }) => packets),
+              [count + more],
+            )
+            await are(drop, other)
+          }
+        })
+
         test('each packet that is stopped is counted for whom it is from, or for whom it is', async () => {
           await are(element('drop', 'in', one.him, { port: 4000 }), element('drop', 'out', one.him))
           for (let count = 0; count < 2; count++) {
@@ -506,6 +557,27 @@ for (const { name, make } of backEnds.filter((one) => /^(netlink|nft)$/.test(one
       await next.close()
     })
 
+    test('a restart judges again what was, and ends it without a trace', async () => {
+      const [one] = families
+      const drop = element('drop', 'in', one.him)
+      const by = element('allow', 'forward_from', one.him, { peerInterface: 'v-inner' })
+      const hooks = () => (listed().match(/type filter hook/g) ?? []).length
+      await are(drop)
+      const before = hooks()
+      await are(drop, by)
+      assert.equal(hooks(), before + 1)
+      for (const elements of [[drop, by], [drop, by], [drop]]) {
+        const next = await make()
+        assert.equal(await next.prepare(), false)
+        assert.deepEqual([await comes(one), await passesFrom(one)], [false, true])
+        await next.setScoped(elements, 0)
+        const passes = elements.includes(by)
+        assert.deepEqual([await comes(one), await passesFrom(one)], [false, passes])
+        await next.close()
+      }
+      assert.equal(hooks(), before)
+    })
+
     test('an agent that ended between filling a set and turning to it does not stop the next one', async () => {
       const [one] = families
       const limit = element('limit', 'in', one.other, {
@@ -620,6 +692,10 @@ function askedByDatagram(from: Host, address: string, to: string): Promise<strin
       setTimeout(() => end('nothing'), 20_000)
     }))`
   return from.run(process.execPath, '-e', script)
+}
+
+function listed(): string {
+  return execFileSync('nft', ['list', 'table', 'inet', 'cordon']).toString()
 }
 
 function nft(script: string): void {
