@@ -21,6 +21,8 @@ export class FakeService {
   /** What to say of an audience when a stream begins. */
   resync = new Map<string, string>()
   missingChunk = false
+  /** What is asked there gets no answer. */
+  silentAt: string | undefined
   /** Chunks of lists by digest, and statements that each stream begins with. */
   readonly lists = new Map<string, string>()
   readonly statements: string[] = []
@@ -99,6 +101,7 @@ export class FakeService {
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '', 'http://fake')
+    if (url.pathname === this.silentAt) return
     if (url.pathname === '/v1/stream') this.#stream(request, response)
     else {
       const body = await readBody(request)

@@ -47,13 +47,7 @@ describe('standing rules by SSH on a host without nftables', { skip }, () => {
     const member = { node: 'web-01', groups: [], announced: 0, addresses: [] }
     writeMembership(folder, { ...member, url, issuer, keys: [serviceKey.public] })
     whole = await filter()
-    const settings = readAgentSettings(variables())
-    agent = await runAgent(settings, {
-      ...machine(settings, { out: () => {}, err: () => {}, environment: {} }),
-      local: () => ({ wall: now(), uptime: performance.now(), boot: 'one' }),
-      random: () => 0.01,
-    })
-    await service.until(() => service.streams === 1)
+    await start()
   })
   after(async () => {
     await agent?.stop()
@@ -81,9 +75,28 @@ describe('standing rules by SSH on a host without nftables', { skip }, () => {
     assert.deepEqual(await passing(), [true, true, true, true])
   })
 
+  test('on trial go by themselves from that host, when the agent has ended meanwhile', async () => {
+    service.silentAt = '/v1/posture/receipt'
+    const all = [rule({ name: 'nobody of there', from: theirs, verdict: 'drop' })]
+    service.write('posture', postureStatement(today + 4, posture(all).posture, { confirm: 10 }))
+    await isSaid(4, 'trying')
+    assert.deepEqual(await passing(), [false, false, false, false])
+    await agent?.stop()
+    agent = undefined
+    assert.deepEqual(await passing(), [false, false, false, false])
+    await until('its kernel goes back', async () => {
+      const found = await passing()
+      return found.includes(false) && found.join()
+    })
+    service.silentAt = undefined
+    await start()
+    await isSaid(4, 'reverted')
+    assert.deepEqual(await passing(), [true, true, true, true])
+  })
+
   test('stay when the agent ends, until they are cleared, which leaves that host as it was', async () => {
-    await give(4, [rule({ name: 'nobody of there', from: theirs, verdict: 'drop' })])
-    await isSaid(4, 'applied')
+    await give(5, [rule({ name: 'nobody of there', from: theirs, verdict: 'drop' })])
+    await isSaid(5, 'applied')
     await agent?.stop()
     agent = undefined
     assert.deepEqual(await passing(), [false, false, false, false])
@@ -95,6 +108,15 @@ describe('standing rules by SSH on a host without nftables', { skip }, () => {
     assert.equal(await filter(), whole)
   })
 
+  const start = async () => {
+    const settings = readAgentSettings(variables())
+    agent = await runAgent(settings, {
+      ...machine(settings, { out: () => {}, err: () => {}, environment: {} }),
+      local: () => ({ wall: now(), uptime: performance.now(), boot: 'one' }),
+      random: () => 0.01,
+    })
+    await service.until(() => service.streams === 1)
+  }
   const variables = () => ({
     CORDON_AGENT_STATE_DIR: folder,
     CORDON_AGENT_ENFORCE: 'true',
