@@ -3,6 +3,9 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { readEnrolmentToken } from '#contract/enrolment.ts'
+import { enrolNode } from '../../actions/flow/enrol.ts'
+import { makeNode } from '../service.ts'
 import { openService, temporaryFolder, type } from './terminal.ts'
 
 const folder = temporaryFolder()
@@ -160,4 +163,26 @@ describe('posture diff, apply, show, list and remove', () => {
     assert.equal(code, 2)
     assert.match(err, /hint: name one, or set CORDON_POSTURE/)
   })
+})
+
+test('what is still on trial on a node is shown, and that its kernel goes back by itself', async () => {
+  const open = await openService()
+  try {
+    const { token } = JSON.parse((await open.type('node enrol --group web --json')).out)
+    const { key } = makeNode('web-01', 'x', Date.now)
+    const { secret } = readEnrolmentToken(token)
+    await enrolNode(open.service.flow, { secret, name: 'web-01', key })
+    await open.type(`posture apply ${file(web)}`)
+    const shown = async () => (await open.type('posture show group/web')).out
+    assert.doesNotMatch(await shown(), /on trial/)
+    const [standing] = JSON.parse((await open.type('posture show --json')).out)
+    const version = Date.parse(standing.version)
+    const said = { audience: 'group/web', version, at: version, in_force: version }
+    open.service.flow.postures.hear('web-01', { ...said, status: 'trying' })
+    assert.match(await shown(), /on trial on web-01: the kernel there goes back by itself unless/)
+    open.service.flow.postures.hear('web-01', { ...said, status: 'applied', at: version + 1 })
+    assert.doesNotMatch(await shown(), /on trial/)
+  } finally {
+    await open.close()
+  }
 })
