@@ -33,7 +33,14 @@ export type InForceOn = {
 /** A clock may be set meanwhile: it is looked at this often at least. */
 const lookAgainMs = 60_000
 
-type Enforced = { at: number; holding: string; protected: string; servicePort: number | undefined }
+type Enforced = {
+  /** Of either side, while one is on trial. */
+  postures: readonly Posture[]
+  at: number
+  holding: string
+  protected: string
+  servicePort: number | undefined
+}
 
 export class PosturesInForce {
   readonly #on: InForceOn
@@ -128,7 +135,10 @@ export class PosturesInForce {
     const { trial } = this.#on.memory
     this.#judging = undefined
     if (trial && !this.#clock.isOver(trial)) await this.#enforceTrial(trial)
-    else await this.#enforceProven()
+    else {
+      if (trial) this.#clock.end()
+      await this.#enforceProven()
+    }
     this.#judging = ++this.#writings
   }
 
@@ -160,7 +170,11 @@ export class PosturesInForce {
     const port = servicePort()
     await table?.run({ postures, before, networks, here: here(), servicePort: port, now: at })
     const all = [...postures, ...(before ?? [])].map(({ posture }) => posture)
-    this.#enforced = { at, holding: holding(all, at), protected: protects, servicePort: port }
+    this.#enforced = {
+      ...{ postures: all, at, holding: holding(all, at) },
+      protected: protects,
+      servicePort: port,
+    }
     this.#moved.abort()
     this.#answers.enforced()
     const countries = all.flatMap((posture) => posture.countries)
@@ -171,15 +185,14 @@ export class PosturesInForce {
   #alone(): void {
     if (!this.#enforced) return
     const { at } = this.#enforced
-    this.#enforced = { ...this.#enforced, holding: holding(this.#judged(), at) }
+    const postures = this.#on.memory.proven.map(({ posture }) => posture)
+    this.#enforced = { ...this.#enforced, postures, holding: holding(postures, at) }
     this.#moved.abort()
   }
 
-  /** Of either side, while one is on trial. */
-  #judged(): Posture[] {
-    const { memory } = this.#on
-    const all = memory.trial ? [...memory.standing, ...memory.proven] : memory.proven
-    return all.map(({ posture }) => posture)
+  /** What the kernel has, or is to have. */
+  #judged(): readonly Posture[] {
+    return this.#enforced?.postures ?? this.#on.memory.standing.map(({ posture }) => posture)
   }
 
   async #mendProtected(): Promise<void> {

@@ -38,6 +38,11 @@ export class TrialClock {
     return seconds
   }
 
+  /** What comes through from now on proves nothing. */
+  end(): void {
+    this.#until = Math.min(this.#until, this.#monotonic())
+  }
+
   isOver(trial: HeldPosture): boolean {
     return this.#of === trial && this.#left() === 0
   }

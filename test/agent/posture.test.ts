@@ -396,14 +396,16 @@ describe('a trial whose end the kernel holds', () => {
     await node.time.pass(500)
     await heal()
     assert.deepEqual(told(), [10, 4, 2])
-    await node.time.pass(1_900)
+    await node.time.pass(100)
     await heal()
-    assert.deepEqual(told(), [10, 4, 2])
+    assert.deepEqual(told(), [10, 4, 2], 'nothing is left of it')
     assert.deepEqual(sides(), { ssh: true, web: false, gate: false })
+    const written = held.runs.length
     node.service.answers = true
     await node.time.pass(5_000)
     await node.postures.settled()
     assert.deepEqual(node.told(), [['all', 2, 'reverted', 1]], 'reached under what was before')
+    assert.ok(held.runs.length <= written + 1, 'once more, when it was given up')
   })
 
   test('turns with the times of the week of either side, within its own time', async () => {
