@@ -212,7 +212,8 @@ function missingLinks(names: readonly string[], links: readonly string[]) {
   return { detail: `this node has no interface ${printed} now, so it does nothing yet` }
 }
 
-function placeOf(on: AcceptOn, audience: string): Place {
+/** Where the node stands in its sequence. */
+export function placeOf(on: Pick<AcceptOn, 'record'>, audience: string): Place {
   const { epoch, seq } = on.record.standing(audience) ?? { epoch: 1, seq: 0 }
   return { audience, epoch, seq }
 }

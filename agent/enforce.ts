@@ -5,14 +5,21 @@
 import { setImmediate } from 'node:timers/promises'
 import type { EnvelopeClaims } from '#contract/envelope.ts'
 import { type Problem, toProblem } from '#contract/problem.ts'
-import { type AcceptOn, acceptEnds, acceptEnvelope, acceptLoad, type Load } from './accept.ts'
+import {
+  type AcceptOn,
+  acceptEnds,
+  acceptEnvelope,
+  acceptLoad,
+  type Load,
+  placeOf,
+} from './accept.ts'
 import { Differences } from './differences.ts'
 import { verifyOrLearn } from './learn.ts'
 import { type SettleOn, Settler } from './settle.ts'
 import type { Trust } from './signature.ts'
 import { readEnvelope, refuseUnfit } from './verify.ts'
 
-export type EnforceOn = Omit<AcceptOn & SettleOn, 'differences' | 'expresses'> & {
+export type EnforceOn = Omit<AcceptOn & SettleOn, 'differences' | 'expresses' | 'place'> & {
   trust(): Trust
   audiences(): ReadonlySet<string>
   /** A key that is not trusted signed something: ask the service for announcements. */
@@ -56,7 +63,8 @@ export class Enforcer {
     const differences = new Differences(on.wished, (answer) => on.record.hear(answer))
     this.#on = on
     this.#accept = { ...on, differences, expresses: on.firewall.expresses }
-    this.#settler = new Settler({ ...on, differences })
+    const place = (audience: string) => placeOf(this.#accept, audience)
+    this.#settler = new Settler({ ...on, differences, place })
   }
 
   /** Why the kernel does not hold what is wished, if it does not. */
@@ -197,6 +205,7 @@ export class Enforcer {
       this.#againMs = againMs.first
       return
     }
+    if (this.#settler.gainedScoped) this.#againMs = againMs.first
     if (this.#again || this.#stopped) return
     this.#again = setTimeout(() => {
       this.#again = undefined

@@ -1,12 +1,12 @@
 /** Brings the kernel to what is wished and says so only after it has confirmed. */
 import { printable } from '#contract/printable.ts'
 import { type Problem, toProblem } from '#contract/problem.ts'
-import type { Answer, Differences } from './differences.ts'
+import type { Answer, Differences, Place } from './differences.ts'
 import type { Protected } from './guard.ts'
-import type { Change, Firewall, ScopedElement } from './kernel/firewall.ts'
+import type { Change, Firewall } from './kernel/firewall.ts'
 import { nameOf } from './memory.ts'
 import { puts } from './plan.ts'
-import { identityOf } from './scope.ts'
+import { ScopedSettler } from './settle-scoped.ts'
 import type { Wished } from './wished.ts'
 
 /**
@@ -21,6 +21,8 @@ export type SettleOn = {
   differences: Differences
   now(): number
   here(): readonly Protected[]
+  /** Where the node stands in the sequence of the audience. */
+  place(audience: string): Place
   report(answers: readonly Answer[]): void
   /** Called when the kernel begins to refuse (with the reason) and when it takes again (undefined). */
   health(problem: Problem | undefined): void
@@ -35,26 +37,27 @@ export class Settler {
   /** By decision, the newest answer of each. */
   #owed = new Map<string, Answer>()
   #problem: Problem | undefined
-  /** Of the orders that are more than a plain block alone: plain blocks go on. */
-  #scopedProblem: Problem | undefined
-  /** What of them the kernel took last; undefined before, as nothing is known of what an earlier process left there. */
-  #taken: ReadonlySet<string> | undefined
-  /** While it refuses some of them: what was lifted is out of it all the same. */
-  #letGo = false
+  readonly #scoped: ScopedSettler
   #gone = false
 
   constructor(on: SettleOn) {
     this.#on = on
+    this.#scoped = new ScopedSettler(on)
   }
 
   /** Why the kernel does not hold what is wished, if it does not. */
   get problem(): Problem | undefined {
-    return this.#problem ?? this.#scopedProblem
+    return this.#problem ?? this.#scoped.problem
   }
 
-  /** Plain blocks are in force, and only what is more than that is not. */
+  /** Plain blocks are in force, and only of what is more than that something is not. */
   get refusesScoped(): boolean {
-    return this.#problem === undefined && this.#scopedProblem !== undefined
+    return this.#problem === undefined && this.#scoped.problem !== undefined
+  }
+
+  /** Of what was refused beyond plain blocks some was taken the last time. */
+  get gainedScoped(): boolean {
+    return this.#scoped.gained
   }
 
   /** There was no table when everything was brought last. */
@@ -70,9 +73,11 @@ export class Settler {
     const before = this.problem
     const { changes, scoped, answers } = this.#on.differences.take(this.#on.now())
     const again = scopedAgain === true && this.refusesScoped
-    this.#problem = await this.#bring(changes, scoped || again, everything, protect === true)
-    if (this.#problem) this.#postpone(answers, this.#problem)
-    else if (this.#scopedProblem) this.#confirmCertain(answers, this.#scopedProblem)
+    const asked = { everything, protect: protect === true, again }
+    this.#problem = await this.#bring(changes, scoped || again, asked)
+    const problem = this.#problem
+    if (problem) this.#postpone(answers, () => problem)
+    else if (this.#scoped.problem) this.#confirmCertain(answers, this.#scoped.problem)
     else this.#confirm(answers)
     if ((this.problem === undefined) !== (before === undefined)) this.#on.health(this.problem)
   }
@@ -85,8 +90,7 @@ export class Settler {
   async #bring(
     changes: readonly Change[],
     scoped: boolean,
-    everything: boolean,
-    protect: boolean,
+    { everything, protect, again }: { everything: boolean; protect: boolean; again: boolean },
   ): Promise<Problem | undefined> {
     if (!everything && this.#problem) return this.#problem
     const { firewall } = this.#on
@@ -95,17 +99,17 @@ export class Settler {
         if (protect) await this.#protect()
         if (changes.length > 0) await firewall.apply(changes)
       })
-      if (!problem && scoped) await this.#bringScoped()
+      if (!problem && scoped) await this.#scoped.bring(again)
       if (!problem) return undefined
     }
     // After a refusal nothing is known of what the kernel holds.
     return tried(async () => {
       const empty = await firewall.prepare()
       this.#gone = empty
-      if (empty) this.#taken ??= new Set()
+      if (empty) this.#scoped.empty()
       await this.#protect()
       // Before the rest, with which a table of another version is made anew.
-      await this.#bringScoped()
+      await this.#scoped.bring(true)
       const elements = puts(this.#on.wished.elements(), this.#on.now())
       // Where nothing is, nothing can be missing: many small transactions are ten times as fast as a large one.
       await (empty ? firewall.apply(elements) : firewall.replace(elements))
@@ -113,34 +117,32 @@ export class Settler {
     })
   }
 
-  /** A kernel that refuses these must not keep plain blocks out, nor what is new among them keep in what was lifted. */
-  async #bringScoped(): Promise<void> {
-    const { firewall, wished, now } = this.#on
-    const elements = wished.scopes.elements()
-    const bring = (some: readonly ScopedElement[]) => tried(() => firewall.setScoped(some, now()))
-    this.#scopedProblem = await bring(elements)
-    this.#letGo = false
-    if (!this.#scopedProblem) this.#taken = new Set(elements.map(identityOf))
-    else if (this.#taken) {
-      const known = this.#taken
-      const taken = elements.filter((element) => known.has(identityOf(element)))
-      if (taken.length < elements.length) this.#letGo = (await bring(taken)) === undefined
+  /** Plain blocks are in force; of what else is said some may be about what was refused, and that waits with it. */
+  #confirmCertain(answers: readonly Answer[], problem: Problem): void {
+    const claimOf = ({ audience, decision }: Answer) => this.#on.wished.get(audience, decision)
+    const isCertain = (answer: Answer) => {
+      const claim = claimOf(answer)
+      if (!claim) return this.#scoped.letsGo && answer.status === 'ended'
+      return !claim.scoped || !this.#scoped.problemOf(claim)
     }
+    const owed = [...this.#owed.values()].filter(isCertain)
+    for (const answer of owed) this.#owed.delete(nameOf(answer))
+    const uncertain = answers.filter((answer) => !isCertain(answer))
+    this.#postpone([...uncertain, ...this.#lost(answers)], (answer) => {
+      const claim = claimOf(answer)
+      return (claim && this.#scoped.problemOf(claim)) ?? problem
+    })
+    this.#say([...owed, ...answers.filter(isCertain)])
   }
 
-  /** Plain blocks are in force; what else is said may be about what was refused, and waits with it. */
-  #confirmCertain(answers: readonly Answer[], problem: Problem): void {
-    const certain = ({ audience, decision, status }: Answer) => {
-      const claim = this.#on.wished.get(audience, decision)
-      return claim ? !claim.scoped : this.#letGo && status === 'ended'
-    }
-    const owed = [...this.#owed.values()].filter(certain)
-    for (const answer of owed) this.#owed.delete(nameOf(answer))
-    this.#postpone(
-      answers.filter((answer) => !certain(answer)),
-      problem,
-    )
-    this.#say([...owed, ...answers.filter(certain)])
+  /** They were in force when they were answered, and the kernel has not taken them again. */
+  #lost(answers: readonly Answer[]): Answer[] {
+    const said = new Set(answers.map(nameOf))
+    return [...this.#scoped.out]
+      .map(({ audience, decision }): Answer => {
+        return { ...this.#on.place(audience), decision, status: 'applied' }
+      })
+      .filter((answer) => !said.has(nameOf(answer)) && !this.#owed.has(nameOf(answer)))
   }
 
   #confirm(answers: readonly Answer[]): void {
@@ -163,15 +165,13 @@ export class Settler {
   }
 
   /** A block that is not in the kernel failed for now; its answer stays owed until the kernel takes again. */
-  #postpone(answers: readonly Answer[], problem: Problem): void {
-    const { code } = problem
-    const detail = printable(problem.message, 300)
+  #postpone(answers: readonly Answer[], problemOf: (answer: Answer) => Problem): void {
     const now: Answer[] = []
     for (const answer of answers) {
       this.#owed.delete(nameOf(answer))
       if (answer.status === 'refused') now.push(answer)
       else this.#owed.set(nameOf(answer), answer)
-      if (answer.status === 'applied') now.push({ ...answer, status: 'failed', code, detail })
+      if (answer.status === 'applied') now.push(failed(answer, problemOf(answer)))
     }
     this.#giveUp()
     if (now.length > 0) this.#on.report(now)
@@ -194,6 +194,10 @@ export class Settler {
 /** No kernel holds anything of a dry run, and nobody shall be told that one does. */
 function planned(answer: Answer): Answer {
   return answer.status === 'applied' ? { ...answer, status: 'planned' } : answer
+}
+
+function failed(answer: Answer, { code, message }: Problem): Answer {
+  return { ...answer, status: 'failed', code, detail: printable(message, 300) }
 }
 
 async function tried(act: () => Promise<void>): Promise<Problem | undefined> {
