@@ -28,6 +28,8 @@ export type Step = {
   refused?: readonly Answer[]
   /** The service has every answer to the steps before this one. */
   told?: true
+  /** All that the kernel refuses alone, so that what it holds is known at the next start. */
+  left_out?: readonly Dropped[]
 }
 export type Dropped = readonly [audience: string, decision: string]
 
@@ -39,6 +41,8 @@ export type Remembered = {
   dropped: Dropped[]
   /** What was refused, of which the service may not have heard. */
   refused: Answer[]
+  /** What the kernel refused alone. */
+  left_out: readonly Dropped[]
   /** A line within the file could not be read: the claims hold, but every position has to be asked for anew. */
   damaged: boolean
 }
@@ -59,6 +63,7 @@ const Line = z.strictObject({
   drop: z.array(z.tuple([Audience, DecisionId])).optional(),
   refused: z.array(Receipt.omit({ at: true })).optional(),
   told: z.literal(true).optional(),
+  left_out: z.array(z.tuple([Audience, DecisionId])).optional(),
 })
 type Line = z.infer<typeof Line>
 
@@ -113,9 +118,10 @@ export class Memory {
     claims: Iterable<Claim>,
     dropped: readonly Dropped[] = [],
     refused: readonly Answer[] = [],
+    leftOut: readonly Dropped[] = [],
   ): void {
     const size = { written: 0 }
-    const pieces = printWhole(clock, standings, claims, dropped, refused)
+    const pieces = printWhole(clock, standings, claims, dropped, refused, leftOut)
     try {
       writeState(this.#path, counted(pieces, size))
     } finally {
@@ -151,6 +157,7 @@ function replay(text: string): Remembered {
     claims: [],
     dropped: [],
     refused: [],
+    left_out: [],
     damaged: false,
   }
   for (const piece of text.split('\n')) {
@@ -161,6 +168,7 @@ function replay(text: string): Remembered {
       continue
     }
     remembered.clock = line.clock
+    remembered.left_out = line.left_out ?? remembered.left_out
     for (const [audience, standing] of line.standings ?? [])
       remembered.standings.set(audience, standing)
     if (line.told) untold.clear()
@@ -216,6 +224,7 @@ function* printWhole(
   claims: Iterable<Claim>,
   drop: readonly Dropped[],
   refused: readonly Answer[],
+  left_out: readonly Dropped[],
 ): Generator<string> {
   if (drop.length > 0) yield printStep({ clock, drop })
   if (refused.length > 0) yield printStep({ clock, refused })
@@ -226,6 +235,7 @@ function* printWhole(
     yield printStep({ clock, put })
     put = []
   }
+  if (left_out.length > 0) yield printStep({ clock, left_out })
   yield printStep({ clock, put, standings: [...standings] })
 }
 

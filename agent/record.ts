@@ -1,12 +1,16 @@
 /** Keeps the memory in step with what is wished: each round is written before the kernel hears of it. */
+import { isDeepStrictEqual } from 'node:util'
 import type { Problem } from '#contract/problem.ts'
 import type { Clock, ClockMark, LocalClock } from './clock.ts'
 import type { Answer } from './differences.ts'
-import type { Memory, Remembered, Standing, Step } from './memory.ts'
+import type { Dropped, Memory, Remembered, Standing, Step } from './memory.ts'
 import { Pause } from './pause.ts'
 import { refusedByDisk } from './state.ts'
 import { Untold } from './untold.ts'
 import type { Claim, Wished } from './wished.ts'
+
+/** Whoever has more of them than this has a kernel that takes none. */
+const mostLeftOut = 1_000
 
 export type RecordOn = {
   memory: Memory
@@ -26,6 +30,8 @@ export class Recorder {
   readonly #pause: Pause
   #moved = new Set<string>()
   #put: Claim[] = []
+  #leftOut: readonly Dropped[]
+  #leftOutMoved = false
   /** A whole state is being taken, so that what is wished is less than what its new position promises. */
   #loading = false
   /** A step is missing in the log: nothing may follow it there, and only a rewrite mends it. */
@@ -34,10 +40,16 @@ export class Recorder {
   /** After the memory was loaded. */
   constructor(
     on: RecordOn,
-    { standings, dropped, refused }: Pick<Remembered, 'standings' | 'dropped' | 'refused'>,
+    {
+      standings,
+      dropped,
+      refused,
+      left_out = [],
+    }: Pick<Remembered, 'standings' | 'dropped' | 'refused'> & Partial<Remembered>,
   ) {
     this.#on = on
     this.#standings = standings
+    this.#leftOut = left_out
     this.#untold = new Untold([...dropped, ...refused])
     const uptime = () => on.local().uptime
     this.#pause = new Pause(uptime, () => {
@@ -67,6 +79,20 @@ export class Recorder {
     this.#untold.drop([audience, decision])
   }
 
+  /** What the kernel refuses alone. */
+  get leftOut(): readonly Dropped[] {
+    return this.#leftOut
+  }
+
+  /** These are all that the kernel refuses alone; written at once. */
+  leaveOut(all: readonly Dropped[]): void {
+    const some = all.slice(0, mostLeftOut)
+    if (isDeepStrictEqual(some, this.#leftOut)) return
+    this.#leftOut = some
+    this.#leftOutMoved = true
+    this.write()
+  }
+
   /** Each answer from the moment on that it is owed, so that no step moves a position past a refusal without it. */
   hear(answer: Answer): void {
     this.#untold.hear(answer)
@@ -79,7 +105,8 @@ export class Recorder {
 
   /** One step of the log with all that was said since the last. Drops and refusals are read before puts. */
   write(): void {
-    if (this.#moved.size + this.#put.length > 0 || !this.#untold.still) this.#append()
+    const moved = this.#moved.size + this.#put.length > 0 || this.#leftOutMoved
+    if (moved || !this.#untold.still) this.#append()
     this.#mend()
   }
 
@@ -127,7 +154,7 @@ export class Recorder {
     const { drop, refused } = this.#untold.all
     const clock = this.#clockMark()
     try {
-      this.#on.memory.rewrite(clock, this.#standings, claims, drop, refused)
+      this.#on.memory.rewrite(clock, this.#standings, claims, drop, refused, this.#leftOut)
     } catch (error) {
       this.#pause.begin()
       this.#on.trouble(refusedByDisk(error))
@@ -156,7 +183,8 @@ export class Recorder {
     })
     const { drop, refused } = this.#untold.news
     const answers = refused.length > 0 ? { drop, refused } : { drop }
-    const step = { clock: this.#clockMark(), standings, put, ...answers }
+    const left = this.#leftOutMoved ? { left_out: this.#leftOut } : {}
+    const step = { clock: this.#clockMark(), standings, put, ...answers, ...left }
     if (!this.#torn) this.#tryAppend(told ? { ...step, told } : step)
     if (told) this.#untold.told()
     this.#clear()
@@ -165,6 +193,7 @@ export class Recorder {
   #clear(): void {
     this.#moved = new Set()
     this.#put = []
+    this.#leftOutMoved = false
     this.#untold.written()
   }
 

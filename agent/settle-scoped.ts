@@ -2,8 +2,9 @@
  * Which of the orders that are more than a plain block the kernel holds: all but those that it refuses by themselves,
  * which are found by halves, left out, and tried again when asked. What it took once stays while that is done.
  */
-import { type Problem, toProblem } from '#contract/problem.ts'
+import { Problem, toProblem } from '#contract/problem.ts'
 import type { Firewall, ScopedElement } from './kernel/firewall.ts'
+import type { Recorder } from './record.ts'
 import { identityOf } from './scope.ts'
 import type { Claim, Wished } from './wished.ts'
 
@@ -13,6 +14,7 @@ const mostTries = 32
 type SettleScopedOn = {
   firewall: Pick<Firewall, 'setScoped'>
   wished: Pick<Wished, 'scopes' | 'get'>
+  record: Pick<Recorder, 'leftOut' | 'leaveOut'>
   now(): number
 }
 
@@ -81,12 +83,33 @@ export class ScopedSettler {
       const claims = wished.scopes.claimsOf(element)
       return { element, identity: identityOf(element), claims }
     })
+    if (!this.#taken) await this.#resume(parts)
     const before = [...this.#out.keys()]
     const news = this.#missing(parts).filter((claim) => again || !this.#out.has(claim))
     const problem = await this.#try(parts, news)
     this.#failing = problem && (await this.#without(parts, news, problem))
     if (!this.#failing) this.#forget(parts)
     this.#gained = before.some((claim) => !this.#out.has(claim))
+    this.#remember()
+  }
+
+  /** After a restart: all but what was left out is what the kernel held, if it takes just that. */
+  async #resume(parts: readonly Part[]): Promise<void> {
+    const { wished, record } = this.#on
+    const out = record.leftOut.flatMap(([audience, decision]) => {
+      const claim = wished.get(audience, decision)
+      return claim?.scoped ? [claim] : []
+    })
+    if (out.length === 0) return
+    for (const claim of out) if (!this.#out.has(claim)) this.#out.set(claim, refusedBefore())
+    const held = this.#missing(parts).filter((claim) => !this.#out.has(claim))
+    await this.#try(parts, held)
+  }
+
+  #remember(): void {
+    if (this.#failing) return
+    const out = [...this.#out.keys()]
+    this.#on.record.leaveOut(out.map(({ audience, decision }) => [audience, decision]))
   }
 
   /** What is held is refused no longer, by whatever order it came. */
@@ -171,4 +194,8 @@ export class ScopedSettler {
     this.#taken = new Set(some.map(({ identity }) => identity))
     return undefined
   }
+}
+
+function refusedBefore(): Problem {
+  return new Problem('kernel_refused', 'the kernel refused it before the restart')
 }

@@ -6,6 +6,7 @@ import type { Protected } from './guard.ts'
 import type { Change, Firewall } from './kernel/firewall.ts'
 import { nameOf } from './memory.ts'
 import { puts } from './plan.ts'
+import type { Recorder } from './record.ts'
 import { ScopedSettler } from './settle-scoped.ts'
 import type { Wished } from './wished.ts'
 
@@ -19,6 +20,7 @@ export type SettleOn = {
   firewall: Firewall
   wished: Wished
   differences: Differences
+  record: Pick<Recorder, 'leftOut' | 'leaveOut'>
   now(): number
   here(): readonly Protected[]
   /** Where the node stands in the sequence of the audience. */
