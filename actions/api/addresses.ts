@@ -5,7 +5,7 @@ import { printTime } from '#contract/time.ts'
 import { isForwarding, isNarrow } from '../decide/measure.ts'
 import { printOnly } from '../decide/traffic.ts'
 import { decisionsOn, decisionsTowards } from '../flow/decisions-on.ts'
-import { exempts } from '../flow/exempt.ts'
+import { exempts, isRefused } from '../flow/exempt.ts'
 import type { Flow } from '../flow/flow.ts'
 import { stops } from '../flow/order-line.ts'
 import { type Decision, listDecisions } from '../store/decisions.ts'
@@ -168,7 +168,9 @@ async function why(flow: Flow, text: string) {
   const partly = holding.some(
     (decision) => onAll(decision) && stops(decision) && !stopsAll(decision),
   )
-  const allowing = holding.filter((decision) => onAll(decision) && !stops(decision))
+  const allowing = holding.filter(
+    (decision) => onAll(decision) && !stops(decision) && !isRefused(decision, receipts),
+  )
   const recent = await listDecisions(flow.store.read, { target: address.text, limit: 10 })
   const shown = await showDecisions(flow, holding)
   const applied = new Set(shown.flatMap(({ id, nodes }) => (nodes.applied > 0 ? [id] : [])))

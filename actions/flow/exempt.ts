@@ -6,6 +6,7 @@ import { directionCovers, directionsMeet, isSameMeasure, scopesMeet } from '../d
 import { printOnly } from '../decide/traffic.ts'
 import type { Decision } from '../store/decisions.ts'
 import { allowing } from '../store/in-force.ts'
+import { type NodeReceipt, receiptsOf } from '../store/receipts.ts'
 import type { Reader } from '../store/store.ts'
 
 /** Nothing that the order would stop on its target is stopped while this allow is in force. */
@@ -32,9 +33,14 @@ export async function tellExempt(
     const allowed = readAddress(allow.target ?? '')
     return overlaps(allowed, target) ? [{ allow, whole: contains(allowed, target) }] : []
   })
-  const whole = beside.find((one) => one.whole && exempts(one.allow, order))
+  const receipts = await receiptsOf(
+    db,
+    beside.map(({ allow }) => allow.id),
+  )
+  const standing = beside.filter(({ allow }) => !isRefused(allow, receipts))
+  const whole = standing.find((one) => one.whole && exempts(one.allow, order))
   if (whole) return say(whole.allow, 'this stops nothing while')
-  const part = beside.find(({ allow }) => touches(allow, order))
+  const part = standing.find(({ allow }) => touches(allow, order))
   return part && say(part.allow, 'a part of it passes while')
 }
 
@@ -54,6 +60,12 @@ function scopeCovers({ scope: wide, direction }: Decision, order: Decision): boo
 
 function peerCovers(wide: string, narrow: string | undefined): boolean {
   return narrow !== undefined && contains(readAddress(wide), readAddress(narrow))
+}
+
+/** Every node that answered for it cannot do it: it exempts nothing. */
+export function isRefused({ id }: Decision, receipts: readonly NodeReceipt[]): boolean {
+  const own = receipts.filter(({ decision }) => decision === id)
+  return own.length > 0 && own.every(({ status }) => status === 'refused' || status === 'failed')
 }
 
 function say(allow: Decision, effect: string): string {

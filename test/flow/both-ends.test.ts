@@ -215,6 +215,23 @@ describe('what is allowed between two hosts', () => {
       assert.match(await said(more), /^a part of it passes while/)
   })
 
+  test('is not told, by why either, once every node that answered has refused it', async (t) => {
+    const service = await open(t)
+    const { shown } = await order(service, { ...pair, action: 'allow' })
+    const node = await service.enrol('web-01')
+    const answered = async (status: string) => {
+      const place = { audience: 'all', epoch: 1, seq: 1, at: service.clock.now }
+      const receipts = [{ decision: shown?.id, status, ...place }]
+      await service.ask('POST', '/v1/receipts', { token: node.bearer(), body: { receipts } })
+      const { notice } = (await order(service, pair)).answer.body
+      return [notice, (await service.ask('GET', '/v1/why?address=203.0.113.7')).body.allowed]
+    }
+    assert.deepEqual(await answered('refused'), [undefined, null])
+    const [notice, allowed] = await answered('applied')
+    assert.match(String(notice), /^this stops nothing while/)
+    assert.notEqual(allowed, null)
+  })
+
   test('by one interface is a part of what passes by either', async (t) => {
     const service = await open(t)
     await order(service, { direction: 'both', interface: 'eth0', action: 'allow' })
