@@ -125,8 +125,9 @@ export function placeOf(element: Unplaced): string {
   return [`${verdict}_${way}${address.family}`, ...names].join('_')
 }
 
-/** Bytes of a key that the kernel takes at most. */
+/** Bytes of a key that the kernel takes at most, and fields of a set that nft can read from it again. */
 const longestKey = 64
+const mostFields = 5
 
 /**
  * Whether it takes two keys, one for each interface. Within a layer such elements must be apart whatever their interfaces
@@ -136,7 +137,9 @@ export function isParted(element: Unplaced): boolean {
   const address = element.address.family === 4 ? 4 : 16
   const sizes = { interface: 16, beyond: 16, address, peer: address, protocol: 4 }
   const size = (field: Field) => (field === 'to_port' || field === 'from_port' ? 4 : sizes[field])
-  return fieldsOf(element).reduce((sum, field) => sum + size(field), 0) > longestKey
+  const fields = fieldsOf(element)
+  const bytes = fields.reduce((sum, field) => sum + size(field), 0)
+  return fields.length > mostFields || bytes > longestKey
 }
 
 function setsOf(element: ScopedElement): ScopedSet[] {

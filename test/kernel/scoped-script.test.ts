@@ -156,16 +156,25 @@ test('the number of rules does not grow with orders about both ends', () => {
   }
 })
 
-test('one key holds both ends of IPv4, and of IPv6 a second is asked before that which counts', () => {
-  const { scripts } = change(freshStanding, ...pair(7))
-  const script = scripts.join('')
+test('what one key cannot hold stands in two, of which the one that counts is asked last', () => {
+  const script = change(freshStanding, ...pair(7)).scripts.join('')
+  for (const [family, ip] of [
+    [4, 'ip'],
+    [6, 'ip6'],
+  ] as const) {
+    const main = `drop_forward_from${family}_via_beyond_peer_to_port_0_a`
+    assert.match(
+      script,
+      new RegExp(
+        ` oifname \\. ${ip} saddr [^@\\n]* @\\w+_gate_0_a iifname \\. ${ip} saddr [^@\\n]* @${main} goto `,
+      ),
+    )
+  }
+  const fewer = change(freshStanding, ...pair(7, { ports: undefined, protocol: undefined }))
+  assert.doesNotMatch(fewer.scripts.join(''), /_gate/)
   assert.match(
-    script,
-    /drop_forward_from4_via_beyond_peer_to_port_0_a \{ "eth7" \. "ppp7" \. 203\.0\.113\.7 \. 192\.0\.2\.7 \. 17 \. 7 timeout/,
-  )
-  assert.match(
-    script,
-    / oifname \. ip6 saddr [^@\n]* @\w+_gate_0_a iifname \. ip6 saddr [^@\n]* @drop_forward_from6_via_beyond_peer_to_port_0_a goto /,
+    fewer.scripts.join(''),
+    /_0_a \{ "eth7" \. "ppp7" \. 203\.0\.113\.7 \. 192\.0\.2\.7 timeout/,
   )
 })
 

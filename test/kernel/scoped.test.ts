@@ -557,6 +557,38 @@ for (const { name, make } of backEnds.filter((one) => /^(netlink|nft)$/.test(one
       await next.close()
     })
 
+    test('one more of each kind is added to what is there, and taken out of it', async () => {
+      const some = (n: number) =>
+        families.flatMap(({ name: family }) =>
+          (['drop', 'reject', 'allow', 'limit'] as const).flatMap((verdict) =>
+            [{}, { protocol: 'tcp' }, { port: 443 }].flatMap((last) =>
+              [{}, { interface: 'eth0' }].flatMap((near) =>
+                [{}, { peerInterface: 'ppp*' }].flatMap((far) =>
+                  [false, true].map((hasPeer) => {
+                    const [one, other] =
+                      family === 'IPv4'
+                        ? [`198.18.0.${n}`, '192.0.2.1']
+                        : [`2001:db8:9::${n}`, '2001:db8:1::/48']
+                    const peer = hasPeer ? { peer: readAddress(other) } : {}
+                    const more = { ...last, ...near, ...far, ...peer } as Partial<ScopedElement>
+                    return element(verdict, 'forward_from', one, more)
+                  }),
+                ),
+              ),
+            ),
+          ),
+        )
+      await are(...some(1))
+      await are(...some(1), ...some(2))
+      assert.doesNotMatch(listed(), /unknown|invalid/)
+      assert.deepEqual(await firewall.scopedHits(), [])
+      await are(...some(2))
+      const next = await make()
+      await next.prepare()
+      await next.setScoped([...some(2), ...some(3)], 0)
+      await next.close()
+    })
+
     test('a restart judges again what was, and ends it without a trace', async () => {
       const [one] = families
       const drop = element('drop', 'in', one.him)
