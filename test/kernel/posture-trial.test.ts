@@ -123,6 +123,27 @@ for (const backEnd of ['nft', 'ipset-legacy', 'ipset-nft'] as const)
       assert.equal(await leftOf(tried), await everything(), 'as if there had been no trial')
     })
 
+    test('that are put right in the middle have only what was left of their time', async () => {
+      const node = postureNode({ folder: join(folder, `healed ${backEnd}`), table })
+      node.here.push(...open.map(isProtected))
+      await node.postures.begin()
+      await node.give(1, posture([closed(eight)]))
+      await node.postures.settled()
+      node.service.answers = false
+      await node.give(2, posture([closed(seven)]), { confirm: 600 })
+      await until(async () => !(await comesIn('203.0.113.7')), 10)
+      // Its own clock says that it began long ago; the kernel would wait for ten minutes.
+      await node.time.pass(595_500)
+      await harm(backEnd)
+      assert.equal(await comesIn('203.0.113.7'), true)
+      node.postures.heal()
+      await until(async () => !(await comesIn('203.0.113.7')), 10)
+      await node.postures.stop()
+      await until(async () => comesIn('203.0.113.7'), 8)
+      await until(async () => comesIn('2001:db8:a:1::7'), 1)
+      assert.deepEqual(await passing(), { seven: all, eight: none })
+    })
+
     test('that somebody changed meanwhile are not taken as they are', async () => {
       await table.run(scriptOf({ before: [], tried: [closed(seven)], here: open }))
       await table.open(60)
