@@ -20,7 +20,8 @@ import { type InForceOn, PosturesInForce } from './posture-in-force.ts'
 import type { HeldPosture } from './posture-memory.ts'
 import { fetchCountries } from './posture-networks.ts'
 import { PostureQueue } from './posture-queue.ts'
-import { cutShort, prove, type TrialOn } from './posture-trial.ts'
+import { cutShort, type TrialOn } from './posture-trial.ts'
+import { Trials } from './posture-trials.ts'
 import { Statements, type StatementsOn } from './statement.ts'
 import { verifyPosture } from './verify-newest.ts'
 
@@ -36,6 +37,7 @@ export class Postures {
   readonly #inForce: PosturesInForce
   readonly #statements: Statements<PostureClaims>
   readonly #queue: PostureQueue
+  readonly #trials: Trials
 
   constructor(on: PosturesOn) {
     this.#on = on
@@ -49,6 +51,7 @@ export class Postures {
         this.#answers.keep()
       },
     })
+    this.#trials = new Trials(on, this.#inForce, this.#answers, this.#queue)
     this.#statements = new Statements(on, verifyPosture, {
       accept: (claims) => {
         if (!this.#isOnTrial(claims)) this.#queue.want(claims)
@@ -140,8 +143,8 @@ export class Postures {
     if (held === null) return this.#withdraw(claims)
     await fetchCountries(held.posture, memory, service)
     if (this.#queue.stopped || this.#queue.has(claims.aud) || !this.#queue.follows(claims)) return
-    if (table?.enforcing) await this.#try(held)
-    else await this.#plan(held)
+    if (table?.enforcing) await this.#trials.attempt(held)
+    else await this.#trials.plan(held)
     this.#prune()
   }
 
@@ -169,89 +172,6 @@ export class Postures {
     )
     this.#answers.keep()
     this.#prune()
-  }
-
-  /** Prints all that would be done, as if the service had answered. */
-  async #plan(held: HeldPosture): Promise<void> {
-    const { memory } = this.#on
-    memory.trial = held
-    try {
-      await this.#inForce.enforce()
-      if (memory.trial !== held) return
-      await this.#keep(held)
-    } finally {
-      memory.trial = undefined
-    }
-    this.#answers.answer(held, 'planned')
-    this.#answers.keep()
-  }
-
-  /** What is not on the disk as one on trial is not enforced: a start would not know to go back. */
-  async #try(held: HeldPosture): Promise<void> {
-    const { memory } = this.#on
-    memory.trial = held
-    this.#answers.answer(held, 'trying')
-    try {
-      memory.keep()
-      await this.#inForce.enforce()
-    } catch (error) {
-      memory.trial = undefined
-      this.#answers.keep()
-      throw error
-    }
-    const outcome = await this.#prove(held)
-    if (outcome === 'stopped') return
-    if (outcome === 'reached') return this.#confirm(held)
-    memory.trial = undefined
-    if (outcome === 'silent') {
-      const why = `the service could not be reached within ${held.confirm} s`
-      this.#answers.answer(held, 'reverted', cutShort(why))
-    }
-    this.#answers.keep()
-    await this.#inForce.enforceOrSay()
-  }
-
-  /** Throws what the kernel refused: it goes back by itself then. */
-  async #confirm(held: HeldPosture): Promise<void> {
-    try {
-      await this.#keep(held)
-    } catch (error) {
-      this.#answers.keep()
-      await this.#inForce.enforceOrSay()
-      throw error
-    }
-    if (this.#on.memory.confirmed.get(held.audience) === held) this.#answers.answer(held, 'applied')
-    this.#answers.keep()
-  }
-
-  /** From now on it stands in the place of what its audience had; if the kernel refuses, that has its place again. */
-  async #keep(held: HeldPosture): Promise<void> {
-    const { confirmed } = this.#on.memory
-    const stood = confirmed.get(held.audience)
-    this.#on.memory.trial = undefined
-    confirmed.set(held.audience, held)
-    try {
-      await this.#inForce.confirm()
-    } catch (error) {
-      // It may have left the audience meanwhile.
-      if (confirmed.get(held.audience) === held) {
-        if (stood) confirmed.set(held.audience, stood)
-        else confirmed.delete(held.audience)
-      }
-      throw error
-    }
-  }
-
-  #prove(held: HeldPosture) {
-    const { memory } = this.#on
-    return prove(this.#on, {
-      until: () => this.#inForce.until,
-      judging: () => this.#inForce.judging,
-      isNewest: () => memory.trial === held && !this.#queue.has(held.audience),
-      stopped: () => this.#queue.stopped,
-      nudge: () => this.#queue.nudge,
-      receipt: () => this.receipts.find(({ audience }) => audience === held.audience),
-    })
   }
 
   /** Its networks on the disk are not whole; the service tells it anew at the next connection. */
