@@ -137,9 +137,8 @@ export interface Firewall {
    */
   setScoped(elements: readonly ScopedElement[], now: number): Promise<void>
   /**
-   * What plain blocks stopped, by address: the source of what came in, the destination of what went out. What elements of
-   * `setScoped` drop may be among it. An address is forgotten an hour after its last packet, and when it comes again its
-   * packets are counted anew.
+   * What plain blocks and lists stopped, by address: the source of what came in, the destination of what went out. An
+   * address is forgotten an hour after its last packet, and when it comes again its packets are counted anew.
    */
   hits(): Promise<readonly Hit[]>
   /**

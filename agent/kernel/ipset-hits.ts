@@ -34,6 +34,14 @@ export async function readIpsetHits(ipset: Ipset): Promise<Hit[]> {
   return hits
 }
 
+/** Members of a set with their counters. */
+export async function readCounts(
+  ipset: Ipset,
+  set: string,
+): Promise<[member: string, packets: number][]> {
+  return read((await ipset.save(set)) ?? '', / packets (\d+)/)
+}
+
 function read(saved: string, number: RegExp): [address: string, number: number][] {
   return saved.split('\n').flatMap((line): [string, number][] => {
     const [verb, , address] = line.split(' ')

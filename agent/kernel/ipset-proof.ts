@@ -32,7 +32,7 @@ function scratchSets(family: Family): IpsetSpec[] {
     { ...own, name, type: 'hash:net' },
     { ...own, name: `${name}_other`, type: 'hash:net' },
     { ...own, name: `${name}_hits`, type: 'hash:ip', more: 'counters' },
-    { ...own, name: `${name}_ports`, type: 'hash:net,port' },
+    { ...own, name: `${name}_ports`, type: 'hash:net,port', more: 'timeout 0 counters' },
   ]
 }
 
@@ -77,7 +77,8 @@ function plain(family: Family): string[] {
 function scoped(family: Family): string[] {
   const set = `cordon_selftest${family}_${process.pid}`
   return [
-    `-i lo -p 6 -m multiport --dports 22:90 -m set --match-set ${set}_ports src,dst -j RETURN`,
+    `-i lo -p 6 -m multiport --dports 22:90 -m set --match-set ${set}_ports src,dst ! --update-counters -j RETURN`,
+    `! -i lo -m set --match-set ${set}_ports src,dst`,
     '-m addrtype ! --dst-type LOCAL -m addrtype ! --dst-type ANYCAST -j RETURN',
     `-m set --match-set ${set} src -m hashlimit --hashlimit-above 1/hour --hashlimit-burst 2 ` +
       `--hashlimit-mode srcip --hashlimit-srcmask 24 --hashlimit-name cordon_selftest${family} -j DROP`,

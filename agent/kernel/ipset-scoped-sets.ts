@@ -1,12 +1,15 @@
 /** Brings the scoped orders into the kernel: what comes into the sets, then the rules, then what goes out of them. */
 import { Problem } from '#contract/problem.ts'
-import type { ScopedElement } from './firewall.ts'
+import { Counters } from './counters.ts'
+import type { ScopedElement, ScopedHit } from './firewall.ts'
+import { readCounts } from './ipset-hits.ts'
 import type { Ipset } from './ipset-program.ts'
 import { type FilledGroup, groupsOf } from './ipset-scoped.ts'
 import { addLine, create, type IpsetSpec } from './ipset-sets.ts'
 import type { Tally } from './ipset-tally.ts'
 import type { IptablesRules } from './iptables.ts'
-import type { Placed } from './iptables-looks.ts'
+import { isStopping, type Placed } from './iptables-looks.ts'
+import type { Turns } from './turns.ts'
 
 const mostMembers = 524_288
 const ours = /^cordon_s(\d+)$/
@@ -19,6 +22,7 @@ export class ScopedSets {
   readonly #ipset: Ipset
   readonly #rules: IptablesRules
   readonly #tally: Tally
+  readonly #counters = new Counters()
   #held: Held = new Map()
   /** Somebody else may have changed what is there. */
   #unknown = true
@@ -37,6 +41,17 @@ export class ScopedSets {
   /** The names of the sets that are surely there. */
   get sets(): readonly string[] {
     return this.#unknown ? [] : [...this.#held.values()].map(({ set }) => set)
+  }
+
+  /** What each element stopped since this was asked last. Between two sets others have their turn. */
+  async hits(turn: Turns): Promise<readonly ScopedHit[]> {
+    for (const set of this.#counting()) await turn(() => this.#read([{ set }]))
+    return this.#counters.take()
+  }
+
+  #counting(): string[] {
+    if (this.#unknown) return []
+    return [...this.#held.values()].filter(isStopping).map(({ set }) => set)
   }
 
   unknown(): void {
@@ -63,6 +78,12 @@ export class ScopedSets {
       await this.#rules.setScoped([...before.values(), ...news])
     if (news.length + gone.length > 0 || before !== this.#held)
       await this.#rules.setScoped([...wanted.values()])
+    // What goes has its last count, and what cannot be read is lost alone.
+    const leaving = [...wanted].flatMap(([key, group]) =>
+      isStopping(group) && goings(group, before.get(key)).length > 0 ? [group] : [],
+    )
+    const going = [...leaving, ...gone.filter(isStopping), ...there.map((set) => ({ set }))]
+    await this.#read(going).catch(() => undefined)
     await this.#ipset.run([
       ...[...wanted].flatMap(([key, group]) => goings(group, before.get(key))),
       ...[...there, ...gone.map(({ set }) => set)].map((set) => `destroy ${set}`),
@@ -70,6 +91,16 @@ export class ScopedSets {
     this.#held = wanted
     this.#unknown = false
     for (const [key, group] of wanted) this.#count(group, before.get(key), now)
+    const made = new Set(news.map(({ set }) => set))
+    this.#counters.hold(countersOf(wanted), (name) => made.has(name.split(' ', 1)[0] ?? ''))
+  }
+
+  async #read(groups: readonly Pick<Placed, 'set'>[]): Promise<void> {
+    if (this.#counters.isEmpty) return
+    for (const { set } of groups) {
+      const found = await readCounts(this.#ipset, set)
+      this.#counters.see(new Map(found.map(([member, count]) => [`${set} ${member}`, count])))
+    }
   }
 
   #count(group: FilledGroup & Placed, held: FilledGroup | undefined, now: number): void {
@@ -98,14 +129,26 @@ export class ScopedSets {
   }
 }
 
-function comings(
-  { set, members }: FilledGroup & Placed,
-  held: FilledGroup | undefined,
-  now: number,
-) {
+/** To put one again for another time leaves its count as it is; the place of one that ended may have the count of that. */
+function comings(group: FilledGroup & Placed, held: FilledGroup | undefined, now: number) {
+  const { set, members } = group
+  const anew = isStopping(group) ? ' packets 0 bytes 0' : ''
   return [...members]
     .filter(([member, end]) => held?.members.get(member) !== end)
-    .map(([member, end]) => addLine(set, member, end - now))
+    .map(
+      ([member, end]) =>
+        `${addLine(set, member, end - now)}${held?.members.has(member) ? '' : anew}`,
+    )
+}
+
+function countersOf(held: Held) {
+  return new Map(
+    [...held.values()]
+      .filter(isStopping)
+      .flatMap(({ set, elements }) =>
+        [...elements].map(([member, all]) => [`${set} ${member}`, all] as const),
+      ),
+  )
 }
 
 function goings({ set, members }: FilledGroup & Placed, held: FilledGroup | undefined) {
@@ -114,9 +157,11 @@ function goings({ set, members }: FilledGroup & Placed, held: FilledGroup | unde
     .map((member) => `del ${set} ${member}`)
 }
 
-function specOf({ family, side, set }: Placed): IpsetSpec {
+function specOf(group: Placed): IpsetSpec {
+  const { family, side, set } = group
   const type = side === undefined ? 'hash:net' : 'hash:net,port'
-  return { name: set, type, family, most: mostMembers, more: 'timeout 0' }
+  const more = isStopping(group) ? 'timeout 0 counters' : 'timeout 0'
+  return { name: set, type, family, most: mostMembers, more }
 }
 
 function grouped(elements: readonly ScopedElement[], now: number) {

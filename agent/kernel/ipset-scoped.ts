@@ -38,7 +38,11 @@ type Bucket = { readonly rate: Rate } & (
 )
 
 /** Members with their ends, as ipset reads them. */
-export type FilledGroup = Group & { readonly members: ReadonlyMap<string, number> }
+export type FilledGroup = Group & {
+  readonly members: ReadonlyMap<string, number>
+  /** Which elements each of them is of. */
+  readonly elements: ReadonlyMap<string, readonly ScopedElement[]>
+}
 
 /**
  * Different kinds of orders on a node, each of which is a dozen rules at most. Every packet passes them: where another peer
@@ -76,21 +80,27 @@ export function groupsOf(
   elements: readonly ScopedElement[],
   now: number,
 ): Map<string, FilledGroup> {
-  const groups = new Map<string, FilledGroup & { members: Map<string, number> }>()
+  const groups = new Map<string, Filling>()
   const left = elements.filter(({ end }) => end > now)
   const bucketOf = bucketsFor(left)
   let count = 0
   for (const element of left) {
     const group = groupOf(element, bucketOf(element))
-    const known = groups.get(group.key) ?? { ...group, members: new Map() }
+    const known = groups.get(group.key) ?? { ...group, members: new Map(), elements: new Map() }
     groups.set(group.key, known)
     for (const member of membersOf(element)) {
       known.members.set(member, Math.max(element.end, known.members.get(member) ?? 0))
+      known.elements.set(member, [...(known.elements.get(member) ?? []), element])
       count++
     }
   }
   if (tooMany(groups.values(), timesEver) || count > mostMembers) throw new RangeError('too many')
   return groups
+}
+
+type Filling = FilledGroup & {
+  members: Map<string, number>
+  elements: Map<string, readonly ScopedElement[]>
 }
 
 /** The groups that an order would come into, by their keys, where it is the only one for its target. */

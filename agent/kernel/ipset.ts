@@ -142,7 +142,7 @@ export function ipsetFirewall(
 
     hits: (): Promise<readonly Hit[]> => turn(() => readIpsetHits(ipset)),
 
-    scopedHits: async () => [],
+    scopedHits: () => scoped.hits(turn),
 
     setNever: (addresses: readonly Address[]) =>
       turn(async () => {

@@ -47,7 +47,7 @@ export function judging(
   if (looks.length === 0) return {}
   const stops = (verdict: 'drop' | 'limit') =>
     looksFor('from', verdict, ['in'], groups, 'raw').map(
-      (look) => `${look} -g ${chain('from', 'DROP')}`,
+      (look) => `${look} -g ${chain('from', verdict === 'drop' ? 'DROP' : 'LIMIT')}`,
     )
   const uncounted = [...looks, '-m conntrack --ctstate DNAT']
   return {

@@ -25,7 +25,7 @@ export const elsewhere = {
 
 export function plainLooks(family: Family, way: 'in' | 'out', spot: Spot): string[] {
   const sets = [`cordon_${way}${family}`, feedIpset('a', family), feedIpset('b', family)]
-  return sets.map((set) => `-m set --match-set ${set} ${side(spot)} -g ${chain(spot, 'DROP')}`)
+  return sets.map((set) => `-m set --match-set ${set} ${side(spot)} -g ${chain(spot, 'PLAIN')}`)
 }
 
 export function looksFor(
@@ -39,9 +39,42 @@ export function looksFor(
     .filter((group) => group.verdict === verdict && ways.includes(group.way))
     .flatMap((group) =>
       devices(spot, group).flatMap((device) =>
-        endsOf(spot, group, table).map((ends) => look(spot, group, device, ends)),
+        endsOf(spot, group, table).map((ends) =>
+          joined(
+            inSet(spot, group, device, ends),
+            isStopping(group) ? '! --update-counters' : '',
+            group.limit ? above(spot, group, group.limit) : '',
+          ),
+        ),
       ),
     )
+}
+
+/**
+ * The same look-ups as rules that lead nowhere: where nothing lets a packet pass any more, they count it. By one of two
+ * interfaces that may be meant it is counted only where it was not by the other.
+ */
+export function countsFor(
+  spot: Spot,
+  verdict: ScopedElement['verdict'],
+  ways: readonly ScopedWay[],
+  groups: readonly Placed[],
+  table: 'raw' | 'filter',
+): string[] {
+  return groups
+    .filter((group) => group.verdict === verdict && ways.includes(group.way))
+    .flatMap((group) =>
+      devices(spot, group).flatMap((device, index, all) =>
+        endsOf(spot, group, table).map((ends) =>
+          inSet(spot, group, joined(...all.slice(0, index).map((one) => `! ${one}`), device), ends),
+        ),
+      ),
+    )
+}
+
+/** What is allowed is not counted. */
+export function isStopping({ verdict }: Pick<Placed, 'verdict'>): boolean {
+  return verdict !== 'allow'
 }
 
 /**
@@ -76,15 +109,14 @@ function joined(...words: readonly string[]): string {
   return words.filter((word) => word !== '').join(' ')
 }
 
-function look(spot: Spot, group: Placed, device: string, ends: string): string {
-  const { protocol, set, limit } = group
+function inSet(spot: Spot, group: Placed, device: string, ends: string): string {
+  const { protocol, set } = group
   const dimensions = [side(spot), ...portDimension(group)].join(',')
   return joined(
     device,
     option('-p', protocol && `${numbers[protocol]}`),
     ends,
     `-m set --match-set ${set} ${dimensions}`,
-    limit ? above(spot, group, limit) : '',
   )
 }
 
@@ -133,6 +165,6 @@ export function side(spot: Spot): 'src' | 'dst' {
   return spot === 'in' || spot === 'from' ? 'src' : 'dst'
 }
 
-export function chain(spot: Spot, end: 'SCOPED' | 'DROP' | 'REJECT'): string {
+export function chain(spot: Spot, end: 'SCOPED' | 'PLAIN' | 'DROP' | 'LIMIT' | 'REJECT'): string {
   return `CORDON_${spot.toUpperCase()}_${end}`
 }

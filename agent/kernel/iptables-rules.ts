@@ -4,6 +4,7 @@ import { hitNames, hitSeconds, neverIpset } from './ipset-sets.ts'
 import { type Chains, judgedAgain, judging, judgingChain } from './iptables-again.ts'
 import {
   chain,
+  countsFor,
   elsewhere,
   looksFor,
   type Placed,
@@ -105,22 +106,26 @@ function rejecting(family: Family, groups: readonly Placed[]): Table {
 function drops(spot: Spot, family: Family, groups: readonly Placed[]): Chains {
   const stops = (verdict: 'drop' | 'limit') =>
     looksFor(spot, verdict, asked[spot].stops, groups, 'raw').map(
-      (look) => `${look} -g ${chain(spot, 'DROP')}`,
+      (look) => `${look} -g ${chain(spot, verdict === 'drop' ? 'DROP' : 'LIMIT')}`,
     )
   const again = judgedAgain(family, groups)
   const passing = spot === 'in' ? again.looks : []
+  const isAgain = spot === 'from' && again.looks.length > 0
+  const counted = [...asked[spot].stops, ...(isAgain ? (['in'] as const) : [])]
+  const counting = (verdict: 'drop' | 'limit') => countsFor(spot, verdict, counted, groups, 'raw')
+  const allows = passes(spot, family, groups, spot === 'from' ? again.table : 'raw')
+  const [drops, limits] = [counting('drop'), counting('limit')]
   return {
     [chain(spot, 'SCOPED')]: [
-      ...(spot === 'from' && again.looks.length > 0 ? [`-j ${judgingChain}`] : []),
+      ...(isAgain ? [`-j ${judgingChain}`] : []),
       ...stops('drop'),
       ...(again.limits ? passing.map((look) => `${look} -j RETURN`) : []),
       ...stops('limit'),
     ],
-    [chain(spot, 'DROP')]: [
-      ...passes(spot, family, groups, spot === 'from' ? again.table : 'raw'),
-      ...hits(spot, family),
-      '-j DROP',
-    ],
+    [chain(spot, 'PLAIN')]: [...allows, ...hits(spot, family), ...drops, '-j DROP'],
+    ...(drops.length > 0 ? { [chain(spot, 'DROP')]: [...allows, ...drops, '-j DROP'] } : {}),
+    // Of several limits that would each stop a packet each counts it, though one may have had room for it.
+    ...(limits.length > 0 ? { [chain(spot, 'LIMIT')]: [...allows, ...limits, '-j DROP'] } : {}),
     ...(spot === 'from' ? judging(family, groups, again) : {}),
   }
 }
@@ -138,6 +143,7 @@ function rejects(spot: Spot, family: Family, groups: readonly Placed[]) {
     [chain(spot, 'REJECT')]: [
       ...answers,
       ...passes(spot, family, groups, 'filter'),
+      ...countsFor(spot, 'reject', rejected[spot], groups, 'filter'),
       '-p tcp -j REJECT --reject-with tcp-reset',
       `-j REJECT --reject-with ${family === 4 ? 'icmp-admin-prohibited' : 'icmp6-adm-prohibited'}`,
     ],
@@ -161,7 +167,7 @@ function passes(
   return [`-m set --match-set ${neverIpset(family)} ${own} -j RETURN`, ...allows]
 }
 
-/** By address, where plain blocks stop something. */
+/** By address, of plain blocks. */
 function hits(spot: Spot, family: Family): string[] {
   const own = side(spot)
   const { counts, lasts } = hitNames(own === 'src' ? 'in' : 'out', family)

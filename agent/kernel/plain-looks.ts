@@ -38,6 +38,6 @@ export function plainLooks(
     .flatMap(feedSets)
     .filter((set) => set.startsWith(`feeds${family}`) && isAsked(set))
   return [...blocks, ...feeds.map((set) => `${side} @${set}`)].map(
-    (look) => `${family === 4 ? 'ip' : 'ip6'} ${look} goto drop_${spot}${family}`,
+    (look) => `${family === 4 ? 'ip' : 'ip6'} ${look} goto plain_${spot}${family}`,
   )
 }

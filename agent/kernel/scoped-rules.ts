@@ -13,6 +13,15 @@ const spots = ['in', 'out', 'from', 'to', 'again'] as const
 type Spot = (typeof spots)[number]
 const families = [4, 6] as const
 
+/** Where plain blocks stop something, and which. */
+const plainSide: Record<Spot, 'in' | 'out' | undefined> = {
+  in: 'in',
+  out: 'out',
+  from: undefined,
+  to: 'out',
+  again: 'in',
+}
+
 /** Which of the sets are asked at each spot: for what is stopped, and for what is let through all the same. */
 const asked: Record<Spot, { stops: readonly ScopedWay[]; allows: readonly ScopedWay[] }> = {
   in: { stops: ['in'], allows: ['in', 'forward', 'forward_from'] },
@@ -22,10 +31,15 @@ const asked: Record<Spot, { stops: readonly ScopedWay[]; allows: readonly Scoped
   again: { stops: ['in'], allows: ['in', 'forward', 'forward_from'] },
 }
 
-/** Their rules follow from the scoped orders, so that they are written with them and never flushed without. */
+/**
+ * Their rules follow from the scoped orders, so that they are written with them and never flushed without. Plain blocks lead
+ * to `plain_`, which counts by address.
+ */
 export const scopedChains: readonly string[] = spots.flatMap((spot) =>
   families.flatMap((family) =>
-    ['scoped', 'drop', 'reject', 'limit'].map((kind) => `${kind}_${spot}${family}`),
+    ['scoped', ...(plainSide[spot] ? ['plain'] : []), 'drop', 'reject', 'limit'].map(
+      (kind) => `${kind}_${spot}${family}`,
+    ),
   ),
 )
 
@@ -47,9 +61,10 @@ export function scopedRules(table: string, sets: readonly ScopedSet[]): string[]
         if (spot === 'again' && !asksAgain(here)) return []
         return [
           ...add(`scoped_${spot}${family}`, scoped(spot, family, here)),
-          ...add(`drop_${spot}${family}`, drops(spot, family, here)),
+          ...add(`plain_${spot}${family}`, plainDrops(spot, family, here)),
+          ...add(`drop_${spot}${family}`, drops(spot, 'drop', family, here)),
           ...add(`reject_${spot}${family}`, rejects(spot, family, here)),
-          ...add(`limit_${spot}${family}`, limits(spot, family, here)),
+          ...add(`limit_${spot}${family}`, drops(spot, 'limit', family, here)),
         ]
       }),
     ),
@@ -153,29 +168,26 @@ function counts(spot: Spot, verdict: ScopedSet['verdict'], sets: readonly Scoped
     .flatMap((set) => lookUps(spot, set))
 }
 
-/** Of plain blocks too, which count by address. */
-function drops(spot: Spot, family: 4 | 6, sets: readonly ScopedSet[]): string[] {
+/** Scoped orders that would have stopped it, too, count it as well. */
+function plainDrops(spot: Spot, family: 4 | 6, sets: readonly ScopedSet[]): string[] {
   const side = plainSide[spot]
+  if (!side) return []
   return [
     ...passes(spot, family, sets),
-    ...(side ? [`update @hits_${side}${family} { ${addressOf(spot, family)} counter }`] : []),
+    `update @hits_${side}${family} { ${addressOf(spot, family)} counter }`,
     ...counts(spot, 'drop', sets),
     'drop',
   ]
 }
 
-/** Where plain blocks stop something, and which. */
-const plainSide: Record<Spot, 'in' | 'out' | undefined> = {
-  in: 'in',
-  out: 'out',
-  from: undefined,
-  to: 'out',
-  again: 'in',
-}
-
 /** Of several limits that would each stop a packet, each counts it, though one may have had room for it. */
-function limits(spot: Spot, family: 4 | 6, sets: readonly ScopedSet[]): string[] {
-  const counting = counts(spot, 'limit', sets)
+function drops(
+  spot: Spot,
+  verdict: 'drop' | 'limit',
+  family: 4 | 6,
+  sets: readonly ScopedSet[],
+): string[] {
+  const counting = counts(spot, verdict, sets)
   return counting.length > 0 ? [...passes(spot, family, sets), ...counting, 'drop'] : []
 }
 

@@ -6,9 +6,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import type { Action } from '#contract/action.ts'
 import { readAddress } from '#contract/address.ts'
 import type { Firewall } from '../../agent/kernel/firewall.ts'
-import { block, decision, today } from '../agent/signer.ts'
+import { block, decision, lift, today } from '../agent/signer.ts'
 import { beforeEnd } from '../before-end.ts'
 import { delivers, type Host, host, ownNamespace, type Party, thisNode } from '../namespace.ts'
 import {
@@ -194,6 +195,130 @@ for (const backEnd of everyBackEnd)
       assert.equal(hit?.packets, 3)
       assert.ok(hit.agoMs < 10_000)
       await agent.liftAll()
+    })
+
+    const udp = (place: Place, n: number, port: string) => ({
+      ...block(0, { target: place.him, protocol: 'udp', ports: [port] }),
+      decision: decision(place.number + n),
+    })
+    const each = (orders: (place: Place) => readonly Action[]) =>
+      agent.order(...places.flatMap(orders))
+    const send = async (sent: Readonly<Partial<Record<Path, number>>>) => {
+      for (const place of places)
+        for (const path of paths) await passing(place, path, sent[path] ?? 0)
+    }
+    /** The same of each family. */
+    const stopped = async (counts: Readonly<Record<number, number>>) => {
+      const wanted = places.flatMap(({ number }) =>
+        Object.entries(counts).map(([n, packets]) => [number + Number(n), packets]),
+      )
+      assert.deepEqual(await agent.stopped(), wanted)
+    }
+
+    test('an order of one port counts what it stops itself, whatever others of its address stop', async () => {
+      await each((place) => [
+        udp(place, 1, '4001'),
+        udp(place, 2, '4000'),
+        { ...udp(place, 3, '3000-5000'), direction: 'out' },
+        block(0, {
+          decision: decision(place.number + 4),
+          ...{ target: place.neighbour, response: 'reject' },
+        }),
+      ])
+      await send({ comes: 3, passesFrom: 2, goes: 1, passesTo: 1, neighbour: 2 })
+      await stopped({ 2: 5, 3: 2, 4: 2 })
+      await agent.liftAll()
+      await each((place) => [
+        udp(place, 11, '4001'),
+        block(0, { target: place.him, decision: decision(place.number + 12) }),
+        block(0, {
+          ...{ target: place.him, direction: 'out' },
+          decision: decision(place.number + 13),
+        }),
+        block(0, {
+          ...{ target: place.him, direction: 'both' },
+          decision: decision(place.number + 14),
+        }),
+      ])
+      await send({ comes: 3, goes: 2 })
+      await stopped({ 12: 3, 13: 2, 14: 5 })
+      await agent.liftAll()
+    })
+
+    test('what is allowed, never blocked or within a rate is counted nowhere, nor is the answer to what is rejected', async () => {
+      await each((place) => [
+        { ...udp(place, 1, '4000'), target: place.network },
+        { ...udp(place, 2, '4000'), action: 'allow' },
+        {
+          ...{ ...block(0), action: 'limit', target: place.him, direction: 'out' },
+          ...{ decision: decision(place.number + 3), rate: { packets: 1, per: 'hour', burst: 3 } },
+        },
+      ])
+      await send({ comes: 2, passesFrom: 1, goes: 5, neighbour: 1 })
+      await stopped({ 1: 1, 3: 2 })
+      await agent.protect(
+        places.map(({ network }) => ({ address: readAddress(network), why: 'a gateway' })),
+      )
+      await send({ goes: 2, neighbour: 1 })
+      await stopped({ 1: 1, 3: 2 })
+      await agent.protect([])
+      await agent.liftAll()
+      await each((place) => [
+        block(0, {
+          ...{ target: place.him, direction: 'both', response: 'reject' },
+          decision: decision(place.number + 11),
+        }),
+      ])
+      await send({ comes: 2, goes: 1 })
+      for (const place of places) await connecting(place)
+      await stopped({ 11: 4 })
+      await agent.liftAll()
+    })
+
+    test('a packet that comes and leaves by interfaces of one order is counted once', async () => {
+      await each((place) => [
+        block(0, {
+          ...{ target: place.him, direction: 'forward', interface: 'v-*' },
+          decision: decision(place.number + 1),
+        }),
+      ])
+      await send({ passesFrom: 3, passesTo: 2 })
+      await stopped({ 1: 5 })
+      await agent.liftAll()
+    })
+
+    test('a count goes on when others come and go, an end is another, and all is made anew; the last word has it', async () => {
+      const others = (place: Place) => ({ ...udp(place, 2, '4000'), target: place.neighbour })
+      await each((place) => [udp(place, 1, '4000'), others(place)])
+      await send({ comes: 1, neighbour: 2 })
+      await each((place) => [{ ...lift(0, place.neighbour), decision: others(place).decision }])
+      const said = (n: number) =>
+        places.map(({ number }) => {
+          const { status, hits } = agent.answerTo(decision(number + n)) ?? {}
+          return [status, hits?.packets]
+        })
+      assert.deepEqual(said(2), [
+        ['ended', 2],
+        ['ended', 2],
+      ])
+      await send({ comes: 1 })
+      await each((place) => [{ ...udp(place, 1, '4000'), not_after: today + 700_000 }])
+      await send({ comes: 1 })
+      await agent.heal()
+      await send({ comes: 1 })
+      await each((place) => [others(place)])
+      await send({ comes: 1, neighbour: 1 })
+      await stopped({ 1: 5, 2: 1 })
+      await agent.liftAll()
+      assert.deepEqual(
+        [...said(1), ...said(2)],
+        [
+          ['ended', 5],
+          ['ended', 5],
+          ['ended', 1],
+          ['ended', 1],
+        ],
+      )
     })
 
     test('whatever else is ordered, replaced and healed, nothing of what stands passes meanwhile', async () => {

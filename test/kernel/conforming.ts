@@ -5,6 +5,7 @@ import { Clock } from '../../agent/clock.ts'
 import type { Answer } from '../../agent/differences.ts'
 import { Enforcer } from '../../agent/enforce.ts'
 import type { Protected } from '../../agent/guard.ts'
+import { Hits } from '../../agent/hits.ts'
 import type { Firewall } from '../../agent/kernel/firewall.ts'
 import { ipsetFirewall } from '../../agent/kernel/ipset.ts'
 import { ipsetProgram } from '../../agent/kernel/ipset-program.ts'
@@ -66,6 +67,14 @@ export function conformingNode(firewall: Firewall, folder: string) {
   const wished = new Wished()
   const here: Protected[] = []
   const answers = new Map<string, Answer>()
+  const hits = new Hits({
+    ...{ firewall, wished, now: () => today },
+    // It is asked for again and again, and each time it is to be read.
+    monotonic: () => 0,
+    health: (problem) => {
+      if (problem) assertNever(problem)
+    },
+  })
   const enforcer = new Enforcer({
     ...{ firewall, wished },
     record: new Recorder(
@@ -88,8 +97,9 @@ export function conformingNode(firewall: Firewall, folder: string) {
     distrust: assertNever,
     taken: () => {},
     report: (more) => {
-      for (const answer of more) answers.set(answer.decision, answer)
+      for (const answer of hits.withHits(more)) answers.set(answer.decision, answer)
     },
+    ending: () => hits.count(),
     health: () => {},
     emptied: () => {},
   })
@@ -108,6 +118,14 @@ export function conformingNode(firewall: Firewall, folder: string) {
     protect: async (all: readonly Protected[]) => {
       here.splice(0, here.length, ...all)
       await enforcer.protect()
+    },
+    /** What each decision stopped until now, by its number, in order. */
+    stopped: async () => {
+      await hits.read()
+      return hits
+        .news()
+        .map(({ decision, packets }) => [Number.parseInt(decision.slice(2), 10), packets])
+        .sort(([a = 0], [b = 0]) => a - b)
     },
     /** The last answer to a decision. */
     answerTo: (decision: string) => answers.get(decision),

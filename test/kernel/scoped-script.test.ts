@@ -127,7 +127,7 @@ test('nothing is dropped or rejected but behind the question whether it must nev
         chain,
       )
     }
-  assert.equal(ends, 8 + 8 + 24)
+  assert.equal(ends, 6 + 8 + 8 + 24)
   for (const goal of scripts.join('').matchAll(/goto (\w+)/g))
     assert.ok(chains.has(goal[1] ?? ''), goal[0])
 })
