@@ -157,7 +157,7 @@ function setSignature(spec: SetSpec): string {
   return `set ${spec.name} ipv${spec.family}_addr ${flagsOf(spec)} ${spec.size} ${gc} 0`
 }
 
-function chainSignature({ name, hook }: Chain): string {
+function chainSignature({ name, hook }: Omit<Chain, 'rules'>): string {
   return hook ? `chain ${name} filter ${name} -300 accept` : `chain ${name}`
 }
 
@@ -173,17 +173,14 @@ function signature(entry: Record<string, unknown>, scoped: ReadonlySet<string>):
     return [`set ${set.name} ${set.type} ${flags.sort()} ${set.size} ${times}`]
   }
   const chain = entry.chain
-  if (isRecord(chain) && chain.name === againChain) return []
   if (!isRecord(chain)) {
     const strange = ['map', 'flowtable', 'limit', 'counter', 'quota'].some((kind) => kind in entry)
     return strange ? ['stranger'] : []
   }
   const base = `chain ${chain.name}`
-  return [
-    chain.hook === undefined
-      ? base
-      : `${base} ${chain.type} ${chain.hook} ${chain.prio} ${chain.policy}`,
-  ]
+  const { type, hook, prio, policy } = chain
+  const printed = hook === undefined ? base : `${base} ${type} ${hook} ${prio} ${policy}`
+  return printed === chainSignature({ name: againChain, hook: againChain }) ? [] : [printed]
 }
 
 /** What of scoped orders a listing shows. */

@@ -651,6 +651,18 @@ for (const { name, make } of backEnds.filter((one) => /^(netlink|nft)$/.test(one
       assert.equal(await comes(one), false)
     })
 
+    test('a chain of the name of ours that hears of other packets goes with all of the table', async () => {
+      const [one] = families
+      nft('add chain inet cordon input { type filter hook output priority -300; policy accept; }')
+      const next = await make()
+      await next.prepare()
+      const by = element('allow', 'forward_from', one.him, { peerInterface: 'v-inner' })
+      await next.setScoped([element('drop', 'in', one.him), by], 0)
+      await next.replace([])
+      assert.deepEqual([await comes(one), await passesFrom(one)], [false, true])
+      await next.close()
+    })
+
     test('they go with a table of another version into the one that takes its place', async () => {
       const [one] = families
       nft('add set inet cordon old { type ipv4_addr; }')
