@@ -197,7 +197,8 @@ export class Enforcer {
     }
     this.#everything = this.#protect = this.#changed = this.#scopedAgain = false
     await this.#settler.settle(asked)
-    this.#tryAgain()
+    if (this.#settler.searchesScoped) this.#scopedAgain = true
+    else this.#tryAgain()
   }
 
   #tryAgain(): void {

@@ -8,8 +8,8 @@ import type { Recorder } from './record.ts'
 import { identityOf } from './scope.ts'
 import type { Claim, Wished } from './wished.ts'
 
-/** In one go, since plain blocks wait meanwhile: enough to find one of ten thousand, and some more. */
-const mostTries = 32
+/** `go`: plain blocks wait that long. `search`: enough to find one of ten thousand, and some more. */
+const mostTries = { go: 4, search: 40 }
 
 type SettleScopedOn = {
   firewall: Pick<Firewall, 'setScoped'>
@@ -37,6 +37,12 @@ export class ScopedSettler {
   /** It refuses even what it held, and nothing is known of any of them. */
   #failing: Problem | undefined
   #gained = false
+  /** Of a search that is not over; and how many tries it has had. */
+  #open: Piece[] = []
+  #searched: ReadonlySet<Claim> = new Set()
+  #tries = 0
+  /** The kernel's last. */
+  #words: Problem | undefined
 
   constructor(on: SettleScopedOn) {
     this.#on = on
@@ -46,7 +52,17 @@ export class ScopedSettler {
   get problem(): Problem | undefined {
     if (this.#failing) return this.#failing
     for (const problem of this.#out.values()) return problem
-    return undefined
+    return this.searching ? this.#words : undefined
+  }
+
+  /** It is still being found out which are refused: more is to be tried at once, after what else waits. */
+  get searching(): boolean {
+    return this.#open.length > 0
+  }
+
+  /** Nothing can be said of it yet. */
+  isOpen(claim: Claim): boolean {
+    return this.#searched.has(claim)
   }
 
   /** Why this one is not certainly held. */
@@ -72,6 +88,7 @@ export class ScopedSettler {
   /** There was no table: nothing is held. */
   empty(): void {
     this.#taken = new Set()
+    this.#open = []
   }
 
   /** What was refused before rests, unless it is to be tried `again`. Never throws. */
@@ -79,18 +96,45 @@ export class ScopedSettler {
     const { wished } = this.#on
     const isWished = (claim: Claim) => wished.get(claim.audience, claim.decision) === claim
     this.#out = new Map([...this.#out].filter(([claim]) => isWished(claim)))
+    this.#open = this.#open.flatMap(({ claims, refused }): Piece[] => {
+      const left = claims.filter(isWished)
+      // Those that are left may have been refused for the sake of one that is not.
+      return left.length === 0
+        ? []
+        : [{ claims: left, refused: left.length < claims.length ? undefined : refused }]
+    })
     const parts = wished.scopes.elements().map((element): Part => {
       const claims = wished.scopes.claimsOf(element)
       return { element, identity: identityOf(element), claims }
     })
     if (!this.#taken) await this.#resume(parts)
     const before = [...this.#out.keys()]
-    const news = this.#missing(parts).filter((claim) => again || !this.#out.has(claim))
-    const problem = await this.#try(parts, news)
-    this.#failing = problem && (await this.#without(parts, news, problem))
-    if (!this.#failing) this.#forget(parts)
+    this.#failing = await this.#go(parts, again && !this.searching)
+    if (this.#failing) this.#open = []
+    else this.#forget(parts)
     this.#gained = before.some((claim) => !this.#out.has(claim))
+    this.#searched = new Set(this.#open.flatMap(({ claims }) => claims))
     this.#remember()
+  }
+
+  /** Why nothing at all can be said of any. */
+  async #go(parts: readonly Part[], again: boolean): Promise<Problem | undefined> {
+    const open = new Set(this.#open.flatMap(({ claims }) => claims))
+    const claims = this.#missing(parts).filter(
+      (claim) => !open.has(claim) && (again || !this.#out.has(claim)),
+    )
+    if (open.size === 0) {
+      const refused = await this.#try(parts, claims)
+      if (!refused) return undefined
+      if (!this.#taken || claims.length === 0) return refused
+      const failing = await this.#try(parts, [])
+      if (failing) return failing
+      this.#open = [{ claims, refused }]
+      this.#tries = 0
+    } else if (claims.length > 0) this.#open.push({ claims, refused: undefined })
+    // A refusal may have left a part of what it was about, and keeps in what was lifted.
+    const refused = await this.#halve(parts)
+    return refused ? this.#try(parts, []) : undefined
   }
 
   /** After a restart: all but what was left out is what the kernel held, if it takes just that. */
@@ -108,7 +152,7 @@ export class ScopedSettler {
 
   #remember(): void {
     if (this.#failing) return
-    const out = [...this.#out.keys()]
+    const out = [...this.#out.keys(), ...this.#searched]
     this.#on.record.leaveOut(out.map(({ audience, decision }) => [audience, decision]))
   }
 
@@ -127,47 +171,42 @@ export class ScopedSettler {
     return [...[...claims].filter((claim) => !this.#out.has(claim)), ...refused]
   }
 
-  /** They were refused together. Why nothing at all can be said of any. */
-  async #without(
-    parts: readonly Part[],
-    news: readonly Claim[],
-    problem: Problem,
-  ): Promise<Problem | undefined> {
-    if (!this.#taken || news.length === 0) return problem
-    const failing = await this.#try(parts, [])
-    if (failing) return failing
-    const refused = await this.#halve(parts, news, problem)
-    // A refusal may have left a part of what it was about.
-    return refused ? this.#try(parts, []) : undefined
-  }
-
-  /** Takes in what can be. Whether the last try was refused. */
-  async #halve(parts: readonly Part[], claims: readonly Claim[], whole: Problem): Promise<boolean> {
-    const pieces: Piece[] = [{ claims, refused: whole }]
-    const alone: Piece[] = []
-    let last: Problem | undefined = whole
-    let words = whole
-    for (let tries = 0; tries < mostTries; ) {
-      const piece = pieces.shift()
+  /** Takes in what can be. Whether what it ended with was refused. */
+  async #halve(parts: readonly Part[]): Promise<boolean> {
+    let last = true
+    for (let tries = 0; tries < mostTries.go && this.#tries < mostTries.search; ) {
+      const piece = this.#open.shift()
       if (!piece) break
       const { claims, refused } = piece
-      if (refused && claims.length === 1) {
-        alone.push(piece)
+      const [first] = claims
+      if (refused && claims.length === 1 && first) {
+        this.#leaveOut(first, refused)
         continue
       }
       const tried = refused ? claims.slice(0, Math.ceil(claims.length / 2)) : claims
       const rest = claims.slice(tried.length)
       tries++
-      last = await this.#try(parts, tried)
-      words = last ?? words
+      this.#tries++
+      const problem = await this.#try(parts, tried)
+      last = problem !== undefined
       // Where one half is taken it was the other that was refused.
-      if (rest.length > 0) pieces.unshift({ claims: rest, refused: last ? undefined : refused })
-      if (last) pieces.unshift({ claims: tried, refused: last })
+      if (rest.length > 0)
+        this.#open.unshift({ claims: rest, refused: problem ? undefined : refused })
+      if (problem) this.#open.unshift({ claims: tried, refused: problem })
     }
-    // Those that had no try of their own are the first the next time.
-    for (const { claims, refused } of [...pieces, ...alone])
-      for (const claim of claims) this.#leaveOut(claim, refused ?? words)
-    return last !== undefined
+    if (this.#tries >= mostTries.search) this.#giveUp()
+    return last
+  }
+
+  /** Those that had no try of their own are the first the next time. */
+  #giveUp(): void {
+    const alone = [...this.#out]
+    this.#out.clear()
+    const words = this.#words
+    for (const { claims, refused = words } of this.#open)
+      for (const claim of claims) if (refused) this.#leaveOut(claim, refused)
+    for (const [claim, problem] of alone) if (!this.#out.has(claim)) this.#out.set(claim, problem)
+    this.#open = []
   }
 
   #leaveOut(claim: Claim, problem: Problem): void {
@@ -189,7 +228,8 @@ export class ScopedSettler {
         now(),
       )
     } catch (error) {
-      return toProblem(error)
+      this.#words = toProblem(error)
+      return this.#words
     }
     this.#taken = new Set(some.map(({ identity }) => identity))
     return undefined

@@ -40,6 +40,8 @@ export class Settler {
   #owed = new Map<string, Answer>()
   #problem: Problem | undefined
   readonly #scoped: ScopedSettler
+  /** Answers that wait until it is found out which orders the kernel refuses. */
+  #later: Answer[] = []
   #gone = false
 
   constructor(on: SettleOn) {
@@ -55,6 +57,11 @@ export class Settler {
   /** Plain blocks are in force, and only of what is more than that something is not. */
   get refusesScoped(): boolean {
     return this.#problem === undefined && this.#scoped.problem !== undefined
+  }
+
+  /** More of what is beyond plain blocks is to be tried at once. */
+  get searchesScoped(): boolean {
+    return this.#problem === undefined && this.#scoped.searching
   }
 
   /** Of what was refused beyond plain blocks some was taken the last time. */
@@ -73,7 +80,8 @@ export class Settler {
    */
   async settle({ everything, protect, scopedAgain }: Asked): Promise<void> {
     const before = this.problem
-    const { changes, scoped, answers } = this.#on.differences.take(this.#on.now())
+    const { changes, scoped, answers: fresh } = this.#on.differences.take(this.#on.now())
+    const answers = this.#withLater(fresh)
     const again = scopedAgain === true && this.refusesScoped
     const asked = { everything, protect: protect === true, again }
     this.#problem = await this.#bring(changes, scoped || again, asked)
@@ -125,16 +133,30 @@ export class Settler {
     const isCertain = (answer: Answer) => {
       const claim = claimOf(answer)
       if (!claim) return this.#scoped.letsGo && answer.status === 'ended'
-      return !claim.scoped || !this.#scoped.problemOf(claim)
+      return !claim.scoped || !(this.#scoped.isOpen(claim) || this.#scoped.problemOf(claim))
     }
     const owed = [...this.#owed.values()].filter(isCertain)
     for (const answer of owed) this.#owed.delete(nameOf(answer))
-    const uncertain = answers.filter((answer) => !isCertain(answer))
+    const isOpen = (answer: Answer) => {
+      const claim = claimOf(answer)
+      return claim !== undefined && this.#scoped.isOpen(claim)
+    }
+    this.#later = answers.filter(isOpen)
+    const uncertain = answers.filter((answer) => !isCertain(answer) && !isOpen(answer))
     this.#postpone([...uncertain, ...this.#lost(answers)], (answer) => {
       const claim = claimOf(answer)
       return (claim && this.#scoped.problemOf(claim)) ?? problem
     })
     this.#say([...owed, ...answers.filter(isCertain)])
+  }
+
+  /** Those that waited before the new ones, but for what is no longer the last word. */
+  #withLater(answers: readonly Answer[]): readonly Answer[] {
+    if (this.#later.length === 0) return answers
+    const said = new Set(answers.map(nameOf))
+    const later = this.#later.filter((answer) => !said.has(nameOf(answer)))
+    this.#later = []
+    return [...later, ...answers]
   }
 
   /** They were in force when they were answered, and the kernel has not taken them again. */
