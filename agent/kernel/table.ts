@@ -27,7 +27,7 @@ import {
   tableName,
 } from './ruleset.ts'
 import { nothingScoped, type ScopedState, scopedState } from './scoped.ts'
-import { changeScoped, countingSets, freshStanding, type Standing } from './scoped-script.ts'
+import { changeScoped, countingSets, freshStanding, isAll, type Standing } from './scoped-script.ts'
 import { printSteps } from './script.ts'
 import { feedSets } from './sets.ts'
 import {
@@ -64,6 +64,8 @@ export function kernelFirewall(
   let foreign = false
   /** Of scoped orders; undefined where it has to be looked for. */
   let scoped: Standing | undefined
+  /** Since the kernel refused a transaction, which changes nothing: what stood before it. */
+  let stood: Standing | undefined
   /** For the table of this version, while there is one of another. */
   let waiting = { wanted: nothingScoped, now: 0 }
 
@@ -91,6 +93,7 @@ export function kernelFirewall(
   const look = async (): Promise<Standing> => {
     const text = await nft.list('-j', '-t', 'list', 'table', 'inet', tableName)
     const found = text === undefined ? [] : scopedIn(JSON.parse(text))
+    if (stood && isAll(found, stood)) return stood
     return { ...freshStanding, found, known: false }
   }
 
@@ -135,6 +138,7 @@ export function kernelFirewall(
         })
       if (listing === undefined) asked.empty()
       scoped = listing === undefined ? freshStanding : undefined
+      stood = undefined
       return listing === undefined
     },
 
@@ -171,7 +175,11 @@ export function kernelFirewall(
         const { scripts, standing, leaving, made } = changeScoped(tableName, before, wanted, now)
         scoped = undefined
         await readBefore(leaving)
-        for (const script of scripts) await turn(() => runOwn(script))
+        stood = before
+        for (const script of scripts) {
+          await turn(() => runOwn(script))
+          stood = undefined
+        }
         scoped = standing
         count(wanted, made)
       })
