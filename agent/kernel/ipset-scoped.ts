@@ -45,7 +45,7 @@ export type FilledGroup = Group & {
 }
 
 /**
- * Different kinds of orders on a node, each of which is a dozen rules at most. Every packet passes them: where another peer
+ * Different kinds of orders on a node, each of which is two dozen rules at most. Every packet passes them: where another peer
  * or interface shows that one is not for it, that takes a fraction of what it takes to look it up.
  */
 const mostLookedUp = 64

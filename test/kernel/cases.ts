@@ -640,6 +640,3 @@ export const cases: readonly Case[] = [
     ],
   },
 ]
-
-/** What a back end cannot express, which the node refuses; everything else it can. */
-export const unsupported: Readonly<Record<string, readonly string[]>> = {}
