@@ -457,7 +457,7 @@ function loadTables({ name }: BackEnd): void {
 
 const usedChains = {
   raw: ['PREROUTING', 'OUTPUT'],
-  mangle: ['FORWARD'],
+  mangle: ['INPUT', 'FORWARD'],
   filter: ['INPUT', 'FORWARD', 'OUTPUT'],
 }
 

@@ -77,7 +77,8 @@ for (const variant of ['-legacy', '-nft'] as const)
     })
 
     test('a host that had no rules has none after clearing', async () => {
-      await firewall.setScoped([element('reject', 'in', '203.0.113.7')], 0)
+      const allow = element('allow', 'forward', '203.0.113.7', { interface: 'eth0' })
+      await firewall.setScoped([element('reject', 'in', '203.0.113.7'), allow], 0)
       await firewall.clear()
       await firewall.clear()
       assert.equal(sh('nft list ruleset; ipset list -n'), '')
