@@ -129,7 +129,7 @@ export class Hits {
       for (const hit of scoped) this.#countScoped(hit)
       if (firewall.enforcing && wished.size > wished.scopes.size)
         this.#take(await firewall.hits(), monotonic())
-      else this.#takeNothing()
+      else this.#readAt = monotonic()
       this.#failing = false
       health(undefined)
     } catch (error) {
@@ -138,11 +138,6 @@ export class Hits {
     } finally {
       this.#restUntil = monotonic() + (monotonic() - began) * share
     }
-  }
-
-  #takeNothing(): void {
-    this.#read = new Map()
-    this.#readAt = this.#on.monotonic()
   }
 
   /** What the kernel has counted before it was ever read is news only when it still goes on. */

@@ -157,6 +157,23 @@ test('what was counted before the agent started, or before anything was blocked,
   )
 })
 
+test('a block that comes back on an address tells nothing of what an earlier one of it stopped', async () => {
+  const { wish, lift, hit, hits, pass } = counting()
+  wish(1, '203.0.113.7')
+  hit('203.0.113.7', 10, 0)
+  await hits.read()
+  lift(1)
+  await hits.read()
+  pass(15_000)
+  wish(2, '203.0.113.7')
+  hit('203.0.113.7', 12, 0)
+  await hits.read()
+  assert.deepEqual(
+    hits.news().map((one) => [one.decision, one.packets]),
+    [[decision(2), 2]],
+  )
+})
+
 test('a renewed decision goes on counting, a lifted one is forgotten', async () => {
   const { wish, lift, hit, hits } = counting()
   wish(1, '203.0.113.7')

@@ -102,6 +102,15 @@ describe('a block whose rule renews it', () => {
     assert.equal(await renewAt(service, id, 59 * minute + 50_000, 49 * minute), '04:00:00')
   })
 
+  test('goes on alone: another of the same rule that stops nothing ends', async (t) => {
+    const service = await open(t, renewing)
+    const id = await policyBlock(service)
+    const other = (await service.alert(record('203.0.113.9'))).body.items[0]?.alerts?.[0]?.decision
+    assert.equal(await renewAt(service, id, 59 * minute + 50_000, 58 * minute), '04:59:50')
+    const { decision } = (await service.ask('GET', `/v1/decisions/${other}`)).body
+    assert.equal(decision?.not_after?.slice(11, 19), '04:00:00')
+  })
+
   test('goes on also where many others near their end that nobody comes by any more', async (t) => {
     const service = await open(t, renewing)
     const quiet = Array.from({ length: 120 }, (_, at) => record(`203.0.113.${100 + at}`))
