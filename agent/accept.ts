@@ -2,7 +2,6 @@
 import { DecisionId, readAction, type StandingAction } from '#contract/action.ts'
 import { type Address, readAddress } from '#contract/address.ts'
 import { type EnvelopeClaims, envelopeHash } from '#contract/envelope.ts'
-import { printable } from '#contract/printable.ts'
 import { type Problem, toProblem } from '#contract/problem.ts'
 import type { ReadRow } from '#contract/row.ts'
 import { type Answer, type Differences, type Place, refused } from './differences.ts'
@@ -15,6 +14,7 @@ import {
   tooMany,
 } from './guard.ts'
 import type { Expresses } from './kernel/firewall.ts'
+import type { LinkNotes, Links } from './link-notes.ts'
 import type { Remembered, Standing } from './memory.ts'
 import type { Recorder } from './record.ts'
 import { fit, isScarce, releaseScarce } from './room.ts'
@@ -30,8 +30,8 @@ export type AcceptOn = {
   ceilings: Ceilings
   /** What the firewall of this node can do. */
   expresses: Expresses
-  /** Names of the interfaces that this node has now; none where that is not known. */
-  links?(): readonly string[]
+  links?: Links
+  notes: LinkNotes
   /** Why it is refused although the guard has nothing against it. */
   refuses?(order: StandingAction, target: Address): Problem | undefined
 }
@@ -66,10 +66,8 @@ function acceptOrder(on: AcceptOn, order: StandingAction, place: Place): void {
     on.wished.add(claim, target, on.differences.note)
     on.record.put(claim)
   } else if (older) on.record.drop(place.audience, order.decision)
-  const names = linksOf(order)
-  // Whoever lists them reads a file, and of a hundred thousand orders hardly one names any.
-  const asks = answer.status === 'applied' && names.length > 0
-  on.differences.owe(asks ? { ...answer, ...missingLinks(names, on.links?.() ?? []) } : answer)
+  const isApplied = answer.status === 'applied'
+  on.differences.owe(isApplied ? { ...answer, ...on.notes.reading(on.links)(claim) } : answer)
 }
 
 function drop(on: AcceptOn, answer: Answer): void {
@@ -90,6 +88,7 @@ export function acceptRemembered(
   for (const answer of before) on.differences.owe(answer)
   for (const [audience, decision] of dropped)
     on.differences.owe({ ...placeOf(on, audience), decision, status: 'ended' })
+  const noteOn = on.notes.reading(on.links)
   for (const claim of claims) {
     const { audience, decision } = claim
     const answer = { ...placeOf(on, audience), decision }
@@ -99,8 +98,18 @@ export function acceptRemembered(
     const problem = incapable(claim, target, on.expresses) ?? tooMany(inForce, on.ceilings)
     if (problem) on.record.drop(audience, decision)
     else on.wished.add(claim, target, on.differences.note)
-    on.differences.owe(problem ? refused(answer, problem) : { ...answer, status: 'applied' })
+    on.differences.owe(
+      problem ? refused(answer, problem) : { ...answer, status: 'applied', ...noteOn(claim) },
+    )
   }
+}
+
+/** The interfaces of this node may have changed. Whether something is owed for it. */
+export function acceptLinks(on: AcceptOn): boolean {
+  const place = (audience: string) => placeOf(on, audience)
+  const answers = on.notes.look(on.wished.scopes.naming, on.links, place)
+  for (const answer of answers) on.differences.owe(answer)
+  return answers.length > 0
 }
 
 /** Claims whose end has come; the kernel has let go by itself, or does now. */
@@ -166,12 +175,11 @@ export function* acceptLoad(on: AcceptOn, load: Load): Generator<void> {
     if (!refusals.has(decision)) on.differences.owe({ ...place, decision, status: 'ended' })
     yield
   }
-  const names = claims.some(({ scoped }) => linksOf(scoped).length > 0)
-  const links = (names && on.links?.()) || []
+  const noteOn = on.notes.reading(on.links)
   for (const claim of claims) {
     if (!isScarce(claim)) on.wished.add(claim, readAddress(claim.target), on.differences.note)
-    const warning = missingLinks(linksOf(claim.scoped), links)
-    on.differences.owe({ ...place, decision: claim.decision, status: 'applied', ...warning })
+    const note = noteOn(claim)
+    on.differences.owe({ ...place, decision: claim.decision, status: 'applied', ...note })
     yield
   }
   on.wished.fulfil()
@@ -194,22 +202,6 @@ function judge(
     on.refuses?.(order, target)
   if (problem) return refused(answer, problem)
   return { ...answer, status: 'applied' }
-}
-
-/** The interfaces that it names. */
-function linksOf(scope: Pick<StandingAction, 'interface' | 'peer_interface'> = {}): string[] {
-  return [scope.interface, scope.peer_interface].filter((name) => name !== undefined)
-}
-
-/** An interface may come later, and most often its name is a typing error: then nothing at all is stopped. */
-function missingLinks(names: readonly string[], links: readonly string[]) {
-  if (links.length === 0) return undefined
-  const isMeant = (name: string) => (link: string) =>
-    name.endsWith('*') ? link.startsWith(name.slice(0, -1)) : link === name
-  const missing = new Set(names.filter((name) => !links.some(isMeant(name))))
-  if (missing.size === 0) return undefined
-  const printed = [...missing].map((name) => printable(name, 40)).join(' and no ')
-  return { detail: `this node has no interface ${printed} now, so it does nothing yet` }
 }
 
 /** Where the node stands in its sequence. */

@@ -17,6 +17,7 @@ export function coursesOf(parts: () => Parts, say: (line: string) => void) {
   const look = () => {
     const { lookout, troubles, reporter, enforcer, postures } = parts()
     postures.heal()
+    enforcer.lookAtLinks()
     try {
       const change = lookout.look()
       troubles.set('guard', undefined)

@@ -9,17 +9,22 @@ import {
   type AcceptOn,
   acceptEnds,
   acceptEnvelope,
+  acceptLinks,
   acceptLoad,
   type Load,
   placeOf,
 } from './accept.ts'
 import { Differences } from './differences.ts'
 import { verifyOrLearn } from './learn.ts'
+import { LinkNotes } from './link-notes.ts'
 import { type SettleOn, Settler } from './settle.ts'
 import type { Trust } from './signature.ts'
 import { readEnvelope, refuseUnfit } from './verify.ts'
 
-export type EnforceOn = Omit<AcceptOn & SettleOn, 'differences' | 'expresses' | 'place'> & {
+export type EnforceOn = Omit<
+  AcceptOn & SettleOn,
+  'differences' | 'expresses' | 'place' | 'notes'
+> & {
   trust(): Trust
   audiences(): ReadonlySet<string>
   /** A key that is not trusted signed something: ask the service for announcements. */
@@ -62,7 +67,8 @@ export class Enforcer {
   constructor(on: EnforceOn) {
     const differences = new Differences(on.wished, (answer) => on.record.hear(answer))
     this.#on = on
-    this.#accept = { ...on, differences, expresses: on.firewall.expresses }
+    const { expresses } = on.firewall
+    this.#accept = { ...on, differences, expresses, notes: new LinkNotes() }
     const place = (audience: string) => placeOf(this.#accept, audience)
     this.#settler = new Settler({ ...on, differences, place })
   }
@@ -127,6 +133,11 @@ export class Enforcer {
     this.#changed = true
     this.wake()
     return this.settled()
+  }
+
+  /** The interfaces of this node may have changed: of orders that name them something else may be to be said. */
+  lookAtLinks(): void {
+    if (acceptLinks(this.#accept)) void this.changed()
   }
 
   /** Mends the table and puts everything into it anew. Resolves when it was tried; `problem` tells how it went. */

@@ -40,7 +40,7 @@ export function makeOrderParts(
     ending: () => parts().hits.count(),
     refuses: (order, target) => deadMan.refusal(order, target),
     report: (answers) => {
-      deadMan.applied(answers)
+      deadMan.applied(answers.filter((one) => !enforcer.accepting.notes.isAgain(one)))
       parts().reporter.answers(parts().hits.withHits(answers))
     },
     health: courses.health,

@@ -3,6 +3,7 @@ import { type Address, readAddress } from '#contract/address.ts'
 import { Problem } from '#contract/problem.ts'
 import { layers, type ScopedElement } from './kernel/firewall.ts'
 import { isParted, placeOf } from './kernel/scoped.ts'
+import { namesOf } from './link-notes.ts'
 import { Pairs } from './pairs.ts'
 import { elementsOf, identityOf, type Scoped, type Unplaced } from './scope.ts'
 import type { Claim } from './wished.ts'
@@ -18,6 +19,7 @@ type Placed = { readonly element: Unplaced; readonly layer: number; readonly cla
 export class Scopes {
   readonly #placed = new Map<string, Placed>()
   readonly #places = new Map<string, Pairs>()
+  readonly #naming = new Set<Claim>()
   #claims = 0
   #version = 0
 
@@ -28,6 +30,11 @@ export class Scopes {
 
   get size(): number {
     return this.#claims
+  }
+
+  /** Those that name an interface. */
+  get naming(): ReadonlySet<Claim> {
+    return this.#naming
   }
 
   get countElements(): number {
@@ -62,6 +69,7 @@ export class Scopes {
         this.#place(element).add(element, layer)
       }
     }
+    if (namesOf(claim).length > 0) this.#naming.add(claim)
     this.#claims++
     this.#version++
   }
@@ -76,6 +84,7 @@ export class Scopes {
       this.#placed.delete(identity)
       this.#place(element).delete(known.element, known.layer)
     }
+    this.#naming.delete(claim)
     this.#claims--
     this.#version++
   }

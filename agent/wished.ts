@@ -100,7 +100,7 @@ export class Wished {
   }
 
   /** What is wished beyond plain blocks. */
-  get scopes(): Pick<Scopes, 'version' | 'size' | 'elements' | 'claimsOf'> {
+  get scopes(): Pick<Scopes, 'version' | 'size' | 'elements' | 'claimsOf' | 'naming'> {
     return this.#scopes
   }
 

@@ -4,6 +4,7 @@ import type { Action } from '#contract/action.ts'
 import { type AcceptOn, acceptEnvelope, acceptLoad, acceptRemembered } from '../../agent/accept.ts'
 import { Clock } from '../../agent/clock.ts'
 import { type Answer, Differences } from '../../agent/differences.ts'
+import { LinkNotes } from '../../agent/link-notes.ts'
 import { Memory } from '../../agent/memory.ts'
 import { Recorder } from '../../agent/record.ts'
 import { type Claim, Wished } from '../../agent/wished.ts'
@@ -39,6 +40,7 @@ export function acceptingNode(folder: string, max_blocks = 1_000_000) {
     here: () => [],
     ceilings,
     expresses: { scopes: true, reject: true },
+    notes: new LinkNotes(),
   }
   const answers: Answer[] = []
   /** For the kernel, which counts as having taken them. */

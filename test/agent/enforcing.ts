@@ -17,6 +17,7 @@ export function enforceFrom(
   folder: string,
   memory = new Memory(folder),
   expresses = { scopes: true, reject: true },
+  links: () => readonly string[] = () => [],
 ) {
   let passed = 0
   let emptied = 0
@@ -46,6 +47,7 @@ export function enforceFrom(
     now: () => clock.now(),
     here: () => [{ address: readAddress('192.0.2.0/24'), why: 'administration network' }],
     ceilings: { max_blocks: 100_000, ipv4_prefix: 16, ipv6_prefix: 32 },
+    links,
     trust: () => trusting(serviceKey),
     audiences: () => new Set(['all', 'node/web-01']),
     learnKeys: async () => {},

@@ -8,6 +8,7 @@ import { readAddress } from '#contract/address.ts'
 import { type AcceptOn, acceptLoad } from '../../agent/accept.ts'
 import { Clock } from '../../agent/clock.ts'
 import { Differences } from '../../agent/differences.ts'
+import { LinkNotes } from '../../agent/link-notes.ts'
 import { Memory, type Step } from '../../agent/memory.ts'
 import { Recorder } from '../../agent/record.ts'
 import { type Claim, Wished } from '../../agent/wished.ts'
@@ -127,6 +128,7 @@ function makeNode() {
     here: () => [],
     ceilings: { max_blocks: 100, ipv4_prefix: 16, ipv6_prefix: 32 },
     expresses: { scopes: true, reject: true },
+    notes: new LinkNotes(),
   }
   const take = (n: number) => {
     wished.add(claim(n), readAddress(claim(n).target), on.differences.note)
