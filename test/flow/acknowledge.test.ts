@@ -1,6 +1,7 @@
 /** What nodes say back: a node speaks for itself, about what was asked of it. */
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
+import { z } from 'zod'
 import type { Receipt } from '#contract/receipt.ts'
 import { openTestService, startOfTest, type TestService } from '../service.ts'
 
@@ -36,6 +37,25 @@ describe('a receipt', () => {
     assert.deepEqual(await receipts(service), ['web-01', 'web-01', 'web-01'])
   })
 
+  test('that says something else of what is applied is what people see: with a note, and without it again', async (t) => {
+    const service = await open(t)
+    await service.enrol('web-01')
+    const id = await block(service, ['all'])
+    const note = 'this node has no interface ppp0 now, so it does nothing yet'
+    const shown = async () => {
+      const { body } = await service.ask('GET', `/v1/decisions/${id}`)
+      const { receipts, decision, timeline } = Shown.parse(body)
+      return [...receipts.map(({ status, detail }) => [status, detail]), decision, timeline]
+    }
+    await service.flow.acknowledge('web-01', [{ ...receipt(id, 'applied'), detail: note }])
+    const [, ...rest] = await shown()
+    assert.deepEqual(await shown(), [['applied', note], ...rest])
+    await service.flow.acknowledge('web-01', [receipt(id, 'applied')])
+    assert.deepEqual(await shown(), [['applied', null], ...rest])
+    await service.flow.acknowledge('web-01', [{ ...receipt(id, 'applied'), detail: note }])
+    assert.deepEqual(await shown(), [['applied', note], ...rest])
+  })
+
   test('of the end is taken also when the node has left the group since it applied the block', async (t) => {
     const service = await open(t)
     await service.enrol('web-01', ['web'])
@@ -62,6 +82,12 @@ describe('a receipt', () => {
     await service.enrol('web-01')
     assert.deepEqual(await receipts(service), ['web-02'])
   })
+})
+
+const Shown = z.looseObject({
+  receipts: z.array(z.looseObject({ status: z.string(), detail: z.string().nullable() })),
+  decision: z.unknown(),
+  timeline: z.unknown(),
 })
 
 function receipt(decision: string, status: Receipt['status']): Receipt {
