@@ -34,12 +34,15 @@ export async function readIpsetHits(ipset: Ipset): Promise<Hit[]> {
   return hits
 }
 
-/** Members of a set with their counters. */
+/** Members of a set that have counted something. */
 export async function readCounts(
   ipset: Ipset,
   set: string,
 ): Promise<[member: string, packets: number][]> {
-  return read((await ipset.save(set)) ?? '', / packets (\d+)/)
+  const saved = (await ipset.save(set)) ?? ''
+  return [...saved.matchAll(/^add \S+ (\S+) .*?packets ([1-9]\d*)/gm)].map(
+    ([, member = '', packets]) => [member, Number(packets)],
+  )
 }
 
 function read(saved: string, number: RegExp): [address: string, number: number][] {

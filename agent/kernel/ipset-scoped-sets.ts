@@ -43,7 +43,7 @@ export class ScopedSets {
     return this.#unknown ? [] : [...this.#held.values()].map(({ set }) => set)
   }
 
-  /** What each element stopped since this was asked last. Between two sets others have their turn. */
+  /** What each element stopped since this was asked last. Between two sets others have their turn: `set` among them. */
   async hits(turn: Turns): Promise<readonly ScopedHit[]> {
     for (const set of this.#counting()) await turn(() => this.#read([{ set }]))
     return this.#counters.take()
@@ -78,11 +78,8 @@ export class ScopedSets {
       await this.#rules.setScoped([...before.values(), ...news])
     if (news.length + gone.length > 0 || before !== this.#held)
       await this.#rules.setScoped([...wanted.values()])
-    // What goes has its last count, and what cannot be read is lost alone.
-    const leaving = [...wanted].flatMap(([key, group]) =>
-      isStopping(group) && goings(group, before.get(key)).length > 0 ? [group] : [],
-    )
-    const going = [...leaving, ...gone.filter(isStopping), ...there.map((set) => ({ set }))]
+    // What cannot be read is lost alone. Of a set that stays nothing is lost but what single members counted of late.
+    const going = [...gone.filter(isStopping), ...there.map((set) => ({ set }))]
     await this.#read(going).catch(() => undefined)
     await this.#ipset.run([
       ...[...wanted].flatMap(([key, group]) => goings(group, before.get(key))),

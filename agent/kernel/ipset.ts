@@ -50,6 +50,8 @@ export function ipsetFirewall(
   { can = everything, fallback, monotonic = () => performance.now(), everyMs }: IpsetOn = {},
 ): Firewall {
   const turn = oneAtATime()
+  /** A reading of counters takes seconds where there are hundreds of thousands: only what changes them waits for it. */
+  const counting = oneAtATime()
   const tally = new Tally(monotonic)
   const rules = new IptablesRules(iptables)
   const scoped = new ScopedSets(ipset, rules, tally)
@@ -135,14 +137,16 @@ export function ipsetFirewall(
     emptyFeeds,
 
     setScoped: (elements: readonly ScopedElement[], now: number) =>
-      turn(async () => {
-        await scoped.set(elements, now)
-        reserved.forget()
-      }),
+      counting(() =>
+        turn(async () => {
+          await scoped.set(elements, now)
+          reserved.forget()
+        }),
+      ),
 
     hits: (): Promise<readonly Hit[]> => turn(() => readIpsetHits(ipset)),
 
-    scopedHits: () => scoped.hits(turn),
+    scopedHits: () => scoped.hits(counting),
 
     setNever: (addresses: readonly Address[]) =>
       turn(async () => {
