@@ -84,13 +84,14 @@ export function asksAgain(sets: Iterable<ScopedSet>): boolean {
 }
 
 function judgings(family: 4 | 6, sets: readonly ScopedSet[]): string[] {
-  return againLooks(family, sets).map((look) => `${look} jump scoped_again${family}`)
+  return againLook(family, sets).map((look) => `${look} jump scoped_again${family}`)
 }
 
-/** From whom it is stays as it was, whatever is translated. */
-function againLooks(family: 4 | 6, sets: readonly ScopedSet[]): string[] {
+/** One or none. From whom it is stays as it was, whatever is translated. Of two sets he is to be in both. */
+function againLook(family: 4 | 6, sets: readonly ScopedSet[]): string[] {
   const found = sets.filter((set) => set.isAgain && set.family === family)
-  return found.map(({ name }) => `${addressOf('again', family)} @${name}`)
+  const looks = found.map(({ name }) => `${addressOf('again', family)} @${name}`)
+  return looks.length > 0 ? [looks.join(' ')] : []
 }
 
 /** What is dropped before what is rejected, and what is limited last: its count is of what would pass. */
@@ -114,7 +115,7 @@ function scoped(spot: Spot, family: 4 | 6, sets: readonly ScopedSet[]): string[]
 
 /** It is judged again. */
 function passing(family: 4 | 6, sets: readonly ScopedSet[]): string[] {
-  return againLooks(family, sets).map((look) => `${look} ${elsewhere} return`)
+  return againLook(family, sets).map((look) => `${look} ${elsewhere} return`)
 }
 
 /** Before it is routed, what passes through is what another machine has the address of. */

@@ -78,7 +78,8 @@ const turns = ['a', 'b'] as const
  * anew beside the old, since the kernel works through a whole set for each element taken out of it; only when it is
  * full do the rules turn to it, as the kernel shows new rules a moment before new elements. Where both turns of a set
  * were found, as an agent leaves them that ends between the two scripts, one script does it all. Counts of rates that
- * stay go on.
+ * stay go on. Who is let through to be judged again, and shall be no longer, is so no more before that judgement goes, and
+ * who shall be from now on is so only when it is there: a packet may be between the two.
  */
 export function changeScoped(
   table: string,
@@ -132,9 +133,15 @@ export function changeScoped(
     ...stale.map((name) => remove(table, { kind: 'limit', name })),
   ]
   const rules = turned ? scopedRules(table, named(wanted, names)) : []
+  const between = named(wanted, names).flatMap((set) => {
+    if (!set.isAgain) return [set]
+    const before = standing.names.get(`again${set.family}`)
+    return before === undefined ? [] : before === set.name ? [set] : [{ ...set, name: before }, set]
+  })
+  const first = hooked && turned ? comingRules(table, scopedRules(table, between)) : []
   const scripts = crowded
     ? [[...clearing, ...filling, ...rules]]
-    : [filling, [...clearing, ...rules]]
+    : [filling, first, [...clearing, ...rules]]
   return {
     scripts: scripts.filter((one) => one.length > 0).map(lines),
     standing: { state: wanted, names, found: [], known: true },
@@ -149,6 +156,15 @@ export function countingSets({ names }: Standing): string[] {
 }
 
 const isCounting = (name: string) => name.startsWith('count_')
+
+/** The rules about what comes in, of all of them. */
+function comingRules(table: string, rules: readonly string[]): string[] {
+  const chains = scopedChains.filter((chain) => /_in[46]$/.test(chain))
+  return chains.flatMap((chain) => [
+    `flush chain inet ${table} ${chain}`,
+    ...rules.filter((rule) => rule.startsWith(`add rule inet ${table} ${chain} `)),
+  ])
+}
 
 function grows(set: HeldSet, next: HeldSet | undefined): boolean {
   return (

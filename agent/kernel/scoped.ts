@@ -172,6 +172,9 @@ export function isJudgedAgain(element: Unplaced): boolean {
   return verdict === 'allow' && asksLeaving({ way, fields: fieldsOf(element) })
 }
 
+/** How long they outlive what is allowed, or a packet could be let through to a judgement that has ended meanwhile. */
+const lingering = 600_000
+
 /**
  * From whom something is allowed by the interface by which it leaves. Of networks in one another the widest is there, as
  * the kernel takes no others: more is then judged twice, and nothing else than before comes of it.
@@ -187,7 +190,8 @@ function* judgedAgain(
     lengths.map((length) => widen(address, length).text).find((text) => ends.has(text))
   for (const { address, end } of [...asking].sort((a, b) => a.address.prefix - b.address.prefix)) {
     const text = widest(address) ?? address.text
-    ends.set(text, { family: address.family, end: Math.max(end, ends.get(text)?.end ?? 0) })
+    const latest = Math.max(end + lingering, ends.get(text)?.end ?? 0)
+    ends.set(text, { family: address.family, end: latest })
   }
   for (const [text, { family, end }] of ends) {
     const kind = { isGate: false, isAgain: true, counts: false }

@@ -186,13 +186,23 @@ test('what is allowed by the interface it leaves by is judged again only while i
   const { scripts, standing } = change(freshStanding, allow, within)
   assert.match(
     scripts.join(''),
-    /add element inet cordon again4_a \{ 203\.0\.113\.0\/24 timeout 0d60s0ms \}/,
+    /add element inet cordon again4_a \{ 203\.0\.113\.0\/24 timeout 0d660s0ms \}/,
   )
   assert.match(scripts.join(''), /add chain inet cordon input /)
   const ended = change(standing, none).scripts.join('')
   assert.match(ended, /flush chain inet cordon input\ndelete chain inet cordon input\n/)
   assert.match(ended, /delete set inet cordon again4_a\n/)
   assert.doesNotMatch(ended, /add chain|@again/)
+  const scriptsOf = change(standing, none).scripts.map((one) => one.split('\n'))
+  const [coming = [], rest = []] = scriptsOf.slice(-2)
+  assert.ok(coming.length > 4 && coming.every((line) => /^$| \w+_in[46]( |$)/.test(line)))
+  assert.ok(
+    rest.some((line) => /delete chain/.test(line)),
+    'and only then the judgement goes',
+  )
+  const other = element('allow', 'forward_from', '203.0.113.8', { peerInterface: 'eth1' })
+  const swapped = change(standing, other).scripts.at(-2) ?? ''
+  assert.match(swapped, / ip saddr @again4_a ip saddr @again4_b fib daddr type unicast return\n/)
   const found = [{ kind: 'chain', name: 'input' }] as const
   const left = change({ ...freshStanding, found, known: false }).scripts.join('')
   assert.match(left, /delete chain inet cordon input\n/)

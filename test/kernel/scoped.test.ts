@@ -697,6 +697,27 @@ for (const { name, make } of backEnds.filter((one) => /^(netlink|nft)$/.test(one
       assert.equal(await node.count(mark), 0)
     })
 
+    test('while it comes and goes what is allowed by an interface, not one packet that is stopped passes', async () => {
+      const [one] = families
+      const drop = element('drop', 'in', one.him)
+      const by = (device: string, text: string = one.him) =>
+        element('allow', 'forward_from', text, { peerInterface: device })
+      await are(drop)
+      const mark = `again ${performance.now()}`
+      const { attacker, inner } = parties()
+      for (let sent = 0; sent <= 20; sent += await attacker.stopFlood()) {
+        await attacker.flood(one.him, one.behind, mark)
+        for (let round = 0; round < 8; round++) {
+          await are(drop, by('v-other'), by('v-other', one.other))
+          await are(drop, by('v-none', one.other))
+          await are(drop, by('v-other'))
+          await are(drop)
+        }
+      }
+      assert.equal(await passesFrom(one, one.other), true)
+      assert.equal(await inner.count(mark), 0)
+    })
+
     test('what the kernel refuses leaves everything as it was', async () => {
       const [one] = families
       await are(element('drop', 'in', one.him, { port: 4000 }))
