@@ -102,26 +102,32 @@ export async function takeHeartbeat(
   })
 }
 
-/** A node that says less than before began to count anew; one that says it was later than now has a wrong clock. */
+/**
+ * A node that says less than before began to count anew; but a word that comes late, as a receipt may that waited while
+ * heartbeats went, is about packets that were counted already. One that says it was later than now has a wrong clock.
+ */
 async function takeHits(
   tx: Writer,
   node: string,
-  taken: readonly DecisionHits[],
+  said: readonly DecisionHits[],
   now: number,
 ): Promise<number> {
-  if (taken.length === 0) return 0
+  if (said.length === 0) return 0
   const before = await hitsBefore(
     tx,
     node,
-    taken.map(({ decision }) => decision),
+    said.map(({ decision }) => decision),
   )
-  await putHits(
-    tx,
-    node,
-    taken.map((one) => ({ ...one, last: Math.min(one.last, now) })),
-  )
+  const taken = said
+    .map((one) => ({ ...one, last: Math.min(one.last, now) }))
+    .filter(({ decision, packets, last }) => {
+      const known = before.get(decision)
+      return known === undefined || packets >= known.packets || last >= known.last
+    })
+  if (taken.length === 0) return 0
+  await putHits(tx, node, taken)
   return taken.reduce((sum, { decision, packets }) => {
-    const known = before.get(decision) ?? 0
+    const known = before.get(decision)?.packets ?? 0
     return sum + (packets >= known ? packets - known : packets)
   }, 0)
 }

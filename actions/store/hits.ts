@@ -7,7 +7,7 @@ import type { Tables } from './tables.ts'
 
 type Row = Tables['hits']
 
-/** Of all nodes together: their newest numbers added up, and the latest of their times. */
+/** Of one node, or of all together: then their newest numbers added up, and the latest of their times. */
 export type Hits = { packets: number; last: number }
 
 /** A node counts anew after a restart: what it says last is what counts. */
@@ -37,16 +37,16 @@ export async function hitsBefore(
   tx: Writer,
   node: string,
   decisions: readonly string[],
-): Promise<Map<string, number>> {
-  const before = new Map<string, number>()
+): Promise<Map<string, Hits>> {
+  const before = new Map<string, Hits>()
   for (let i = 0; i < decisions.length; i += 500) {
     const rows = await tx
       .selectFrom('hits')
-      .select(['decision', 'packets'])
+      .select(['decision', 'packets', 'last'])
       .where('decision', 'in', decisions.slice(i, i + 500))
       .where('node', '=', node)
       .execute()
-    for (const { decision, packets } of rows) before.set(decision, packets)
+    for (const { decision, packets, last } of rows) before.set(decision, { packets, last })
   }
   return before
 }

@@ -48,6 +48,19 @@ describe('hits', () => {
     assert.equal((await rows(service)).length, 1)
   })
 
+  test('of a receipt that waited while heartbeats went are counted already', async (t) => {
+    const service = await open(t)
+    const id = await block(service)
+    const late = { packets: 5, last: startOfTest - 60_000 }
+    await beat(service, 'web-01', [{ decision: id, packets: 12, last: startOfTest - 1_000 }])
+    await receive(service, 'web-01', { decision: id, status: 'applied', hits: late })
+    assert.deepEqual(await shown(service, id), { packets: 12, last: '2026-03-01T02:59:59.000Z' })
+    assert.match(
+      (await service.ask('GET', '/metrics')).text,
+      /cordon_stopped_total\{node="web-01"\} 12/,
+    )
+  })
+
   test('later than now are of now: the clock of the node is wrong', async (t) => {
     const service = await open(t)
     const id = await block(service)
