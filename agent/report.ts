@@ -143,7 +143,7 @@ export class Reporter {
 
   /**
    * Returns what is to be sent again. What is refused for what it is, is halved until that is alone, and only that is
-   * given up.
+   * given up. An older service does not know what was stopped with a receipt, so that goes first.
    */
   async #deliver(batch: readonly Receipt[]): Promise<readonly Receipt[]> {
     const pieces = [batch]
@@ -156,6 +156,10 @@ export class Reporter {
       } catch (error) {
         const { status } = toProblem(error)
         if (!forWhatItIs.has(status)) return [piece, ...pieces].flat()
+        if (piece.some(({ hits }) => hits)) {
+          pieces.unshift(piece.map(withoutHits))
+          continue
+        }
         const half = Math.ceil(piece.length / 2)
         if (piece.length === 1 || ++refusals > mostRefusals) this.#givenUp += piece.length
         else pieces.unshift(piece.slice(0, half), piece.slice(half))
@@ -170,6 +174,10 @@ export class Reporter {
       this.#send()
     }, ms).unref()
   }
+}
+
+function withoutHits({ hits: _, ...receipt }: Receipt): Receipt {
+  return receipt
 }
 
 /** Of several receipts about one decision only the last is news. */

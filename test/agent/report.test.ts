@@ -102,6 +102,37 @@ test('one receipt that the service refuses costs none of the others', async () =
   assert.deepEqual(reporter.backlog, { waiting: 0, givenUp: 1 })
 })
 
+test('an older service, which does not know what was stopped, gets all the receipts without that', async () => {
+  const taken: string[] = []
+  const unused = () => assert.fail('not asked for here')
+  const reporter = new Reporter({
+    service: {
+      ask: async (_method, _path, more) => {
+        const { receipts }: { receipts: Answer[] } = JSON.parse(JSON.stringify(more?.body))
+        if (receipts.some(({ hits }) => hits))
+          throw new Problem('invalid_input', 'unrecognized key')
+        taken.push(...receipts.map((one) => one.decision))
+      },
+      text: unused,
+      stream: unused,
+      close: () => {},
+    },
+    now: () => today,
+    monotonic: () => 0,
+    state: unused,
+    measured: unused,
+    heard: unused,
+    happened: unused,
+    loading: () => false,
+  })
+  const hits = { packets: 3, last: today }
+  reporter.answers(answers(0, 1_000).map((one) => ({ ...one, hits })))
+  while (!reporter.idle) await new Promise(setImmediate)
+  assert.equal(taken.length, 1_000)
+  assert.equal(reporter.backlog.givenUp, 0)
+  await reporter.stop()
+})
+
 function answers(from: number, count: number): Answer[] {
   return Array.from({ length: count }, (_, n) => ({
     decision: decision(from + n),
