@@ -55,7 +55,8 @@ export const freshStanding: Standing = {
 
 /** Whether what is found is what is known to stand, by its names. */
 export function isAll(found: readonly Found[], { names, state, known, found: more }: Standing) {
-  const all = [...names.values(), ...state.rates.keys()]
+  const chain = asksAgain(state.sets.values()) ? [againChain] : []
+  const all = [...names.values(), ...state.rates.keys(), ...chain]
   const there = new Set(found.map(({ name }) => name))
   const same = all.length === there.size && all.every((name) => there.has(name))
   return known && more.length === 0 && same

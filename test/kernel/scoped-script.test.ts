@@ -4,7 +4,13 @@ import { test } from 'node:test'
 import { readAddress } from '#contract/address.ts'
 import type { ScopedElement } from '../../agent/kernel/firewall.ts'
 import { scopedState } from '../../agent/kernel/scoped.ts'
-import { changeScoped, freshStanding, type Standing } from '../../agent/kernel/scoped-script.ts'
+import {
+  changeScoped,
+  type Found,
+  freshStanding,
+  isAll,
+  type Standing,
+} from '../../agent/kernel/scoped-script.ts'
 import { element } from './scoped.ts'
 
 const port = { port: 22, protocol: 'tcp' } as const
@@ -206,4 +212,12 @@ test('what is allowed by the interface it leaves by is judged again only while i
   const found = [{ kind: 'chain', name: 'input' }] as const
   const left = change({ ...freshStanding, found, known: false }).scripts.join('')
   assert.match(left, /delete chain inet cordon input\n/)
+})
+
+test('what stands is known by its names, with the chain of those who are judged again', () => {
+  const allow = element('allow', 'forward_from', '203.0.113.7', { peerInterface: 'eth1' })
+  const { standing } = change(freshStanding, allow)
+  const sets = [...standing.names.values()].map((name): Found => ({ kind: 'set', name }))
+  assert.ok(isAll([...sets, { kind: 'chain', name: 'input' }], standing))
+  assert.ok(!isAll(sets, standing), 'somebody took the chain away')
 })
