@@ -1,7 +1,9 @@
 /** Both ends of a packet in iptables, with real packets: what is judged twice, translated on the way, or counted together. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { after, before, beforeEach, describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { readAddress } from '#contract/address.ts'
 import type { Firewall, ScopedElement } from '../../agent/kernel/firewall.ts'
 import { ipsetFirewall } from '../../agent/kernel/ipset.ts'
@@ -178,6 +180,8 @@ for (const variant of ['-legacy', '-nft'] as const)
       const anyRouter = () => delivers(theAttacker(), him, node, '2001:db8:d::')
       shell('ip -6 addr add 2001:db8:d::1/64 dev v-attacker nodad')
       try {
+        // The kernel takes it a moment after the address itself.
+        await until(() => readFileSync('/proc/net/anycast6', 'utf8').includes(anycast))
         assert.equal(await anyRouter(), true)
         await set(element('drop', 'in', him), element('allow', 'forward', him))
         assert.equal(await anyRouter(), false)
@@ -200,10 +204,21 @@ for (const variant of ['-legacy', '-nft'] as const)
     })
   })
 
+/** As /proc writes 2001:db8:d:: */
+const anycast = '20010db8000d00000000000000000000'
+
 async function passing(send: () => Promise<boolean>, packets: number): Promise<number> {
   let count = 0
   for (let packet = 0; packet < packets; packet++) if (await send()) count++
   return count
+}
+
+async function until(came: () => boolean): Promise<void> {
+  const deadline = performance.now() + 30_000
+  while (!came()) {
+    if (performance.now() > deadline) throw new Error('it did not come within 30 s')
+    await pause(10)
+  }
 }
 
 function theAttacker(): Host {
