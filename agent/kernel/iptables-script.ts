@@ -6,15 +6,15 @@ type SavedTable = { chains: string[]; rules: string[]; policies: string[] }
 export type Saved = ReadonlyMap<string, SavedTable>
 
 /**
- * Says that the table was not there before the first rule of Cordon came, so that it can go with the last one. It is a
- * chain with no rules and no way to it.
+ * Says that the table was not there before the first rule of Cordon came, so that it can go with the last one, of whatever
+ * part of Cordon either is. It is a chain with no rules and no way to it.
  */
 export const madeHere = 'CORDON_MADE_TABLE'
 
 /** As `madeHere`, of a chain of the kernel's in a table that was there without it: iptables-nft makes it for the first rule. */
 const madeHook = (hook: string) => `CORDON_MADE_${hook}`
 
-const isMade = (chain: string) => chain.startsWith('CORDON_MADE_')
+export const isMade = (chain: string) => chain.startsWith('CORDON_MADE_')
 
 /** Which chains a part of Cordon answers for: the others it leaves alone. */
 type Owner = (chain: string) => boolean
@@ -25,6 +25,8 @@ export const isOwnChain: Owner = (chain) => isAnyOwnChain(chain) && !isPostureCh
 export const isPostureChain: Owner = (chain) => chain.startsWith('CORDON_POSTURE_')
 
 export const isAnyOwnChain: Owner = (chain) => chain.startsWith('CORDON_')
+
+export const isSensorChain: Owner = (chain) => chain.startsWith('CORDON-SENSOR')
 
 export function readSaved(text: string): Saved {
   const tables = new Map<string, SavedTable>()
@@ -121,9 +123,7 @@ function writeTable(
   if (wanted.length + gone.length + stale.length === 0) return ''
   return [
     `*${name}`,
-    ...(saved ? missingHooks(saved, table).map(madeHook) : [madeHere]).map(
-      (chain) => `:${chain} - [0:0]`,
-    ),
+    ...marksOf(saved, hooksOf(table)).map((chain) => `:${chain} - [0:0]`),
     ...[...wanted.map(([chain]) => chain), ...gone].map((chain) => `:${chain} - [0:0]`),
     ...stale.map((rule) => rule.replace('-A', '-D')),
     ...[...table.jumps].map(([chain, rule]) => `-I ${chain} ${rule}`),
@@ -134,10 +134,14 @@ function writeTable(
   ].join('\n')
 }
 
-/** The chains of the kernel's that our jumps bring into a table that has been there without them. */
-function missingHooks({ policies }: SavedTable, { jumps }: Table): string[] {
-  const hooks = new Set(jumps.map(([hook]) => hook))
-  return [...hooks].filter((hook) => !policies.some((policy) => policy.startsWith(`${hook} `)))
+/** The chains of the kernel's from which we jump. */
+const hooksOf = ({ jumps }: Table) => [...new Set(jumps.map(([hook]) => hook))]
+
+/** What says that the table was not there before, or which of these chains of the kernel's were not. */
+export function marksOf(saved: SavedTable | undefined, hooks: readonly string[]): string[] {
+  if (!saved) return [madeHere]
+  const isThere = (hook: string) => saved.policies.some((policy) => policy.startsWith(`${hook} `))
+  return hooks.filter((hook) => !isThere(hook)).map(madeHook)
 }
 
 /** What is to be taken out after the script: tables, and chains of the kernel's in them, that were not there before Cordon. */
@@ -170,18 +174,26 @@ export function removeTables(
 
 function emptiedHooks(table: SavedTable, owns: Owner): string[] {
   const going = goingOf(table, owns)
-  const isTheirs = (rule: string) => !isJump(rule, owns) && !isOwnRule(rule, owns)
   return table.policies.flatMap((policy) => {
     const [hook = '', what] = policy.split(' ')
-    const used = table.rules.some((rule) => rule.startsWith(`-A ${hook} `) && isTheirs(rule))
-    return going.includes(madeHook(hook)) && what === 'ACCEPT' && !used ? [hook] : []
+    const stays = what !== 'ACCEPT' || isUsed(table, hook, owns)
+    return going.includes(madeHook(hook)) && !stays ? [hook] : []
   })
 }
 
-/** That the table was made here is known as long as anything of Cordon is in it. */
-function goingOf({ chains }: SavedTable, owns: Owner): string[] {
-  const last = chains.every((chain) => owns(chain) || isMade(chain) || !isAnyOwnChain(chain))
-  return chains.filter((chain) => (isMade(chain) ? last : owns(chain)))
+/** By others, or by another part of Cordon. */
+function isUsed({ rules }: SavedTable, hook: string, owns: Owner): boolean {
+  return rules.some((rule) => rule.startsWith(`-A ${hook} `) && !isJump(rule, owns))
+}
+
+/** What was made here is known as long as it stays for anything of Cordon. */
+function goingOf(table: SavedTable, owns: Owner): string[] {
+  const { chains, policies } = table
+  const others = (chain: string) => isAnyOwnChain(chain) || isSensorChain(chain)
+  const last = chains.every((chain) => owns(chain) || isMade(chain) || !others(chain))
+  const hooks = policies.map((policy) => policy.split(' ')[0] ?? '')
+  const unused = hooks.filter((hook) => !isUsed(table, hook, owns)).map(madeHook)
+  return chains.filter((chain) => (isMade(chain) ? last || unused.includes(chain) : owns(chain)))
 }
 
 function becomesEmpty(table: SavedTable, owns: Owner): boolean {
@@ -200,5 +212,5 @@ function isOwnRule(rule: string, owns: Owner): boolean {
 
 /** From a chain that is not ours to one that is. */
 function isJump(rule: string, owns: Owner): boolean {
-  return !isOwnRule(rule, owns) && owns(/-[jg] (\w+)$/.exec(rule)?.[1] ?? '')
+  return !isOwnRule(rule, owns) && owns(/-[jg] ([\w-]+)$/.exec(rule)?.[1] ?? '')
 }

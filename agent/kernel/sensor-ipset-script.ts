@@ -2,7 +2,13 @@
 import type { Address } from '#contract/address.ts'
 import { addLine, holdable } from './ipset-sets.ts'
 import type { Family } from './iptables-program.ts'
-import type { Emptied, Saved } from './iptables-script.ts'
+import {
+  type Emptied,
+  isSensorChain,
+  marksOf,
+  removeTables,
+  type Saved,
+} from './iptables-script.ts'
 import { mostAttempts, type SensorScript } from './sensor-script.ts'
 
 /** Apart from the names of chains and sets that hold blocks: whoever makes those anew leaves these alone. */
@@ -11,10 +17,6 @@ const sets = 'cordon-sensor'
 export const sensorPlace = 'mangle'
 
 const openSeconds = 600
-/** Says that the table was not there before, so that it can go with the sensor. */
-const madeHere = `${chains}-MADE`
-/** As `madeHere`, of a chain of the kernel's in a table that was there without it. Names have 28 characters at most. */
-const madeHook = (hook: string) => `${chains}-M-${hook}`
 const hooks = ['PREROUTING', 'POSTROUTING'] as const
 
 export function isSensorSet(name: string): boolean {
@@ -108,7 +110,7 @@ export function sensorRules(family: Family, script: SensorScript, saved: Saved):
   }
   return [
     `*${sensorPlace}`,
-    ...marks(saved).map((name) => `:${name} - [0:0]`),
+    ...marksOf(saved.get(sensorPlace), hooks).map((name) => `:${name} - [0:0]`),
     ...Object.keys(rules).map((name) => `:${chains}-${name} - [0:0]`),
     `-I PREROUTING -j ${chains}-IN`,
     `-I POSTROUTING -j ${chains}-OUT`,
@@ -120,51 +122,18 @@ export function sensorRules(family: Family, script: SensorScript, saved: Saved):
   ].join('\n')
 }
 
-/** What was not there before. */
-function marks(saved: Saved): string[] {
-  const table = saved.get(sensorPlace)
-  if (!table) return [madeHere]
-  const there = new Set(table.policies.map((policy) => policy.split(' ')[0]))
-  return hooks.filter((hook) => !there.has(hook)).map(madeHook)
-}
-
 /** What of the table is the sensor's, the same as long as nobody changes it. */
 export function sensorPart(saved: Saved): { chains: string[]; rules: string[] } {
   const table = saved.get(sensorPlace)
   return {
-    chains: table?.chains.filter((chain) => chain.startsWith(chains)) ?? [],
+    chains: table?.chains.filter(isSensorChain) ?? [],
     rules: table?.rules.filter((rule) => isOwnRule(rule) || isJump(rule)) ?? [],
   }
 }
 
-/** `empty`: the table, or chains of the kernel's in it, were not there before the sensor, and nothing is left in them. */
+/** `empty`: the table, or chains of the kernel's in it, were not there before, and nothing is left in them. */
 export function removeSensorRules(saved: Saved): { script: string; empty: Emptied[] } {
-  const own = sensorPart(saved)
-  if (own.chains.length === 0) return { script: '', empty: [] }
-  const table = saved.get(sensorPlace)
-  const script = [
-    `*${sensorPlace}`,
-    ...own.chains.map((chain) => `:${chain} - [0:0]`),
-    ...own.rules.filter(isJump).map((rule) => rule.replace('-A', '-D')),
-    ...own.chains.map((chain) => `-X ${chain}`),
-    'COMMIT',
-    '',
-  ].join('\n')
-  const empty =
-    own.chains.includes(madeHere) &&
-    table !== undefined &&
-    table.chains.length === own.chains.length &&
-    table.rules.length === own.rules.length &&
-    table.policies.every((policy) => policy.endsWith(' ACCEPT'))
-  if (empty) return { script, empty: [{ table: sensorPlace }] }
-  const emptied = hooks.filter((hook) => own.chains.includes(madeHook(hook)) && isFree(table, hook))
-  return { script, empty: emptied.map((hook) => ({ table: sensorPlace, hook })) }
-}
-
-/** Nobody else uses the chain. */
-function isFree(table: ReturnType<Saved['get']>, hook: string): boolean {
-  const theirs = table?.rules.filter((rule) => rule.startsWith(`-A ${hook} `) && !isJump(rule))
-  return theirs?.length === 0 && table?.policies.includes(`${hook} ACCEPT`) === true
+  return removeTables(saved, isSensorChain)
 }
 
 function isOwnRule(rule: string): boolean {

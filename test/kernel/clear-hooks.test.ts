@@ -57,24 +57,62 @@ describe('clearing after ipset with iptables-nft', { skip }, () => {
     assert.doesNotMatch(after, /cordon/i)
   })
 
-  test('is the same by the parts themselves, in either order', async () => {
-    const before = ruleset()
-    for (const order of [(all: Part[]) => all, (all: Part[]) => all.toReversed()]) {
-      const parts = await everything()
-      for (const part of order(parts)) await part()
-      assert.equal(ruleset(), before)
-    }
-  })
+  for (const [whose, without] of [
+    ['that has tables of others', ''],
+    ['that has others in some tables only', 'mangle'],
+    ['that has none', 'all'],
+  ] as const)
+    test(`is the same by the parts themselves, in whatever order they come and go, on a host ${whose}`, async () => {
+      if (without === 'all') shell('nft flush ruleset')
+      else if (without)
+        for (const family of ['ip', 'ip6']) shell(`nft delete table ${family} mangle`)
+      const before = ruleset()
+      for (const [come, go] of orders) {
+        const parts = []
+        for (const which of come) parts[which] = await makers[which]()
+        for (const which of go) await parts[which]?.()
+        assert.equal(ruleset(), before, `made as ${come}, taken out as ${go}`)
+      }
+    })
 })
+
+/** Of blocks, standing rules and the sensor: as they come, and as they go. */
+const orders = [
+  [
+    [0, 1, 2],
+    [0, 1, 2],
+  ],
+  [
+    [2, 1, 0],
+    [1, 0, 2],
+  ],
+  [
+    [1, 2, 0],
+    [2, 0, 1],
+  ],
+] as const
 
 type Part = () => Promise<void>
 
-/** Blocks, a reject, standing rules and the sensor; how each is taken out again. */
+/** How each is taken out again. */
+const makers = [blocks, standingRules, sensor] as const
+
 async function everything(): Promise<Part[]> {
+  const parts: Part[] = []
+  for (const make of makers) parts.push(await make())
+  return parts
+}
+
+async function blocks(): Promise<Part> {
   const firewall = ipsetFirewall(ipset, iptables)
   await firewall.prepare()
   await firewall.apply([put('in_hosts4', '203.0.113.7')])
   await firewall.setScoped([element('reject', 'in', '203.0.113.8')], 0)
+  await firewall.close()
+  return () => firewall.clear()
+}
+
+async function standingRules(): Promise<Part> {
   const table = iptablesPostureTable(ipset, iptables)
   await table.run({
     postures: [{ audience: 'all', version: 1, posture: posture([rule]).posture }],
@@ -82,10 +120,13 @@ async function everything(): Promise<Part[]> {
     here: [],
     now: 0,
   })
-  const sensor = ipsetSensorTable(ipset, iptables)
-  await sensor.make({ windowMs: 60_000, interfaces: [], udp: true, trusted: [] })
-  await firewall.close()
-  return [() => firewall.clear(), () => table.remove(), async () => void (await sensor.remove())]
+  return () => table.remove()
+}
+
+async function sensor(): Promise<Part> {
+  const table = ipsetSensorTable(ipset, iptables)
+  await table.make({ windowMs: 60_000, interfaces: [], udp: true, trusted: [] })
+  return async () => void (await table.remove())
 }
 
 const rule: PostureRule = {
