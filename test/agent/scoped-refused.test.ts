@@ -311,3 +311,20 @@ test('over a restart it stays known which were refused, so that the others stay 
   await order(lift(2))
   assert.deepEqual(node.record.leftOut, [])
 })
+
+test('a plain block that comes while the refused are looked for does not wait until they are found', async () => {
+  await node.enforcer.replace()
+  const asked = refuseHosts(node.firewall, 20, 40, 60)
+  const { setScoped } = node.firewall
+  let there = 0
+  node.firewall.setScoped = async (elements, now) => {
+    if (asked() === 4) node.enforcer.take(all.next([block(200)]))
+    if (there === 0 && node.firewall.held.size > 0) there = asked()
+    await setScoped(elements, now)
+  }
+  await order(...range(1, 100).map((n) => block(n, tcp)))
+  assert.ok(there > 0 && there + 8 < asked(), `there after ${there} of ${asked()} tries`)
+  assert.equal(inForce().length, 97)
+  const failed = node.answers.filter(({ status }) => status === 'failed')
+  assert.equal(failed.length, 3, 'each is said once, and nothing of those that are taken')
+})
