@@ -113,12 +113,9 @@ async function takeHits(
   now: number,
 ): Promise<number> {
   if (said.length === 0) return 0
-  const before = await hitsBefore(
-    tx,
-    node,
-    said.map(({ decision }) => decision),
-  )
-  const taken = said
+  const once = mostOfEach(said)
+  const before = await hitsBefore(tx, node, [...once.keys()])
+  const taken = [...once.values()]
     .map((one) => ({ ...one, last: Math.min(one.last, now) }))
     .filter(({ decision, packets, last }) => {
       const known = before.get(decision)
@@ -130,6 +127,14 @@ async function takeHits(
     const known = before.get(decision)?.packets ?? 0
     return sum + (packets >= known ? packets - known : packets)
   }, 0)
+}
+
+/** What a node got through several audiences it counts for each of them, and it is the same packets. */
+function mostOfEach(said: readonly DecisionHits[]): ReadonlyMap<string, DecisionHits> {
+  const once = new Map<string, DecisionHits>()
+  for (const one of said)
+    if (one.packets > (once.get(one.decision)?.packets ?? 0)) once.set(one.decision, one)
+  return once
 }
 
 /** Once for each version of a list, however often it is said. */

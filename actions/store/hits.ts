@@ -10,14 +10,16 @@ type Row = Tables['hits']
 /** Of one node, or of all together: then their newest numbers added up, and the latest of their times. */
 export type Hits = { packets: number; last: number }
 
-/** A node counts anew after a restart: what it says last is what counts. */
+/** A node counts anew after a restart: what it says last is what counts. Each decision once. */
 export async function putHits(
   tx: Writer,
   node: string,
   hits: readonly DecisionHits[],
 ): Promise<void> {
-  const newest = new Map(hits.map((one) => [one.decision, { ...one, node }]))
-  await insertRows(tx, [...newest.values()])
+  await insertRows(
+    tx,
+    hits.map((one) => ({ ...one, node })),
+  )
 }
 
 const insertRows = preparedList((db, rows: readonly Slots<Row>[]) =>

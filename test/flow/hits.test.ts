@@ -61,6 +61,18 @@ describe('hits', () => {
     )
   })
 
+  test('of a decision that a node got through two audiences are counted once', async (t) => {
+    const service = await open(t)
+    const id = await block(service, ['all', 'node/web-01'])
+    const hits = [4, 7].map((packets) => ({ decision: id, packets, last: startOfTest }))
+    await beat(service, 'web-01', hits)
+    assert.equal((await shown(service, id))?.packets, 7)
+    assert.match(
+      (await service.ask('GET', '/metrics')).text,
+      /cordon_stopped_total\{node="web-01"\} 7/,
+    )
+  })
+
   test('later than now are of now: the clock of the node is wrong', async (t) => {
     const service = await open(t)
     const id = await block(service)
