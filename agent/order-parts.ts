@@ -45,6 +45,7 @@ export function makeOrderParts(
     },
     health: courses.health,
     emptied: courses.emptied,
+    allowed: () => parts().postures.allow(),
   })
   const stateTrust = () => ({ ...keyring.trust, mostBlocks: settings.max_blocks })
   const accept = enforcer.accepting

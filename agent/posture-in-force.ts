@@ -4,19 +4,25 @@
  */
 import type { Posture } from '#contract/posture.ts'
 import type { Protected } from './guard.ts'
+import type { ScopedElement } from './kernel/firewall.ts'
 import type { PostureTable } from './kernel/posture-table.ts'
 import { oneAtATime } from './kernel/turns.ts'
+import { allowedOf } from './posture-allowed.ts'
 import type { PostureAnswers } from './posture-answers.ts'
 import type { HeldPosture, PostureMemory } from './posture-memory.ts'
 import { networksOf } from './posture-networks.ts'
 import { holding, nextRules } from './posture-time.ts'
 import { TrialClock } from './posture-trial.ts'
+import { identityOf } from './scope.ts'
+import type { Scopes } from './scopes.ts'
 
 export type InForceOn = {
   memory: PostureMemory
   /** Undefined for a back end that cannot express them. */
   table: PostureTable | undefined
   here(): readonly Protected[]
+  /** What is wished beyond plain blocks. */
+  scopes: Pick<Scopes, 'version' | 'elements'>
   /** Undefined when the service runs elsewhere. */
   servicePort(): number | undefined
   now(): number
@@ -40,7 +46,11 @@ type Enforced = {
   holding: string
   protected: string
   servicePort: number | undefined
+  allowed: Allowed
 }
+
+/** As it follows from a version of what is wished; in one text to compare it by. */
+type Allowed = { version: number; elements: readonly ScopedElement[]; text: string }
 
 export class PosturesInForce {
   readonly #on: InForceOn
@@ -101,6 +111,14 @@ export class PosturesInForce {
   protect(): void {
     if (this.#enforced && !this.#protects(this.#enforced))
       void this.#turn(() => this.#mendProtected())
+  }
+
+  /** What is allowed may have changed. */
+  allow(): void {
+    const { memory, scopes } = this.#on
+    const none = !this.#enforced && memory.standing.length === 0
+    if (none || this.#enforced?.allowed.version === scopes.version) return
+    void this.#turn(() => this.#mendAllowed())
   }
 
   /** Puts right what others did to the table. */
@@ -168,12 +186,17 @@ export class PosturesInForce {
     const protects = this.#protected()
     const networks = (country: Parameters<typeof networksOf>[0]) => networksOf(country, memory)
     const port = servicePort()
-    await table?.run({ postures, before, networks, here: here(), servicePort: port, now: at })
+    const allowed = this.#allowed()
+    await table?.run({
+      ...{ postures, before, networks, here: here(), servicePort: port, now: at },
+      allowed: allowed.elements,
+    })
     const all = [...postures, ...(before ?? [])].map(({ posture }) => posture)
     this.#enforced = {
       ...{ postures: all, at, holding: holding(all, at) },
       protected: protects,
       servicePort: port,
+      allowed,
     }
     this.#moved.abort()
     this.#answers.enforced()
@@ -207,6 +230,26 @@ export class PosturesInForce {
       // Somebody took the table away: it is made anew as a whole.
       await this.#enforce().catch(this.#answers.say)
     }
+  }
+
+  async #mendAllowed(): Promise<void> {
+    const { table, scopes, now } = this.#on
+    if (!this.#enforced || this.#enforced.allowed.version === scopes.version) return
+    const allowed = this.#allowed()
+    try {
+      if (allowed.text !== this.#enforced.allowed.text) await table?.allow(allowed.elements, now())
+      this.#enforced = { ...this.#enforced, allowed }
+    } catch {
+      // Somebody changed the table: it is made anew as a whole.
+      await this.#enforce().catch(this.#answers.say)
+    }
+  }
+
+  #allowed(): Allowed {
+    const { version } = this.#on.scopes
+    const elements = allowedOf(this.#on.scopes.elements())
+    const text = elements.map((one) => `${identityOf(one)} ${one.layer} ${one.end}`).join('\n')
+    return { version, elements, text }
   }
 
   async #watch(): Promise<void> {

@@ -2,13 +2,15 @@
  * The postures of a node as nft text: one table of its own, replaced as a whole in one transaction. Pure.
  *
  * What passes first, whatever was signed: loopback, what belongs to a connection that stands, what this node protects,
- * neighbour discovery and DHCP; and where the service runs, what comes to its port, since no other node could confirm else. Then what belongs to no connection, then countries, then services, then the default. An
+ * neighbour discovery and DHCP; and where the service runs, what comes to its port, since no other node could confirm else; and who is
+ * allowed for a time, see posture-allowed.ts. Then what belongs to no connection, then countries, then services, then the default. An
  * accept only ends our own judgement: the table stands before the others of the node, and they have their say after it.
  *
  * While a version is on trial the table holds both it and what judged before. A set whose elements have a timeout says
  * which of them judges: the kernel itself goes back when it is empty, though nobody lives who could tell it.
  */
 import type { Protected } from './guard.ts'
+import { type AllowedSets, allowedSets, askAllowed, printFirstAllowed } from './posture-allowed.ts'
 import { defaultLines, restLines, serviceLines, type Way } from './posture-rules.ts'
 import {
   eachStanding,
@@ -27,7 +29,11 @@ import {
 const gate = 'on_trial'
 
 /** Also where there is no table yet; what is on trial judges nothing until it is opened. Taking the networks may throw. */
-export function printPosture(script: PostureScript, named: Named = nameSets(script)): string {
+export function printPosture(
+  script: PostureScript,
+  named: Named = nameSets(script),
+  allowed: AllowedSets = allowedSets(script.allowed, script.now),
+): string {
   return [
     `add table inet ${postureTable}`,
     `delete table inet ${postureTable}`,
@@ -36,6 +42,7 @@ export function printPosture(script: PostureScript, named: Named = nameSets(scri
       ? [`add set inet ${postureTable} ${gate} { type nf_proto; flags timeout; }`]
       : []),
     ...[...named.sets].flatMap(([name, set]) => printSet(name, set)),
+    ...printFirstAllowed(allowed, script.now),
     ...chains(script, named).flatMap(printChain),
     '',
   ].join('\n')
@@ -116,7 +123,7 @@ function chains(script: PostureScript, named: Named): Chain[] {
     {
       name: 'input',
       hook: 'input',
-      rules: ['iif lo accept', 'jump passes', ...toService, ...judge('node')],
+      rules: ['iif lo accept', 'jump passes', ...toService, askAllowed('input'), ...judge('node')],
     },
     {
       name: 'forward',
@@ -124,6 +131,7 @@ function chains(script: PostureScript, named: Named): Chain[] {
       rules: [
         'jump passes',
         ...toService.map((rule) => `ct status dnat ${rule}`),
+        askAllowed('forward'),
         ...judge('through'),
       ],
     },

@@ -3,6 +3,7 @@ import { type Address, compareAddresses, contains, readAddress } from '#contract
 import type { CountryNetworks, Posture, ServiceRule } from '#contract/posture.ts'
 import { Problem } from '#contract/problem.ts'
 import type { Protected } from './guard.ts'
+import type { ScopedElement } from './kernel/firewall.ts'
 import { rulesNow } from './posture-time.ts'
 
 export const postureTable = 'cordon_posture'
@@ -17,9 +18,11 @@ export type PostureScript = {
   /** In order and apart. */
   networks(country: CountryNetworks): Iterable<Address>
   here: readonly Protected[]
+  /** Who may begin what they forbid, for a time (posture-allowed.ts). */
+  allowed?: readonly ScopedElement[] | undefined
   /** Of the service, where it runs on this node. */
   servicePort?: number | undefined
-  /** Epoch milliseconds by the service's clock, for what holds at times only. */
+  /** Epoch milliseconds by the service's clock, for what holds at times only or ends. */
   now: number
 }
 
@@ -177,7 +180,7 @@ function apart(all: readonly Address[], family: Family): Address[] {
   return kept
 }
 
-export function countrySet(code: string, posture: Posture, { of }: Named): string {
+export function countrySet(code: string, posture: Posture, { of }: Pick<Named, 'of'>): string {
   const found = posture.countries.find(({ country }) => country === code)
   const base = found && of.get(found)
   if (base !== undefined) return base

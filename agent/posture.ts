@@ -107,6 +107,10 @@ export class Postures {
     this.#inForce.protect()
   }
 
+  allow(): void {
+    this.#inForce.allow()
+  }
+
   heal(): void {
     this.#inForce.heal()
   }

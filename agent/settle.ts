@@ -28,6 +28,8 @@ export type SettleOn = {
   report(answers: readonly Answer[]): void
   /** Called when the kernel begins to refuse (with the reason) and when it takes again (undefined). */
   health(problem: Problem | undefined): void
+  /** What is allowed may have changed. */
+  allowed?(): void
   /** A change found the table gone, and with it what is in no claim. All claims are there again. */
   emptied(): void
 }
@@ -82,6 +84,7 @@ export class Settler {
     const before = this.problem
     const { changes, scoped, answers: fresh } = this.#on.differences.take(this.#on.now())
     const answers = this.#withLater(fresh)
+    this.#on.allowed?.()
     const again = scopedAgain === true && this.refusesScoped
     const asked = { everything, protect: protect === true, again }
     this.#problem = await this.#bring(changes, scoped || again, asked)

@@ -20,7 +20,7 @@ const reachMs = 5_000
 
 /** Throws what the state folder throws. */
 export function makeStandingParts(
-  { settings, on, belonging, clock, troubles, courses, now, parts }: Making,
+  { settings, on, belonging, clock, troubles, wished, courses, now, parts }: Making,
   { service, keyring, to }: Contact,
   { firewall, lookout }: { firewall: Firewall; lookout: Lookout },
 ): StandingParts {
@@ -44,6 +44,7 @@ export function makeStandingParts(
     ...{ ...statements, service, here, now, monotonic, brought, changed },
     memory: new PostureMemory(settings.state_dir),
     table: on.posture?.(firewall),
+    scopes: wished.scopes,
     reach: (body) => askFresh(on.connect(to), reachMs, '/v1/posture/receipt', body),
     servicePort: () => portServedHere(to.url, belonging.addresses, interfaces()),
     mostNetworks: settings.max_feed_entries,

@@ -154,7 +154,7 @@ function goings({ set, members }: FilledGroup & Placed, held: FilledGroup | unde
     .map((member) => `del ${set} ${member}`)
 }
 
-function specOf(group: Placed): IpsetSpec {
+export function specOf(group: Placed): IpsetSpec {
   const { family, side, set } = group
   const type = side === undefined ? 'hash:net' : 'hash:net,port'
   const more = isStopping(group) ? 'timeout 0 counters' : 'timeout 0'

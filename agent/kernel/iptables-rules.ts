@@ -167,6 +167,13 @@ function passes(
   return [`-m set --match-set ${neverIpset(family)} ${own} -j RETURN`, ...allows]
 }
 
+/** Look-ups of those who are allowed to come, in the table filter. */
+export function letIn(hook: 'INPUT' | 'FORWARD', groups: readonly Placed[]): string[] {
+  const spot = hook === 'INPUT' ? 'in' : 'from'
+  const ways: readonly ScopedWay[] = hook === 'INPUT' ? ['in'] : asked.from.allows
+  return looksFor(spot, 'allow', ways, groups, 'filter')
+}
+
 /** By address, of plain blocks. */
 function hits(spot: Spot, family: Family): string[] {
   const own = side(spot)

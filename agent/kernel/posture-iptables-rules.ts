@@ -11,11 +11,14 @@ import {
 } from '../posture-sets.ts'
 import { rulesNow } from '../posture-time.ts'
 import { fullAgain } from './hashlimit.ts'
+import type { Placed } from './iptables-looks.ts'
 import type { Family } from './iptables-program.ts'
-import type { Table } from './iptables-rules.ts'
+import { letIn, type Table } from './iptables-rules.ts'
 import { numbers } from './scoped.ts'
 
 type Way = 'node' | 'forwarded'
+/** The networks themselves are many, and no rule has them. */
+type Names = Pick<Named, 'of'>
 
 const inputChain = 'CORDON_POSTURE_INPUT'
 const forwardChain = 'CORDON_POSTURE_FORWARD'
@@ -31,16 +34,17 @@ export function gateSet(family: Family): string {
 /** For the table filter. `setOf` is the ipset for a set of `named`. */
 export function postureRules(
   script: PostureScript,
-  named: Named,
+  named: Names,
   family: Family,
   setOf: (name: string) => string,
+  allowed: readonly Placed[] = [],
 ): Table {
-  return new Writer(script, named, family, setOf).table()
+  return new Writer(script, named, family, setOf).table(allowed)
 }
 
 class Writer {
   readonly #script: PostureScript
-  readonly #named: Named
+  readonly #named: Names
   readonly #family: Family
   readonly #setOf: (name: string) => string
   readonly #chains: Record<string, string[]> = {}
@@ -49,7 +53,7 @@ class Writer {
 
   constructor(
     script: PostureScript,
-    named: Named,
+    named: Names,
     family: Family,
     setOf: (name: string) => string,
   ) {
@@ -64,7 +68,7 @@ class Writer {
    * To return is to leave the packet to the other rules of the node. Who came by `-g` returns to the chain of the kernel's:
    * what is translated is judged as the node's and not a second time.
    */
-  table(): Table {
+  table(allowed: readonly Placed[]): Table {
     const { postures, before } = this.#script
     const passes = this.#passes()
     this.#side('judging', postures)
@@ -76,10 +80,17 @@ class Writer {
       ],
       chains: {
         ...this.#chains,
-        [inputChain]: ['-i lo -j RETURN', ...passes, ...this.#toService(), ...this.#judge('NODE')],
+        [inputChain]: [
+          '-i lo -j RETURN',
+          ...passes,
+          ...this.#toService(),
+          ...this.#letIn('INPUT', allowed),
+          ...this.#judge('NODE'),
+        ],
         [forwardChain]: [
           ...passes,
           ...this.#toService().map((rule) => line('-m conntrack --ctstate DNAT', rule)),
+          ...this.#letIn('FORWARD', allowed),
           ...this.#judge('THROUGH'),
         ],
       },
@@ -111,6 +122,14 @@ class Writer {
     if (servicePort === undefined) return []
     const port = `-p tcp -m conntrack --ctorigdstport ${servicePort}`
     return [line(port, comment('the Cordon service'), '-j RETURN')]
+  }
+
+  /** As posture-allowed.ts. */
+  #letIn(hook: 'INPUT' | 'FORWARD', allowed: readonly Placed[]): string[] {
+    const here = allowed.filter(({ family }) => family === this.#family)
+    return letIn(hook, here).map((look) =>
+      line('-m conntrack --ctstate NEW', look, comment('allowed for a time'), '-j RETURN'),
+    )
   }
 
   #judging(way: Way, postures: readonly Standing[]): string[] {

@@ -2,9 +2,13 @@
 import { type Address, readAddress } from '#contract/address.ts'
 import type { Protected } from '../guard.ts'
 import { type Named, protectedOf } from '../posture-sets.ts'
+import type { ScopedElement } from './firewall.ts'
 import { batchSize } from './ipset-lines.ts'
 import type { Ipset } from './ipset-program.ts'
+import { groupsOf } from './ipset-scoped.ts'
+import { specOf as specOfGroup } from './ipset-scoped-sets.ts'
 import { addLine, create, freshName, holdable, type IpsetSpec, refill } from './ipset-sets.ts'
+import type { Placed } from './iptables-looks.ts'
 import type { Family } from './iptables-program.ts'
 import { gateSet } from './posture-iptables-rules.ts'
 
@@ -98,6 +102,38 @@ export async function swapProtected(
   await ipset.run([...fill, ...swap])
 }
 
+/** Of those that are allowed to begin something: what stands and what comes. */
+export type Turn = 0 | 1
+
+/** Makes and fills sets for them; no rule knows them yet. Throws `kernel_refused`. */
+export async function fillAllowed(
+  ipset: Ipset,
+  { generation, turn }: { generation: Generation; turn: Turn },
+  allowed: readonly ScopedElement[],
+  now: number,
+): Promise<Placed[]> {
+  await destroyAllowed(ipset, generation, turn)
+  const groups = [...groupsOf(allowed, now).values()].map((group, at) => ({
+    ...group,
+    set: postureSet(generation, `${allowedNames(turn)}${at}`),
+  }))
+  await ipset.run(
+    groups.flatMap((group) => [
+      create(specOfGroup(group), group.set, group.members.size),
+      ...[...group.members].map(([member, end]) => addLine(group.set, member, end - now)),
+    ]),
+  )
+  return groups
+}
+
+export function destroyAllowed(ipset: Ipset, generation: Generation, turn: Turn): Promise<void> {
+  return destroyNamed(ipset, generation, (name) => name.startsWith(allowedNames(turn)))
+}
+
+function allowedNames(turn: Turn): string {
+  return `allow${turn}_`
+}
+
 export async function destroySets(
   ipset: Ipset,
   gone: readonly Generation[] = generations,
@@ -112,10 +148,11 @@ export async function destroySets(
 export async function destroyNamed(
   ipset: Ipset,
   generation: Generation,
-  gone: readonly string[],
+  isGone: (name: string) => boolean,
 ): Promise<void> {
-  const there = await ipset.headers()
-  const names = gone.map((name) => postureSet(generation, name)).filter((name) => there.has(name))
+  const begin = postureSet(generation, '')
+  const there = [...(await ipset.headers()).keys()].filter((name) => name.startsWith(begin))
+  const names = there.filter((name) => isGone(name.slice(begin.length)))
   await ipset.run(names.map((name) => `destroy ${name}`))
 }
 

@@ -4,9 +4,10 @@
  * If the second family refuses, the first goes back. What is on trial judges as long as
  * elements with a timeout are in a set: see posture-script.ts.
  */
-import { nameSets, type PostureScript } from '../posture-sets.ts'
+import { type Named, nameSets, type PostureScript } from '../posture-sets.ts'
 import { changedMeanwhile, nothingOnTrial } from '../posture-trial.ts'
 import type { Ipset } from './ipset-program.ts'
+import type { Placed } from './iptables-looks.ts'
 import type { Family, Iptables } from './iptables-program.ts'
 import type { Table, Tables } from './iptables-rules.ts'
 import {
@@ -21,8 +22,10 @@ import {
 import { refusesPosture } from './posture-iptables-refusal.ts'
 import { gateSet, postureRules } from './posture-iptables-rules.ts'
 import {
+  destroyAllowed,
   destroyNamed,
   destroySets,
+  fillAllowed,
   fillSets,
   type Generation,
   generations,
@@ -30,13 +33,21 @@ import {
   openGates,
   postureSet,
   swapProtected,
+  type Turn,
 } from './posture-iptables-sets.ts'
 import type { PostureTable } from './posture-table.ts'
 
 type All = ReadonlyMap<Family, Saved>
 
-/** What is in force after a trial, and what is of no use then. */
-type OnTrial = { generation: Generation; confirmed: ReadonlyMap<Family, Table>; gone: string[] }
+/** What the last script left, so that parts of it can be written again. */
+type Written = {
+  generation: Generation
+  allowed: readonly Placed[]
+  turn: Turn
+  tableOf(family: Family, allowed: readonly Placed[]): Table
+  /** Of what is on trial: as it is after it, and what is of no use then. */
+  onTrial: { tableOf: Written['tableOf']; gone: ReadonlySet<string> } | undefined
+}
 
 export function iptablesPostureTable(ipset: Ipset, iptables: Iptables): PostureTable {
   const { families } = iptables
@@ -44,10 +55,14 @@ export function iptablesPostureTable(ipset: Ipset, iptables: Iptables): PostureT
     [...(await saveAll(iptables)).values()].map((saved) => ownParts(saved, isPostureChain)).join()
   const nothing = families.map(() => '').join()
   let left = nothing
-  let onTrial: OnTrial | undefined
+  let last: Written | undefined
   // The kernel has it already: a listing that fails is no refusal, and the next look writes it again.
   const written = async () => {
     left = await listing().catch(() => nothing)
+  }
+  const asLeft = async () => {
+    if (!last || (await listing()) !== left) throw changedMeanwhile()
+    return { last, before: await saveAll(iptables, 'saveThere') }
   }
   return {
     enforcing: true,
@@ -57,39 +72,43 @@ export function iptablesPostureTable(ipset: Ipset, iptables: Iptables): PostureT
       const used = [...before.values()].map(generationIn)
       const generation = generations.find((one) => !used.includes(one)) ?? 'c'
       const named = nameSets(script)
-      const tableOf = (family: Family, of: PostureScript) =>
-        postureRules(of, named, family, (name) => postureSet(generation, name))
+      const next = writtenOf(script, named, generation, families)
       try {
         await fillSets(ipset, named, generation, families)
         if (script.before) await makeGates(ipset, generation, families)
-        await writeChains(iptables, before, (family) => tableOf(family, script))
+        next.allowed = await fillAllowed(ipset, next, script.allowed ?? [], script.now)
+        await writeChains(iptables, before, (family) => next.tableOf(family, next.allowed))
       } catch (error) {
         // What was made beside it is of no use, and the next time takes it out in any case.
         await destroySets(ipset, [generation]).catch(() => undefined)
         throw error
       }
-      const alone = { ...script, before: undefined }
-      onTrial = script.before && {
-        generation,
-        confirmed: new Map(families.map((family) => [family, tableOf(family, alone)])),
-        gone: [...families.map(gateSet), ...named.before],
-      }
+      last = next
       await written()
       const gone = generations.filter((one) => one !== generation)
       await destroySets(ipset, gone).catch(() => undefined)
     },
     async open(seconds) {
-      const { generation } = onTrial ?? nothingOnTrial()
-      await openGates(ipset, generation, families, seconds)
+      if (!last?.onTrial) nothingOnTrial()
+      else await openGates(ipset, last.generation, families, seconds)
     },
     async confirm() {
-      const { generation, confirmed, gone } = onTrial ?? nothingOnTrial()
-      if ((await listing()) !== left) throw changedMeanwhile()
-      const before = await saveAll(iptables, 'saveThere')
-      await writeChains(iptables, before, (family) => confirmed.get(family) ?? nothingOnTrial())
-      onTrial = undefined
+      const { tableOf, gone } = last?.onTrial ?? nothingOnTrial()
+      const { last: was, before } = await asLeft()
+      await writeChains(iptables, before, (family) => tableOf(family, was.allowed))
+      last = { ...was, tableOf, onTrial: undefined }
       await written()
-      await destroyNamed(ipset, generation, gone).catch(() => undefined)
+      await destroyNamed(ipset, was.generation, (name) => gone.has(name)).catch(() => undefined)
+    },
+    async allow(elements, now) {
+      const { last: was, before } = await asLeft()
+      const { generation, tableOf } = was
+      const turn = was.turn === 0 ? 1 : 0
+      const allowed = await fillAllowed(ipset, { generation, turn }, elements, now)
+      await writeChains(iptables, before, (family) => tableOf(family, allowed))
+      last = { ...was, allowed, turn }
+      await written()
+      await destroyAllowed(ipset, generation, was.turn).catch(() => undefined)
     },
     async protect(here) {
       for (const [family, saved] of await saveAll(iptables))
@@ -99,10 +118,29 @@ export function iptablesPostureTable(ipset: Ipset, iptables: Iptables): PostureT
     async remove() {
       await removePostureChains(iptables)
       left = nothing
-      onTrial = undefined
+      last = undefined
       await destroySets(ipset)
     },
   }
+}
+
+/** With nobody allowed yet. */
+function writtenOf(
+  script: PostureScript,
+  named: Named,
+  generation: Generation,
+  families: readonly Family[],
+): Written {
+  const names = { of: named.of }
+  const tableOf =
+    (of: PostureScript): Written['tableOf'] =>
+    (family, allowed) =>
+      postureRules(of, names, family, (name) => postureSet(generation, name), allowed)
+  const onTrial = script.before && {
+    tableOf: tableOf({ ...script, before: undefined }),
+    gone: new Set([...families.map(gateSet), ...named.before]),
+  }
+  return { generation, allowed: [], turn: 0, tableOf: tableOf(script), onTrial }
 }
 
 export async function removePostureChains(iptables: Iptables): Promise<void> {

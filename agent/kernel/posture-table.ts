@@ -1,6 +1,7 @@
 /** Where the standing rules of a node go: in nftables a table of their own, which nothing else here touches. */
 import type { Posture } from '#contract/posture.ts'
 import type { Protected } from '../guard.ts'
+import { type AllowedSets, allowedSets, printAllowed } from '../posture-allowed.ts'
 import {
   printConfirmed,
   printOpening,
@@ -10,7 +11,7 @@ import {
 } from '../posture-script.ts'
 import { nameSets, type PostureScript } from '../posture-sets.ts'
 import { changedMeanwhile, nothingOnTrial } from '../posture-trial.ts'
-import type { Firewall } from './firewall.ts'
+import type { Firewall, ScopedElement } from './firewall.ts'
 import { ipsetProgram } from './ipset-program.ts'
 import { iptablesProgram } from './iptables-program.ts'
 import { type Nft, nftProgram } from './nft.ts'
@@ -32,6 +33,11 @@ export type PostureTable = {
   confirm(): Promise<void>
   /** Only what is protected changed: rates and networks stay as they are. Refused where there is no table. */
   protect(here: readonly Protected[]): Promise<void>
+  /**
+   * These are all that may begin what the rules forbid, until they end at the kernel's own clock, which stands at `now`:
+   * rates and networks stay as they are. Throws as `run`, and where the table is not as it was left.
+   */
+  allow(allowed: readonly ScopedElement[], now: number): Promise<void>
   /** Whether it is as the last script left it; what a set holds is not looked at. */
   intact(): Promise<boolean>
   /** No error where there is none. */
@@ -41,6 +47,7 @@ export type PostureTable = {
 export function nftPostureTable(nft: Nft): PostureTable {
   let left: string | undefined
   let confirmed: string | undefined
+  let allowed: AllowedSets = new Map()
   // Terse and without state: neither the sets' elements nor the counters. To list one table only reads all elements first,
   // which takes seconds where there are many networks; to list all tables takes milliseconds.
   const listing = async () => tableIn((await nft.list('-t', '-s', 'list', 'ruleset', 'inet')) ?? '')
@@ -48,7 +55,9 @@ export function nftPostureTable(nft: Nft): PostureTable {
     enforcing: true,
     run: async (script) => {
       const named = nameSets(script)
-      await nft.run(printPosture(script, named))
+      const wanted = allowedSets(script.allowed, script.now)
+      await nft.run(printPosture(script, named, wanted))
+      allowed = wanted
       confirmed = script.before && printConfirmed(script, named)
       // The kernel has it already: a listing that fails is no refusal, and the next look writes it again.
       left = await listing().catch(() => undefined)
@@ -62,6 +71,13 @@ export function nftPostureTable(nft: Nft): PostureTable {
       left = await listing().catch(() => undefined)
     },
     protect: (here) => nft.run(printProtected(here)),
+    allow: async (elements, now) => {
+      if ((await listing()) !== left) throw changedMeanwhile()
+      const wanted = allowedSets(elements, now)
+      await nft.run(printAllowed(allowed, wanted, now))
+      allowed = wanted
+      left = await listing().catch(() => undefined)
+    },
     intact: async () => (await listing()) === left,
     remove: async () => {
       await nft.run(removePosture())
@@ -79,11 +95,13 @@ function tableIn(ruleset: string): string | undefined {
 
 export function printedPostureTable(print: (script: string) => void): PostureTable {
   let confirmed: string | undefined
+  let allowed: AllowedSets = new Map()
   return {
     enforcing: false,
     run: async (script) => {
       const named = nameSets(script)
-      print(printPosture(script, named))
+      allowed = allowedSets(script.allowed, script.now)
+      print(printPosture(script, named, allowed))
       confirmed = script.before && printConfirmed(script, named)
     },
     open: async (seconds) => print(printOpening(seconds)),
@@ -92,6 +110,11 @@ export function printedPostureTable(print: (script: string) => void): PostureTab
       confirmed = undefined
     },
     protect: async (here) => print(printProtected(here)),
+    allow: async (elements, now) => {
+      const wanted = allowedSets(elements, now)
+      print(printAllowed(allowed, wanted, now))
+      allowed = wanted
+    },
     intact: async () => true,
     remove: async () => print(removePosture()),
   }

@@ -1,7 +1,8 @@
 /** The rules that look scoped orders up: their number follows from the kinds of orders, not from how many there are. Pure. */
+import { portProtocols } from '#contract/action.ts'
 import type { ScopedWay } from './firewall.ts'
 import { plainLooks } from './plain-looks.ts'
-import { asksLeaving, type Field, type ScopedSet } from './scoped.ts'
+import { asksLeaving, type Field, numbers, type ScopedSet } from './scoped.ts'
 
 /**
  * Where a packet is: coming in, going out from this node itself, or passing through it, judged by whom it is from and
@@ -169,6 +170,30 @@ function counts(spot: Spot, verdict: ScopedSet['verdict'], sets: readonly Scoped
     .flatMap((set) => lookUps(spot, set))
 }
 
+/**
+ * Look-ups of those who are allowed to come, where what is addressed to this node is translated already: what the sender
+ * addressed is known of the connection. What passes through is looked up as it passes.
+ */
+export function letIn(hook: 'input' | 'forward', sets: readonly ScopedSet[]): string[] {
+  const spot = hook === 'input' ? 'in' : 'from'
+  const ways = hook === 'input' ? ['in'] : asked.from.allows
+  return sets
+    .filter((set) => isAllow(set) && ways.includes(set.way))
+    .flatMap((set) => {
+      if (set.way !== 'in') return lookUps(spot, set)
+      // nft reads a port of a connection only after it was said that there are ports.
+      const ported = set.fields.includes('to_port') ? `meta l4proto { ${portNumbers} } ` : ''
+      return lookUps(spot, set, addressed(set.family)).map((look) => `${ported}${look}`)
+    })
+}
+
+const portNumbers = portProtocols.map((name) => numbers[name]).join(', ')
+
+function addressed(family: 4 | 6): Headers {
+  const peer = `ct original ${family === 4 ? 'ip' : 'ip6'} daddr`
+  return { ...headers('in', family), peer, to_port: 'ct original proto-dst' }
+}
+
 /** Scoped orders that would have stopped it, too, count it as well. */
 function plainDrops(spot: Spot, family: 4 | 6, sets: readonly ScopedSet[]): string[] {
   const side = plainSide[spot]
@@ -218,14 +243,12 @@ function rejects(spot: Spot, family: 4 | 6, sets: readonly ScopedSet[]): string[
  * One for each interface that may be meant. What counts a packet by the one must not by the other too: a look-up that is
  * turned round counts nothing.
  */
-function lookUps(spot: Spot, set: ScopedSet): string[] {
-  const { verdict, way, family, fields, gate, name, counts } = set
+function lookUps(spot: Spot, set: ScopedSet, known: Headers = headers(spot, set.family)): string[] {
+  const { verdict, way, fields, gate, name, counts } = set
   const sides = isFrom(spot) ? (['iifname', 'oifname'] as const) : (['oifname', 'iifname'] as const)
   const [near, far] = sides
   const key = (of: readonly Field[], device: string) =>
-    of
-      .map((field) => ({ ...headers(spot, family), interface: device, beyond: far })[field])
-      .join(' . ')
+    of.map((field) => ({ ...known, interface: device, beyond: far })[field]).join(' . ')
   if (gate !== undefined) {
     const asked = fields.map((field) => (field === 'interface' ? 'beyond' : field))
     return [`${key(asked, near)} @${gate} ${look(key(fields, near))}`]
@@ -240,10 +263,9 @@ function lookUps(spot: Spot, set: ScopedSet): string[] {
   }
 }
 
-function headers(
-  spot: Spot,
-  family: 4 | 6,
-): Record<Exclude<Field, 'interface' | 'beyond'>, string> {
+type Headers = Record<Exclude<Field, 'interface' | 'beyond'>, string>
+
+function headers(spot: Spot, family: 4 | 6): Headers {
   const ip = family === 4 ? 'ip' : 'ip6'
   return {
     address: addressOf(spot, family),

@@ -194,14 +194,14 @@ export function firstRules(table: string): string {
   return lines(scopedRules(table, []))
 }
 
-function addSet(table: string, set: ScopedSet, name: string): string {
+export function addSet(table: string, set: ScopedSet, name: string): string {
   const fields = set.fields.map((field) => typeOf(field, set.family)).join(' . ')
   const type = kindOf(set) === 'map' ? `${fields} : limit` : fields
   const flags = set.counts ? 'flags interval; counter' : 'flags interval, timeout'
   return `add ${kindOf(set)} inet ${table} ${name} { type ${type}; ${flags}; size ${size}; }`
 }
 
-function addElements(
+export function addElements(
   table: string,
   set: ScopedSet,
   name: string,

@@ -5,8 +5,10 @@ import type { Posture, PostureReceipt, PostureRule } from '#contract/posture.ts'
 import { Problem } from '#contract/problem.ts'
 import { chunkDigest } from '#contract/snapshot.ts'
 import type { Protected } from '../../agent/guard.ts'
+import type { ScopedElement } from '../../agent/kernel/firewall.ts'
 import type { PostureTable } from '../../agent/kernel/posture-table.ts'
 import { Postures } from '../../agent/posture.ts'
+import { type AllowedSets, allowedSets, printAllowed } from '../../agent/posture-allowed.ts'
 import { PostureMemory } from '../../agent/posture-memory.ts'
 import {
   printConfirmed,
@@ -57,6 +59,7 @@ export function memoryTable() {
   /** What began a trial, or ended it well. */
   const gates: string[] = []
   let confirmed: string | undefined
+  let allowed: AllowedSets = new Map()
   const state = { refusing: false, shut: false, intact: true, tried: 0 }
   const table: PostureTable = {
     enforcing: true,
@@ -64,7 +67,8 @@ export function memoryTable() {
       state.tried++
       if (state.refusing) throw new Problem('kernel_refused', 'this kernel was told to refuse')
       const named = nameSets(script)
-      runs.push(printPosture(script, named))
+      allowed = allowedSets(script.allowed, script.now)
+      runs.push(printPosture(script, named, allowed))
       confirmed = script.before && printConfirmed(script, named)
       state.intact = true
     },
@@ -83,6 +87,12 @@ export function memoryTable() {
       if (state.refusing) throw new Problem('kernel_refused', 'this kernel was told to refuse')
       runs.push(printProtected(here))
       state.intact = true
+    },
+    allow: async (elements, now) => {
+      if (state.refusing) throw new Problem('kernel_refused', 'this kernel was told to refuse')
+      const next = allowedSets(elements, now)
+      runs.push(printAllowed(allowed, next, now))
+      allowed = next
     },
     intact: async () => state.intact,
     remove: async () => {
@@ -114,6 +124,7 @@ export function postureNode({
   }
   const chunks = new Map<string, string>()
   const here: Protected[] = []
+  const scopes = { version: 0, elements: [] as ScopedElement[] }
   const followed = new Set(audiences)
   const state: {
     problem: Problem | undefined
@@ -145,6 +156,12 @@ export function postureNode({
     learnKeys: async () => {},
     audiences: () => followed,
     here: () => here,
+    scopes: {
+      get version() {
+        return scopes.version
+      },
+      elements: () => scopes.elements,
+    },
     servicePort: () => state.servicePort,
     mostNetworks: 1_000,
     now: () => clock.now,
@@ -166,6 +183,12 @@ export function postureNode({
         status,
         in_force === 0 ? 0 : in_force - today,
       ]),
+    /** These are the scoped orders from now on. */
+    order(...elements: ScopedElement[]) {
+      scopes.version++
+      scopes.elements = elements
+      postures.allow()
+    },
     /** Signed and taken, until nothing waits. */
     async give(
       version: number,
