@@ -19,6 +19,7 @@ export type AnswersOn = {
 export class PostureAnswers {
   readonly #on: AnswersOn
   #distrusted: Problem | undefined
+  #unpassed: Problem | undefined
   #refused: Problem | undefined
 
   constructor(on: AnswersOn) {
@@ -75,8 +76,16 @@ export class PostureAnswers {
     this.#tellHealth()
   }
 
-  enforced(): void {
+  /** `unpassed`: why those who are allowed do not pass the rules that are in force. */
+  enforced(unpassed?: Problem): void {
     this.#refused = undefined
+    this.#unpassed = unpassed
+    this.#tellHealth()
+  }
+
+  /** Who is allowed passes again. */
+  passed(): void {
+    this.#unpassed = undefined
     this.#tellHealth()
   }
 
@@ -100,6 +109,6 @@ export class PostureAnswers {
       new Problem('conflict', `${unwell.audience} version ${unwell.version}: ${unwell.detail}`, {
         remedy: '"cordon posture list" shows how each node stands to its standing rules',
       })
-    this.#on.health(this.#refused ?? this.#distrusted ?? told)
+    this.#on.health(this.#refused ?? this.#distrusted ?? told ?? this.#unpassed)
   }
 }

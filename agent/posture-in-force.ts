@@ -3,6 +3,7 @@
  * is written while a version is on trial leaves it no more time than it had.
  */
 import type { Posture } from '#contract/posture.ts'
+import { Problem, toProblem } from '#contract/problem.ts'
 import type { Protected } from './guard.ts'
 import type { ScopedElement } from './kernel/firewall.ts'
 import type { PostureTable } from './kernel/posture-table.ts'
@@ -11,6 +12,7 @@ import { allowedOf } from './posture-allowed.ts'
 import type { PostureAnswers } from './posture-answers.ts'
 import type { HeldPosture, PostureMemory } from './posture-memory.ts'
 import { networksOf } from './posture-networks.ts'
+import type { PostureScript } from './posture-sets.ts'
 import { holding, nextRules } from './posture-time.ts'
 import { TrialClock } from './posture-trial.ts'
 import { identityOf } from './scope.ts'
@@ -187,10 +189,8 @@ export class PosturesInForce {
     const networks = (country: Parameters<typeof networksOf>[0]) => networksOf(country, memory)
     const port = servicePort()
     const allowed = this.#allowed()
-    await table?.run({
-      ...{ postures, before, networks, here: here(), servicePort: port, now: at },
-      allowed: allowed.elements,
-    })
+    const script = { postures, before, networks, here: here(), servicePort: port, now: at }
+    const unpassed = await runWith(table, script, allowed.elements)
     const all = [...postures, ...(before ?? [])].map(({ posture }) => posture)
     this.#enforced = {
       ...{ postures: all, at, holding: holding(all, at) },
@@ -199,7 +199,7 @@ export class PosturesInForce {
       allowed,
     }
     this.#moved.abort()
-    this.#answers.enforced()
+    this.#answers.enforced(unpassed)
     const countries = all.flatMap((posture) => posture.countries)
     this.#on.brought(countries.reduce((sum, { entries }) => sum + entries, 0))
   }
@@ -237,10 +237,13 @@ export class PosturesInForce {
     if (!this.#enforced || this.#enforced.allowed.version === scopes.version) return
     const allowed = this.#allowed()
     try {
-      if (allowed.text !== this.#enforced.allowed.text) await table?.allow(allowed.elements, now())
+      if (allowed.text !== this.#enforced.allowed.text) {
+        await table?.allow(allowed.elements, now())
+        this.#answers.passed()
+      }
       this.#enforced = { ...this.#enforced, allowed }
     } catch {
-      // Somebody changed the table: it is made anew as a whole.
+      // Somebody changed the table, or it does not take them: it is made anew as a whole.
       await this.#enforce().catch(this.#answers.say)
     }
   }
@@ -285,5 +288,25 @@ export class PosturesInForce {
       .here()
       .map(({ address }) => address.text)
       .join()
+  }
+}
+
+/** What lets some people past the rules must not keep the rules out: why it was left out, if it was. Throws as `run`. */
+async function runWith(
+  table: PostureTable | undefined,
+  script: PostureScript,
+  allowed: readonly ScopedElement[],
+): Promise<Problem | undefined> {
+  try {
+    await table?.run({ ...script, allowed })
+    return undefined
+  } catch (error) {
+    if (allowed.length === 0) throw error
+    await table?.run(script)
+    const { message } = toProblem(error)
+    return new Problem('kernel_refused', `standing rules stop what is allowed, too: ${message}`, {
+      remedy: 'accept it in a service of the posture as long as it is needed',
+      cause: error,
+    })
   }
 }

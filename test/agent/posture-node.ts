@@ -60,12 +60,14 @@ export function memoryTable() {
   const gates: string[] = []
   let confirmed: string | undefined
   let allowed: AllowedSets = new Map()
-  const state = { refusing: false, shut: false, intact: true, tried: 0 }
+  const state = { refusing: false, refusingAllowed: false, shut: false, intact: true, tried: 0 }
   const table: PostureTable = {
     enforcing: true,
     run: async (script) => {
       state.tried++
       if (state.refusing) throw new Problem('kernel_refused', 'this kernel was told to refuse')
+      if (state.refusingAllowed && script.allowed?.length)
+        throw new Problem('kernel_refused', 'this kernel takes no such key')
       const named = nameSets(script)
       allowed = allowedSets(script.allowed, script.now)
       runs.push(printPosture(script, named, allowed))
@@ -90,6 +92,7 @@ export function memoryTable() {
     },
     allow: async (elements, now) => {
       if (state.refusing) throw new Problem('kernel_refused', 'this kernel was told to refuse')
+      if (state.refusingAllowed && elements.length > 0) throw new Problem('kernel_refused', 'no')
       const next = allowedSets(elements, now)
       runs.push(printAllowed(allowed, next, now))
       allowed = next

@@ -90,6 +90,37 @@ describe('standing rules of a group', { skip: kernel.skip }, () => {
     assert.equal(tables.includes('cordon_posture'), false)
   })
 
+  test('let in whom a person allows, and nobody else, until that is lifted', async () => {
+    await apply(`
+version: 1
+postures:
+  - for: group/web
+    default: drop
+    rules:
+      - name: path
+        service: { from: [198.51.100.0/24, "2001:db8:ffff::/64"] }
+`)
+    await told('applied')
+    for (const [address, other] of [
+      ['203.0.113.7', '203.0.113.8'],
+      ['2001:db8:a::7', '2001:db8:a::8'],
+    ] as const) {
+      assert.equal(await reaches('web-01', address), false)
+      const allowed = await stage.block(address, { action: 'allow' })
+      await until('it comes in', async () => !(await reaches('web-01', address)) && 'closed')
+      assert.equal(await reaches('web-01', other), false)
+      const node = stage.node('web-01')
+      await node.kill()
+      await node.nft('flush', 'ruleset')
+      await node.start()
+      await until('it comes in again', async () => !(await reaches('web-01', address)) && 'closed')
+      assert.equal(await reaches('web-01', other), false)
+      await node.connected()
+      await stage.lift(allowed.id)
+      await until('it is out again', async () => (await reaches('web-01', address)) && 'open')
+    }
+  })
+
   test('leave a node with its group', async () => {
     await apply(posture('drop'))
     await told('applied')
