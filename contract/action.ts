@@ -118,8 +118,9 @@ const Block = z.strictObject({
 })
 
 /**
- * It passes although other decisions, lists or limits stop it. What else filters on the node has its own say still. With
- * ports it passes to these; where the direction is both, the node also answers from them.
+ * It passes although other decisions, lists or limits stop it, and may begin what the standing rules of the node forbid
+ * (posture.ts), from its target on. What else filters on the node has its own say still. With ports it passes to these;
+ * where the direction is both, the node also answers from them.
  */
 const Allow = z.strictObject({ action: z.literal('allow'), ...standingShape })
 

@@ -1,7 +1,8 @@
 /**
  * The standing rules of an audience about who may begin what with its nodes: one signed statement holds all of them, resolved
- * and in order. A posture only takes away: what passes it may still be closed by whatever else filters on the node. It stands
- * until another version replaces it, and a node keeps a new version only if it still reaches the service afterwards.
+ * and in order. A posture only takes away: what passes it may still be closed by whatever else filters on the node. While an
+ * order allows what comes from an address, it may begin what a posture forbids, be it by country, service, rate or default.
+ * It stands until another version replaces it, and a node keeps a new version only if it still reaches the service afterwards.
  * As for lists (see feed.ts) there is no nonce: what keeps an old one from being played back is its version, which only
  * grows, and its `exp`.
  */

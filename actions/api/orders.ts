@@ -39,7 +39,7 @@ export function mountOrders(app: App, flow: Flow): void {
     path: '/v1/decisions',
     summary: 'Block an address',
     description:
-      'An order by hand about one host or network: block it, limit how many packets of it pass, or allow it although other decisions or lists block it. What it says of interface, peer, protocol and ports narrows it: forward_from 198.51.100.7 at interface eth0 to peer 192.0.2.10 at peer_interface eth1 is what that host may send to that peer through a router. A block or a limit passes the protected networks like any other; an allow is never wider than the ceilings of the policy. A second order about an address is a second decision, and the longer one counts; to lift the address lifts both. What an allow in force takes from its effect is said in notice. What is sent again under the same idempotency_key is the first.',
+      'An order by hand about one host or network: block it, limit how many packets of it pass, or allow it although other decisions, lists or standing rules stop it. What it says of interface, peer, protocol and ports narrows it: forward_from 198.51.100.7 at interface eth0 to peer 192.0.2.10 at peer_interface eth1 is what that host may send to that peer through a router. A block or a limit passes the protected networks like any other; an allow is never wider than the ceilings of the policy. A second order about an address is a second decision, and the longer one counts; to lift the address lifts both. What an allow in force takes from its effect is said in notice. What is sent again under the same idempotency_key is the first.',
     tag: 'decisions',
     access: 'review',
     query: waitQuery,

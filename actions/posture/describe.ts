@@ -14,7 +14,7 @@ export function describePosture(posture: Posture): string[] {
 
 /** What passes whatever the rules say. */
 export const alwaysPasses =
-  'loopback, connections that stand, neighbour discovery, DHCP, and what each node protects: the service, its gateways and name servers, authenticated logins, its admin_networks'
+  'loopback, connections that stand, neighbour discovery, DHCP, and what each node protects: the service, its gateways and name servers, authenticated logins, its admin_networks; and for a time whom "cordon allow" lets in'
 
 type Entries = ReadonlyMap<string, number>
 

@@ -35,7 +35,7 @@ describe('posture check', () => {
   1. web: tcp ports 80, 443 to the node from everywhere passes, at most 20 new connections a second of each source (40 at once), more are dropped
   2. any other new connection is left to what else filters on the node
 
-Always passes: loopback, connections that stand, neighbour discovery, DHCP, and what each node protects: the service, its gateways and name servers, authenticated logins, its admin_networks.
+Always passes: loopback, connections that stand, neighbour discovery, DHCP, and what each node protects: the service, its gateways and name servers, authenticated logins, its admin_networks; and for a time whom "cordon allow" lets in.
 `,
     )
   })

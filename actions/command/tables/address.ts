@@ -22,11 +22,11 @@ export const addresses: readonly Command[] = [
   },
   {
     words: ['allow'],
-    summary: 'Let an address pass for a time, although decisions or lists block it',
+    summary: 'Let an address pass for a time, although decisions, lists or standing rules stop it',
     arguments: [address],
     options: [reason, { ...length, required: true }, audience, direction, ...narrowing],
     example: 'allow 203.0.113.7 --for 2h --reason "a partner tests until noon"',
-    more: 'While all of its traffic is allowed, the policy makes no new block of it. What protect names needs no allow. What A may send through a router to B, whatever else blocks it: "allow A --direction forward_from --peer B". Exit code 3 when a node refused it, or when the named audience has no node.',
+    more: 'While all of its traffic is allowed, the policy makes no new block of it. Standing rules let it begin connections whatever they say of countries, services, rates and the default: in and both to the node and through it, forward and forward_from through it only; with ports, to these only, as it addressed them. What other firewalls of the host close stays closed. What protect names needs no allow. What A may send through a router to B, whatever else blocks it: "allow A --direction forward_from --peer B". Exit code 3 when a node refused it, or when the named audience has no node.',
     load: async () => (await import('../manual.ts')).allow,
   },
   {
