@@ -48,7 +48,8 @@ export const showPosture: Handler = async (asked, io) => {
             ({ audience: name, applied, actor, sentences, nodes }) =>
               printSentences(io, name, sentences) +
               `  applied ${printAgo(applied, io.now())} by ${printable(actor)}\n` +
-              printTrials(nodes),
+              printTrials(nodes) +
+              printElsewhere(nodes, io),
           )
           .join('\n'),
   )
@@ -83,6 +84,17 @@ function printTrials(nodes: StandingPosture['nodes']): string {
     .map(({ node }) => printable(node))
   if (trying.length === 0) return ''
   return `  on trial on ${trying.join(', ')}: the kernel there goes back by itself unless the node reaches the service in time\n`
+}
+
+/** Where these rules are not what judges. */
+function printElsewhere(nodes: StandingPosture['nodes'], io: Io): string {
+  return nodes
+    .filter(({ status }) => unwell.has(status))
+    .map(({ node, status, in_force }) => {
+      const instead = in_force === null ? 'none' : `those of ${printAgo(in_force, io.now())}`
+      return `  not in force on ${printable(node)}, which says ${status}; in force there: ${instead}\n`
+    })
+    .join('')
 }
 
 export const unwell: ReadonlySet<string> = new Set(['reverted', 'refused', 'failed'])

@@ -165,7 +165,7 @@ describe('posture diff, apply, show, list and remove', () => {
   })
 })
 
-test('what is still on trial on a node is shown, and that its kernel goes back by itself', async () => {
+test('what is on trial on a node is shown, that its kernel goes back by itself, and that it did', async () => {
   const open = await openService()
   try {
     const { token } = JSON.parse((await open.type('node enrol --group web --json')).out)
@@ -182,6 +182,13 @@ test('what is still on trial on a node is shown, and that its kernel goes back b
     assert.match(await shown(), /on trial on web-01: the kernel there goes back by itself unless/)
     open.service.flow.postures.hear('web-01', { ...said, status: 'applied', at: version + 1 })
     assert.doesNotMatch(await shown(), /on trial/)
+    assert.doesNotMatch(await shown(), /not in force/)
+    const back = { ...said, at: version + 2, in_force: version - 60_000 }
+    open.service.flow.postures.hear('web-01', { ...back, status: 'reverted', detail: 'no answer' })
+    assert.match(
+      await shown(),
+      /^ {2}not in force on web-01, which says reverted; in force there: those of .*ago/m,
+    )
   } finally {
     await open.close()
   }
