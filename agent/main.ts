@@ -178,7 +178,9 @@ function usage(right: string, cause?: unknown): Problem {
  */
 export function machine(settings: AgentSettings, io: Io): AgentOn {
   const { enforce, backend } = settings
-  const print = (script: string) => io.err(line(`would do: ${script.trimEnd()}`))
+  const print = (script: string) => {
+    for (const text of script.trimEnd().split('\n')) io.err(line(`would do: ${text}`))
+  }
   const on: AgentOn = {
     version: version(),
     firewall: async () =>
@@ -232,7 +234,7 @@ function printStatus(status: AgentStatus): string {
     `node       ${node}`,
     `service    ${service} (${status.connected ? 'connected' : 'not connected'})`,
     `enforcing  ${status.enforcing ? 'yes' : 'no'}, by ${backend}${status.fallback ? ` (${status.fallback})` : ''}`,
-    `blocks     ${claims} decisions, ${elements} elements in the kernel`,
+    `blocks     ${claims} decisions, ${elements} elements ${backend === 'dry-run' ? 'planned, none in the kernel' : 'in the kernel'}`,
     `scoped     ${status.scoped} of them by direction, interface, protocol, port or rate`,
     `hits       ${printHits(status.hits)}`,
     `clock      ${status.clock_offset_ms} ms off the service's${status.clock_measured ? '' : ' (not measured yet)'}`,
@@ -255,8 +257,8 @@ function printPostureLine(one: PostureReceipt): string {
 }
 
 function printHits(hits: AgentStatus['hits']): string {
-  if (hits.packets === 0) return 'nothing was stopped since the agent started'
-  return `${hits.packets} packets stopped for ${hits.decisions} decisions since the agent started`
+  if (hits.packets === 0) return 'nothing was stopped yet by what is in force'
+  return `${hits.packets} packets stopped for ${hits.decisions} decisions in force, since the agent started`
 }
 
 function printFeed(one: FeedReceipt, now: number): string {

@@ -23,7 +23,9 @@ export const AgentSettings = z.strictObject({
   backend: z
     .enum(['auto', 'netlink', 'nft', 'ipset', 'dry-run'])
     .default('auto')
-    .describe('how the kernel is spoken to; auto takes the fastest that passes its self-test'),
+    .describe(
+      'how the kernel is spoken to: netlink, nft, ipset (with iptables) or dry-run; auto takes the fastest that passes its self-test',
+    ),
   ssh: z
     .string()
     .optional()

@@ -25,7 +25,7 @@ export const AgentStatus = z.object({
   elements: z.number(),
   /** Of the claims those that are more than a plain block. */
   scoped: z.number(),
-  /** Since the agent started: decisions that stopped something, and packets. */
+  /** Since the agent started: decisions in force that stopped something, and packets. */
   hits: z.object({ decisions: z.number(), packets: z.number() }),
   /** Lists that are enforced as a whole. */
   feeds: z.array(FeedReceipt).optional(),

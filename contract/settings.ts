@@ -38,7 +38,6 @@ export function readSettings<Shape extends z.ZodRawShape>(
   const key = String(issue?.path[0] ?? '')
   throw new Problem('setting_invalid', `setting ${key}: ${issue?.message}`, {
     remedy: `set ${environmentName(prefix, key)}, or ${key} in the settings file; README.md has the table`,
-    cause: read.error,
   })
 }
 

@@ -35,7 +35,8 @@ test('a wrong option or a missing token is asked wrongly', async () => {
 test('a mistyped setting fails with what was expected', async () => {
   const { code, err } = await call('status', [], { CORDON_AGENT_BACKEND: 'iptables' })
   assert.equal(code, 1)
-  assert.match(err, /setting backend/)
+  assert.match(err, /^error: setting backend: .*"ipset".*\nhint: set CORDON_AGENT_BACKEND/)
+  assert.doesNotMatch(err, /\{/, 'in words')
   const typo = await call('status', [], { CORDON_AGENT_ADMIN_NETWORK: '192.0.2.0/24' })
   assert.match(typo.err, /hint: did you mean CORDON_AGENT_ADMIN_NETWORKS\?/)
 })
@@ -124,12 +125,19 @@ test('status is yes only for a node that enforces, is connected, and has no prob
   assert.match(well.out, /^enforcing {2}yes, by netlink$/m)
   assert.match(well.out, /^blocks {5}2 decisions, 3 elements in the kernel$/m)
   assert.match(well.out, /^scoped {5}1 of them by direction, interface, protocol, port or rate$/m)
-  assert.match(well.out, /^hits {7}nothing was stopped since the agent started$/m)
+  assert.match(well.out, /^hits {7}nothing was stopped yet by what is in force$/m)
+  status.backend = 'dry-run'
+  const dry = await call('status')
+  assert.match(dry.out, /^blocks {5}2 decisions, 3 elements planned, none in the kernel$/m)
+  status.backend = 'netlink'
   status.hits = { decisions: 2, packets: 40 }
   status.problems.push({ part: 'disk', code: 'internal', message: 'the disk is \u001b[31mfull' })
   const ill = await call('status')
   assert.equal(ill.code, 3)
-  assert.match(ill.out, /^hits {7}40 packets stopped for 2 decisions since the agent started$/m)
+  assert.match(
+    ill.out,
+    /^hits {7}40 packets stopped for 2 decisions in force, since the agent started$/m,
+  )
   assert.match(ill.out, /^problem {4}disk: the disk is \\u\{1b\}\[31mfull$/m)
   assert.equal(JSON.parse((await call('status', ['--json'])).out).claims, 2)
   close()
