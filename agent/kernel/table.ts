@@ -115,7 +115,7 @@ export function kernelFirewall(
       made.has(all.get(mark)?.set ?? ''),
     )
 
-  /** What cannot be read is lost, and nothing else. */
+  /** What cannot be read is lost, and what is stopped between this and the change, some milliseconds. */
   const readBefore = async (leaving: readonly string[]) => {
     if (leaving.length === 0 || counters.isEmpty) return
     counters.see(await readCounters(nft, leaving).catch(() => new Map<string, number>()))
