@@ -68,33 +68,31 @@ export function lookUpRules(asked: ReadonlySet<AnySet>): string {
 }
 
 /** Makes the table whole where there is none. */
-export function makeTable(): string {
-  return mendTable() + firstRules(tableName)
+export function makeTable(table = tableName): string {
+  return mendTable(table) + firstRules(table)
 }
 
 /** Makes what is missing of a table of this structure. What follows from scoped orders is left as it is. */
-export function mendTable(): string {
+export function mendTable(table = tableName): string {
   return [
-    `add table inet ${tableName} { comment "cordon structure ${structureVersion}"; }`,
-    ...allSets.map((spec) => printSet(tableName, spec)),
+    `add table inet ${table} { comment "cordon structure ${structureVersion}"; }`,
+    ...allSets.map((spec) => printSet(table, spec)),
     ...hitSets.map(
       ({ name, type, seconds, size }) =>
-        `add set inet ${tableName} ${name} { type ${type}; flags dynamic, timeout; timeout ${seconds}s; size ${size}; }`,
+        `add set inet ${table} ${name} { type ${type}; flags dynamic, timeout; timeout ${seconds}s; size ${size}; }`,
     ),
-    ...scopedChains.map((name) => `add chain inet ${tableName} ${name}`),
-    ...chains.map(
-      ({ name, hook }) => `add chain inet ${tableName} ${name}${hook ? ` ${hook}` : ''}`,
-    ),
-    ...writeRules(chains),
+    ...scopedChains.map((name) => `add chain inet ${table} ${name}`),
+    ...chains.map(({ name, hook }) => `add chain inet ${table} ${name}${hook ? ` ${hook}` : ''}`),
+    ...writeRules(chains, table),
     '',
   ].join('\n')
 }
 
-function writeRules(all: readonly Chain[]): string[] {
+function writeRules(all: readonly Chain[], table = tableName): string[] {
   return [
-    ...all.map(({ name }) => `flush chain inet ${tableName} ${name}`),
+    ...all.map(({ name }) => `flush chain inet ${table} ${name}`),
     ...all.flatMap(({ name, rules }) =>
-      rules.map((rule) => `add rule inet ${tableName} ${name} ${rule}`),
+      rules.map((rule) => `add rule inet ${table} ${name} ${rule}`),
     ),
   ]
 }

@@ -30,6 +30,7 @@ import { nothingScoped, type ScopedState, scopedState } from './scoped.ts'
 import { changeScoped, countingSets, freshStanding, isAll, type Standing } from './scoped-script.ts'
 import { printSteps } from './script.ts'
 import { feedSets } from './sets.ts'
+import { printStandIn, removeStandIn } from './stand-in.ts'
 import {
   emptyHalf,
   fillHalf,
@@ -97,13 +98,26 @@ export function kernelFirewall(
     return { ...freshStanding, found, known: false }
   }
 
+  /** Without it all is the same but for some milliseconds. */
+  const standIn = async (scripts: readonly string[]) => {
+    try {
+      for (const one of scripts) await nft.run(one)
+    } catch {
+      // What a kernel refuses of it is refused in the table, too, and said there.
+    }
+  }
+
   /** The table of another version goes, and all of it comes anew in the same transaction. */
   const remake = async (steps: readonly Step[]) => {
     const { wanted, now } = waiting
     const { scripts, standing, made } = changeScoped(tableName, freshStanding, wanted, now)
     const script =
       remakeTable() + scripts.join('') + printSteps(tableName, [...neverSteps(never), ...steps])
-    await aside(sizeOf(steps), () => nft.run(script))
+    const meanwhile = printStandIn({ never, steps, scoped: wanted, now })
+    await aside(sizeOf(steps), async () => {
+      await standIn(meanwhile)
+      await nft.run(script).finally(() => standIn(meanwhile.length > 0 ? [removeStandIn()] : []))
+    })
     asked.wrote()
     foreign = false
     scoped = standing
@@ -133,7 +147,7 @@ export function kernelFirewall(
       foreign = listing !== undefined && !structureMatches(listing)
       if (!foreign)
         await turn(async () => {
-          await nft.run(listing === undefined ? makeTable() : mendTable())
+          await nft.run(removeStandIn() + (listing === undefined ? makeTable() : mendTable()))
           asked.wrote()
         })
       if (listing === undefined) asked.empty()
@@ -231,7 +245,7 @@ export function kernelFirewall(
       }
     },
 
-    clear: () => turn(() => nft.run(removeTable())),
+    clear: () => turn(() => nft.run(removeTable() + removeStandIn())),
 
     async close() {
       watcher?.stop()

@@ -675,6 +675,29 @@ for (const { name, make } of backEnds.filter((one) => /^(netlink|nft)$/.test(one
       assert.equal(await comes(one), true)
     })
 
+    test('while a table of another version is made anew not one packet of what stands in intervals passes', async () => {
+      const [one] = families
+      const kept = element('drop', 'in', one.him, { port: 4000 })
+      const mark = `anew ${performance.now()}`
+      const { attacker } = parties()
+      await are(kept)
+      for (let sent = 0; sent <= 20; sent += await attacker.stopFlood()) {
+        await attacker.flood(one.him, one.node, mark)
+        for (let round = 0; round < 4; round++) {
+          nft('add set inet cordon old { type ipv4_addr; }')
+          const next = await make()
+          await next.prepare()
+          await next.setScoped([kept], 0)
+          await next.replace([])
+          await next.close()
+        }
+      }
+      assert.equal(await comes(one, one.other), true)
+      assert.equal(await node.count(mark), 0)
+      assert.doesNotMatch(execFileSync('nft', ['list', 'tables']).toString(), /stand_in/)
+      await firewall.prepare()
+    })
+
     test('while others come and go not one packet of what is stopped passes', async () => {
       const [one] = families
       const kept = element('drop', 'in', one.him, { port: 4000 })
