@@ -193,8 +193,7 @@ export class Enforcer {
   }
 
   async #round(): Promise<void> {
-    const { wished, now, ending } = this.#on
-    if ((wished.nextEnd() ?? Number.POSITIVE_INFINITY) <= now()) await ending?.()
+    await this.#countEnding()
     acceptEnds(this.#accept)
     const waiting = this.#envelopes
     this.#envelopes = []
@@ -210,6 +209,13 @@ export class Enforcer {
     await this.#settler.settle(asked)
     if (this.#settler.searchesScoped) this.#scopedAgain = true
     else this.#tryAgain()
+  }
+
+  /** The kernel let go by itself: what waits to be enforced goes first, and what ended then tells what was counted last. */
+  async #countEnding(): Promise<void> {
+    const { wished, now, ending } = this.#on
+    if (this.#envelopes.length > 0) return
+    if ((wished.nextEnd() ?? Number.POSITIVE_INFINITY) <= now()) await ending?.()
   }
 
   #tryAgain(): void {

@@ -76,6 +76,21 @@ describe('a signed block', () => {
     assert.equal(node.said().at(-1), `${decision(7)} ended 1:1`)
   })
 
+  test('that comes while others end does not wait until these are counted', async () => {
+    const never = Promise.withResolvers<void>()
+    const node = makeNode(() => never.promise)
+    node.enforcer.take(node.all.next([block(7)]))
+    await node.enforcer.settled()
+    node.pass(600_000)
+    node.enforcer.take(node.all.next([block(8, { not_after: today + 900_000 })]))
+    await node.enforcer.settled()
+    assert.deepEqual(node.firewall.keys(), ['in_hosts4 203.0.113.8'])
+    assert.deepEqual(node.said().slice(1).sort(), [
+      `${decision(7)} ended 1:1`,
+      `${decision(8)} applied 1:2`,
+    ])
+  })
+
   test('whose time was over before it came is reported as ended and never enforced', async () => {
     const node = makeNode()
     node.enforcer.take(node.all.next([block(7, { not_after: today - 1 })]))
@@ -284,7 +299,7 @@ function claimOf(n: number) {
   return { audience: 'all', decision: id, target, direction, end }
 }
 
-function makeNode() {
+function makeNode(ending = async () => {}) {
   const path = join(folder, String(count++))
   let passed = 0
   const clock = new Clock(() => passed, today)
@@ -320,6 +335,7 @@ function makeNode() {
     report: (more) => answers.push(...more),
     health: (problem: Problem | undefined) => health.push(problem?.code ?? 'well'),
     emptied: () => {},
+    ending,
   })
   return {
     enforcer,
