@@ -10,27 +10,10 @@ test('receipts wait while a whole state is enforced, and go 5,000 in a request w
   context.mock.timers.enable({ apis: ['setTimeout'] })
   let loading = true
   const sizes: number[] = []
-  const unused = () => assert.fail('not asked for here')
-  const reporter = new Reporter({
-    service: {
-      ask: async (_method, _path, more) => {
-        const body: unknown = JSON.parse(JSON.stringify(more?.body))
-        assert.ok(typeof body === 'object' && body !== null && 'receipts' in body)
-        assert.ok(Array.isArray(body.receipts))
-        sizes.push(body.receipts.length)
-      },
-      text: unused,
-      stream: unused,
-      close: () => {},
-    },
-    now: () => today,
-    monotonic: () => 0,
-    state: unused,
-    measured: unused,
-    heard: unused,
-    happened: unused,
-    loading: () => loading,
-  })
+  const reporter = reporterTo(
+    (receipts) => sizes.push(receipts.length),
+    () => loading,
+  )
   for (let n = 0; n < 12_000; n += 1_000) reporter.answers(answers(n, 1_000))
   context.mock.timers.tick(1_000)
   assert.deepEqual(sizes, [])
@@ -43,25 +26,9 @@ test('receipts wait while a whole state is enforced, and go 5,000 in a request w
 
 test('a relay that takes no large request gets smaller ones, and none is given up', async () => {
   const sizes: number[] = []
-  const unused = () => assert.fail('not asked for here')
-  const reporter = new Reporter({
-    service: {
-      ask: async (_method, _path, more) => {
-        const { receipts }: { receipts: unknown[] } = JSON.parse(JSON.stringify(more?.body))
-        if (receipts.length > 1_500) throw new Problem('too_large', 'no')
-        sizes.push(receipts.length)
-      },
-      text: unused,
-      stream: unused,
-      close: () => {},
-    },
-    now: () => today,
-    monotonic: () => 0,
-    state: unused,
-    measured: unused,
-    heard: unused,
-    happened: unused,
-    loading: () => false,
+  const reporter = reporterTo((receipts) => {
+    if (receipts.length > 1_500) throw new Problem('too_large', 'no')
+    sizes.push(receipts.length)
   })
   reporter.answers(answers(0, 5_000))
   while (!reporter.idle) await new Promise((resolve) => setImmediate(resolve))
@@ -72,28 +39,10 @@ test('a relay that takes no large request gets smaller ones, and none is given u
 
 test('one receipt that the service refuses costs none of the others', async () => {
   const taken: string[] = []
-  const unused = () => assert.fail('not asked for here')
-  const reporter = new Reporter({
-    service: {
-      ask: async (_method, _path, more) => {
-        const { receipts }: { receipts: { decision: string }[] } = JSON.parse(
-          JSON.stringify(more?.body),
-        )
-        const names = receipts.map((one) => one.decision)
-        if (names.includes(decision(77))) throw new Problem('invalid_input', 'no such receipt')
-        taken.push(...names)
-      },
-      text: unused,
-      stream: unused,
-      close: () => {},
-    },
-    now: () => today,
-    monotonic: () => 0,
-    state: unused,
-    measured: unused,
-    heard: unused,
-    happened: unused,
-    loading: () => false,
+  const reporter = reporterTo((receipts) => {
+    const names = receipts.map((one) => one.decision)
+    if (names.includes(decision(77))) throw new Problem('invalid_input', 'no such receipt')
+    taken.push(...names)
   })
   reporter.answers(answers(0, 1_000))
   while (!reporter.idle) await new Promise(setImmediate)
@@ -104,26 +53,9 @@ test('one receipt that the service refuses costs none of the others', async () =
 
 test('an older service, which does not know what was stopped, gets all the receipts without that', async () => {
   const taken: string[] = []
-  const unused = () => assert.fail('not asked for here')
-  const reporter = new Reporter({
-    service: {
-      ask: async (_method, _path, more) => {
-        const { receipts }: { receipts: Answer[] } = JSON.parse(JSON.stringify(more?.body))
-        if (receipts.some(({ hits }) => hits))
-          throw new Problem('invalid_input', 'unrecognized key')
-        taken.push(...receipts.map((one) => one.decision))
-      },
-      text: unused,
-      stream: unused,
-      close: () => {},
-    },
-    now: () => today,
-    monotonic: () => 0,
-    state: unused,
-    measured: unused,
-    heard: unused,
-    happened: unused,
-    loading: () => false,
+  const reporter = reporterTo((receipts) => {
+    if (receipts.some(({ hits }) => hits)) throw new Problem('invalid_input', 'unrecognized key')
+    taken.push(...receipts.map((one) => one.decision))
   })
   const hits = { packets: 3, last: today }
   reporter.answers(answers(0, 1_000).map((one) => ({ ...one, hits })))
@@ -174,3 +106,26 @@ test('a heartbeat counts as heard only when the service has answered', async () 
   await reporter.heartbeat()
   assert.deepEqual(heard, [[hit]])
 })
+
+/** Of a service that only takes receipts, or throws. */
+function reporterTo(take: (receipts: Answer[]) => void, loading = () => false): Reporter {
+  const unused = () => assert.fail('not asked for here')
+  return new Reporter({
+    service: {
+      ask: async (_method, _path, more) => {
+        const { receipts }: { receipts: Answer[] } = JSON.parse(JSON.stringify(more?.body))
+        take(receipts)
+      },
+      text: unused,
+      stream: unused,
+      close: () => {},
+    },
+    now: () => today,
+    monotonic: () => 0,
+    state: unused,
+    measured: unused,
+    heard: unused,
+    happened: unused,
+    loading,
+  })
+}
