@@ -1,5 +1,5 @@
 /** What a node never blocks, whoever signed: a stolen signing key must not be able to cut it off. Pure. */
-import type { Scope, StandingAction } from '#contract/action.ts'
+import { forwardings, type Scope, type StandingAction } from '#contract/action.ts'
 import { type Address, isHost, overlaps, readAddress, specialNetworks } from '#contract/address.ts'
 import { printable } from '#contract/printable.ts'
 import { Problem } from '#contract/problem.ts'
@@ -13,7 +13,12 @@ import type { Surroundings } from './surroundings.ts'
 import type { Claim } from './wished.ts'
 
 /** An address that passes whatever the sets say, and why. */
-export type Protected = { address: Address; why: string }
+export type Protected = {
+  address: Address
+  why: string
+  /** Of the node itself: at neither end of what passes through it for others. */
+  own?: true
+}
 
 const always: readonly Protected[] = [
   { address: readAddress('127.0.0.0/8'), why: 'loopback' },
@@ -70,7 +75,7 @@ export function refusal(
   return (
     inexpressible(action, target, expresses) ??
     tooWide(target, ceilings) ??
-    (action.action === 'allow' ? undefined : untouchable(target, here)) ??
+    (action.action === 'allow' ? undefined : untouchable(action, target, here)) ??
     tooMany(inForce, ceilings)
   )
 }
@@ -154,8 +159,13 @@ function tooWide(target: Address, ceilings: Ceilings): Problem | undefined {
   )
 }
 
-function untouchable(target: Address, here: readonly Protected[]): Problem | undefined {
-  const hit = firstHit(target, here)
+function untouchable(
+  { direction }: Scope,
+  target: Address,
+  here: readonly Protected[],
+): Problem | undefined {
+  const passes = forwardings.some((one) => one === direction)
+  const hit = firstHit(target, here, ({ own }) => !(passes && own))
   if (hit)
     return isProtected(`${target.text} touches ${hit.address.text}: ${printable(hit.why, 120)}`)
   if (specialNetworks().some((range) => overlaps(range, target)))
@@ -215,11 +225,18 @@ const indexes = new WeakMap<readonly Protected[], Covering<Ranked>>()
 type Ranked = Protected & { rank: number }
 
 /** The most important one that overlaps. A host is looked up: it is asked about for each of a million blocks. */
-function firstHit(target: Address, here: readonly Protected[]): Protected | undefined {
-  if (!isHost(target)) return here.find(({ address }) => overlaps(address, target))
+function firstHit(
+  target: Address,
+  here: readonly Protected[],
+  counts: (entry: Protected) => boolean,
+): Protected | undefined {
+  if (!isHost(target)) return here.find((entry) => counts(entry) && overlaps(entry.address, target))
   const index = indexes.get(here) ?? indexOf(here)
   indexes.set(here, index)
-  return index.around(target).sort((a, b) => a.rank - b.rank)[0]
+  return index
+    .around(target)
+    .filter(counts)
+    .sort((a, b) => a.rank - b.rank)[0]
 }
 
 function indexOf(here: readonly Protected[]): Covering<Ranked> {

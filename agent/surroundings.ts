@@ -58,7 +58,7 @@ export function readSurroundings(
   const text = (path: string) => files.bytes(path).toString('utf8')
   const from = (why: string, texts: readonly string[]) => entries(why, texts)
   return [
-    ...from('address of this node', interfaces()),
+    ...from('address of this node', interfaces()).map((one) => ({ ...one, own: true as const })),
     ...from('where the agent of this host reaches it from', actor ? [actor()] : []),
     ...from('address of the Cordon service', service),
     ...from('default gateway', gateways4(text(places.routes4))),

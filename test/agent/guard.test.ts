@@ -105,6 +105,17 @@ test('no order for one port, interface or rate of a protected address is taken: 
   }
 })
 
+test('what a router passes on for the network that it is in is its own to stop, but for what else is protected there', () => {
+  for (const direction of ['forward', 'forward_from', 'forward_to'] as const) {
+    for (const target of ['192.0.2.8/29', '192.0.2.10'])
+      assert.equal(about(block(1, { target, direction })), undefined, target)
+    for (const target of ['192.0.2.0/24', '192.0.2.53', '127.0.0.1'])
+      assert.equal(about(block(1, { target, direction }))?.code, 'protected_target', target)
+  }
+  for (const direction of ['in', 'out', 'both'] as const)
+    assert.match(about(block(1, { target: '192.0.2.8/29', direction }))?.message ?? '', /this node/)
+})
+
 test('to allow a protected address changes nothing and is no error', () => {
   assert.equal(
     about(standing({ ...block(1, { target: '192.0.2.53' }), action: 'allow' })),
