@@ -37,8 +37,8 @@ export type EnforceOn = Omit<
   distrust(problem: Problem): void
   /** The service proved itself: something new that it signed was taken. */
   taken(audience: string): void
-  /** Something is about to end. Never throws. */
-  ending?(): Promise<void>
+  /** Something is about to end, by its time or because it is `lifted`. Never throws. */
+  ending?(lifted: boolean): Promise<void>
 }
 
 /** Claims of a whole state that one round takes, so that live actions are never stuck behind them. */
@@ -215,7 +215,7 @@ export class Enforcer {
   async #countEnding(): Promise<void> {
     const { wished, now, ending } = this.#on
     if (this.#envelopes.length > 0) return
-    if ((wished.nextEnd() ?? Number.POSITIVE_INFINITY) <= now()) await ending?.()
+    if ((wished.nextEnd() ?? Number.POSITIVE_INFINITY) <= now()) await ending?.(false)
   }
 
   #tryAgain(): void {
@@ -236,7 +236,7 @@ export class Enforcer {
   async #takeEnvelope(jws: string): Promise<void> {
     try {
       const claims = await this.#read(jws)
-      if (claims.actions.some(lifts)) await this.#on.ending?.()
+      if (claims.actions.some(lifts)) await this.#on.ending?.(true)
       this.#place(claims, jws)
     } catch (error) {
       this.#on.distrust(toProblem(error))

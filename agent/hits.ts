@@ -22,6 +22,8 @@ export type HitsOn = {
 const everyMs = 15_000
 /** Of the time at most one part in this many goes into reading. */
 const share = 50
+/** The same while somebody lifts. */
+const shareOfLifts = 5
 /** Between the clocks of kernel and process. */
 const slackMs = 1_000
 /** What is about to end waits no longer to be counted once more. */
@@ -37,8 +39,8 @@ export class Hits {
   #read: ReadonlyMap<string, Hit> = new Map()
   /** When it was read last, or there was nothing to read. */
   #readAt: number
-  /** Until then it is not read, whoever asks. */
-  #restUntil = 0
+  /** When it was read last, and how long that took. */
+  #lastRead = { at: Number.NEGATIVE_INFINITY, took: 0 }
   #failing = false
   readonly #counts = new Map<string, Count>()
   /** Of decisions that are no longer wished, until their last word is said. */
@@ -106,9 +108,14 @@ export class Hits {
     return status === 'ended' || status === 'applied' ? count : undefined
   }
 
-  /** Before something ends: what was stopped by now is counted, where that costs little. Never throws. */
-  async count(): Promise<void> {
-    if (this.#stopped || this.#failing || this.#on.monotonic() < this.#restUntil) return
+  /**
+   * Before something ends: what was stopped by now is counted, where that costs little; what is `lifted` somebody is
+   * looking at. Never throws.
+   */
+  async count(lifted: boolean): Promise<void> {
+    const { at, took } = this.#lastRead
+    const rest = took * (lifted ? shareOfLifts : share)
+    if (this.#stopped || this.#failing || this.#on.monotonic() < at + rest) return
     await Promise.race([this.read(), sleep(mostWaitMs, undefined, { ref: false })])
   }
 
@@ -136,7 +143,7 @@ export class Hits {
       this.#failing = true
       health(toProblem(error))
     } finally {
-      this.#restUntil = monotonic() + (monotonic() - began) * share
+      this.#lastRead = { at: monotonic(), took: monotonic() - began }
     }
   }
 

@@ -37,7 +37,7 @@ export function makeOrderParts(
     lost,
     distrust,
     taken: trusted,
-    ending: () => parts().hits.count(),
+    ending: (lifted) => parts().hits.count(lifted),
     refuses: (order, target) => deadMan.refusal(order, target),
     report: (answers) => {
       deadMan.applied(answers.filter((one) => !enforcer.accepting.notes.isAgain(one)))

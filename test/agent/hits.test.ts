@@ -69,6 +69,23 @@ test('an order of a part of the traffic tells what its own counters counted, wha
   )
 })
 
+test('what somebody lifts is counted once more soon after a reading, and what ends by itself only where that costs little', async () => {
+  const { wish, hits, reads, pass, takes } = counting()
+  wish(1, '203.0.113.7')
+  takes(20)
+  await hits.read()
+  pass(150)
+  await hits.count(false)
+  assert.equal(reads(), 1)
+  await hits.count(true)
+  assert.equal(reads(), 2)
+  await hits.count(true)
+  assert.equal(reads(), 2)
+  pass(1_000)
+  await hits.count(false)
+  assert.equal(reads(), 3)
+})
+
 test('the last word about a decision says what it stopped, and that of a renewed one what it did until now', async () => {
   const { wish, lift, hit, stop, hits } = counting()
   wish(1, '203.0.113.7')
@@ -77,7 +94,7 @@ test('the last word about a decision says what it stopped, and that of a renewed
   hit('203.0.113.7', 10, 1_000)
   await hits.read()
   stop(2, 4)
-  await hits.count()
+  await hits.count(false)
   wish(1, '203.0.113.7')
   const said = (n: number, status: 'ended' | 'applied' | 'failed') =>
     ({ audience: 'all', decision: decision(n), epoch: 1, seq: 1, status }) as const
@@ -213,7 +230,7 @@ function counting() {
   const wished = new Wished()
   const found = new Map<string, Hit>()
   let stopped: ScopedHit[] = []
-  let [elapsed, count] = [0, 0]
+  let [elapsed, count, readingMs] = [0, 0, 0]
   let refusal: Problem | undefined
   let told: Problem | undefined
   const firewall = {
@@ -224,6 +241,7 @@ function counting() {
       return [...found.values()]
     },
     scopedHits: async () => {
+      elapsed += readingMs
       const news = stopped
       stopped = []
       return news
@@ -244,6 +262,9 @@ function counting() {
     },
     pass: (ms: number) => {
       elapsed += ms
+    },
+    takes: (ms: number) => {
+      readingMs = ms
     },
     hit: (address: string, packets: number, agoMs: number, side: 'in' | 'out' = 'in') =>
       void found.set(`${side} ${address}`, { side, address, packets, agoMs }),

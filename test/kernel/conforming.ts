@@ -99,7 +99,7 @@ export function conformingNode(firewall: Firewall, folder: string) {
     report: (more) => {
       for (const answer of hits.withHits(more)) answers.set(answer.decision, answer)
     },
-    ending: () => hits.count(),
+    ending: (lifted) => hits.count(lifted),
     health: () => {},
     emptied: () => {},
   })
