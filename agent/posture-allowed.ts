@@ -7,7 +7,7 @@
  */
 import type { ScopedElement, ScopedWay } from './kernel/firewall.ts'
 import { type HeldSet, scopedState } from './kernel/scoped.ts'
-import { letIn } from './kernel/scoped-rules.ts'
+import { letIn } from './kernel/scoped-look-ups.ts'
 import { addElements, addSet } from './kernel/scoped-script.ts'
 import { postureTable } from './posture-sets.ts'
 
