@@ -50,7 +50,7 @@ export async function tracesOf({ nft, ipset, iptables }: Programs): Promise<Trac
 }
 
 function tablesIn(listing: string): string[] {
-  const ours = /^table (inet cordon(?:_posture|_sensor|_selftest_\d+)?)$/gm
+  const ours = /^table (inet cordon(?:_posture|_sensor|_stand_in|_selftest_\d+)?)$/gm
   return [...listing.matchAll(ours)].map(([, table = '']) => table)
 }
 

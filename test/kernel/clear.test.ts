@@ -74,7 +74,13 @@ describe('clearing', { skip: kernel.skipLarge }, () => {
   })
 
   test('takes out the tables of standing rules and of the sensor, and what a self-test left', async () => {
-    const names = ['cordon_posture', 'cordon_sensor', 'cordon_selftest_4711', 'cordon']
+    const names = [
+      'cordon_posture',
+      'cordon_sensor',
+      'cordon_selftest_4711',
+      'cordon_stand_in',
+      'cordon',
+    ]
     for (const name of names) await run('nft', ['add', 'table', 'inet', name])
     const { out } = await call([])
     for (const name of names) assert.match(out, new RegExp(`^taken out: table inet ${name}$`, 'm'))
