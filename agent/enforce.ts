@@ -193,7 +193,7 @@ export class Enforcer {
   }
 
   async #round(): Promise<void> {
-    await this.#countEnding()
+    if (this.#hasTimeToCount) await this.#on.ending?.(false)
     acceptEnds(this.#accept)
     const waiting = this.#envelopes
     this.#envelopes = []
@@ -212,10 +212,10 @@ export class Enforcer {
   }
 
   /** The kernel let go by itself: what waits to be enforced goes first, and what ended then tells what was counted last. */
-  async #countEnding(): Promise<void> {
-    const { wished, now, ending } = this.#on
-    if (this.#envelopes.length > 0) return
-    if ((wished.nextEnd() ?? Number.POSITIVE_INFINITY) <= now()) await ending?.(false)
+  get #hasTimeToCount(): boolean {
+    const { wished, now } = this.#on
+    if (this.#envelopes.length > 0) return false
+    return (wished.nextEnd() ?? Number.POSITIVE_INFINITY) <= now()
   }
 
   #tryAgain(): void {

@@ -85,7 +85,11 @@ function mortal(firewall: Firewall): Firewall {
   }
   return {
     ...firewall,
-    replace: (elements) => touch(() => firewall.replace(elements)),
+    // An order that comes while the node puts everything right is brought with that.
+    replace: async (elements) => {
+      await touch(() => firewall.replace(elements))
+      if (death === 'applied' && elements.length > 0) die()
+    },
     apply: async (changes) => {
       if (death === 'apply') die()
       await touch(() => firewall.apply(changes))
