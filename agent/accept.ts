@@ -61,13 +61,16 @@ function acceptOrder(on: AcceptOn, order: StandingAction, place: Place): void {
   const claim = claimOf(order, place.audience)
   const rare = on.wished.rareWith(claim, target)
   const scoped = on.wished.scopedWith(claim, target)
-  const answer = judge(on, order, target, place, { claims: on.wished.committed, rare, scoped })
-  if (answer.status === 'applied') {
-    on.wished.add(claim, target, on.differences.note)
-    on.record.put(claim)
-  } else if (older) on.record.drop(place.audience, order.decision)
-  const isApplied = answer.status === 'applied'
-  on.differences.owe(isApplied ? { ...answer, ...on.notes.reading(on.links)(claim) } : answer)
+  const inForce = { claims: on.wished.committed, rare, scoped }
+  const objection = objectionTo(on, order, target, place, inForce)
+  if (objection) {
+    if (older) on.record.drop(place.audience, order.decision)
+    on.differences.owe(objection)
+    return
+  }
+  on.wished.add(claim, target, on.differences.note)
+  on.record.put(claim)
+  on.differences.owe(applied(place, claim, on.notes.reading(on.links)))
 }
 
 function drop(on: AcceptOn, answer: Answer): void {
@@ -145,9 +148,9 @@ export function gather(on: AcceptOn, row: ReadRow, place: Place, into: Gathered)
   }
   const { order, target } = row
   // What there is room for shows only when the state is taken; but no more than that shall pile up here.
-  const answer = judge(on, order, target, place, { claims: into.claims.length, rare: 0 })
-  if (answer.status === 'applied') into.claims.push(claimOf(order, place.audience))
-  else into.answers.push(answer)
+  const objection = objectionTo(on, order, target, place, { claims: into.claims.length, rare: 0 })
+  if (objection) into.answers.push(objection)
+  else into.claims.push(claimOf(order, place.audience))
 }
 
 /**
@@ -178,8 +181,7 @@ export function* acceptLoad(on: AcceptOn, load: Load): Generator<void> {
   const noteOn = on.notes.reading(on.links)
   for (const claim of claims) {
     if (!isScarce(claim)) on.wished.add(claim, readAddress(claim.target), on.differences.note)
-    const note = noteOn(claim)
-    on.differences.owe({ ...place, decision: claim.decision, status: 'applied', ...note })
+    on.differences.owe(applied(place, claim, noteOn))
     yield
   }
   on.wished.fulfil()
@@ -187,21 +189,30 @@ export function* acceptLoad(on: AcceptOn, load: Load): Generator<void> {
   on.record.loaded()
 }
 
-/** What this node will answer to an order once the kernel has done its part. */
-function judge(
+/** Why an order is not carried out, as the answer to it; undefined when the kernel is to do its part. */
+function objectionTo(
   on: AcceptOn,
   order: StandingAction,
   target: Address,
   place: Place,
   inForce: InForce,
-): Answer {
-  const answer = { ...place, decision: order.decision }
-  if (order.not_after <= on.now()) return { ...answer, status: 'ended' }
+): Answer | undefined {
+  const { decision } = order
+  if (order.not_after <= on.now()) return { ...place, decision, status: 'ended' }
   const problem =
     refusal(order, target, on.here(), on.ceilings, inForce, on.expresses) ??
     on.refuses?.(order, target)
-  if (problem) return refused(answer, problem)
-  return { ...answer, status: 'applied' }
+  return problem && refused({ ...place, decision }, problem)
+}
+
+/** Once the kernel has done its part. */
+function applied(
+  { audience, epoch, seq }: Place,
+  claim: Claim,
+  noteOn: (claim: Claim) => { readonly detail?: string },
+): Answer {
+  const answer: Answer = { audience, epoch, seq, decision: claim.decision, status: 'applied' }
+  return claim.scoped ? { ...answer, ...noteOn(claim) } : answer
 }
 
 /** Where the node stands in its sequence. */

@@ -17,6 +17,8 @@ export type Place = Pick<Answer, 'audience' | 'epoch' | 'seq'>
 export class Differences {
   readonly #wished: Wished
   readonly #held = new Map<string, { address: Address; elements: readonly Element[] }>()
+  /** Of which nothing was held, as of nearly all of a whole state. */
+  #fresh: Address[] = []
   readonly #heard: (answer: Answer) => void
   #answers: Answer[] = []
   /** Of the scoped orders, when they were handed over last. */
@@ -31,7 +33,10 @@ export class Differences {
   /** Only the first change of an address since the last confirmation tells what the kernel holds. */
   readonly note: BeforeChange = (address: Address) => {
     if (this.#held.has(address.text)) return
-    this.#held.set(address.text, { address, elements: this.#wished.elementsOf(address) })
+    const elements = this.#wished.elementsOf(address)
+    // A piece of a rare network may have been another network's before.
+    if (elements.length === 0 && !isRare(address)) this.#fresh.push(address)
+    else this.#held.set(address.text, { address, elements })
   }
 
   /** To be given when the kernel has confirmed what is wished now. */
@@ -47,21 +52,22 @@ export class Differences {
   take(now: number): { changes: Change[]; scoped: boolean; answers: Answer[] } {
     const held = new Map<string, Element>()
     const wished = new Map<string, Element>()
-    const news: Element[] = []
     for (const { address, elements } of this.#held.values()) {
       for (const element of elements) held.set(elementKey(element.set, element.address), element)
-      // A piece of a rare network may have been another network's before.
       for (const element of this.#wished.elementsOf(address))
-        if (elements.length === 0 && !isRare(address)) news.push(element)
-        else wished.set(elementKey(element.set, element.address), element)
+        wished.set(elementKey(element.set, element.address), element)
     }
+    // Whatever else became of it since, what is wished of it now is put: twice is no harm.
+    const fresh = this.#fresh.flatMap((address) => this.#wished.elementsOf(address))
+    const changes = [...plan(held, wished, now), ...puts(fresh, now)]
     const answers = this.#answers
     const { version } = this.#wished.scopes
     const scoped = version !== this.#version
     this.#version = version
     this.#held.clear()
+    this.#fresh = []
     this.#answers = []
-    return { changes: [...plan(held, wished, now), ...puts(news, now)], scoped, answers }
+    return { changes, scoped, answers }
   }
 }
 

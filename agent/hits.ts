@@ -6,7 +6,8 @@ import { type DecisionHits, mostHits } from '#contract/receipt.ts'
 import type { Answer } from './differences.ts'
 import type { Firewall, Hit, ScopedHit } from './kernel/firewall.ts'
 import { nameOf } from './memory.ts'
-import { type Claim, goes, type Wished } from './wished.ts'
+import { goes } from './targets.ts'
+import type { Claim, Wished } from './wished.ts'
 
 export type HitsOn = {
   firewall: Pick<Firewall, 'hits' | 'scopedHits' | 'enforcing'>

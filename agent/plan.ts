@@ -1,6 +1,6 @@
 /** The changes that bring the kernel from what it holds to what is wished. Pure. */
 import { type Address, compareAddresses, contains } from '#contract/address.ts'
-import type { Change, Put, Remove, SetName } from './kernel/firewall.ts'
+import type { Change, Put, Remove, SetKind, SetName } from './kernel/firewall.ts'
 import { setKind, setSpec } from './kernel/sets.ts'
 
 export type Way = 'in' | 'out'
@@ -73,7 +73,23 @@ function put({ set, address, end }: Element, now: number): Put {
 
 /** The set that holds this address. Lengths without a set of their own share the interval set. */
 export function setOf(address: Address, way: Way): SetName {
-  return `${way}_${setKind(address)}`
+  return setNames[way][setKind(address)]
+}
+
+/** Made once: a million elements of a set would each have a copy of its name. */
+const setNames: Record<Way, Record<SetKind, SetName>> = { in: namesOf('in'), out: namesOf('out') }
+
+function namesOf(way: Way): Record<SetKind, SetName> {
+  return {
+    hosts4: `${way}_hosts4`,
+    hosts6: `${way}_hosts6`,
+    nets4_24: `${way}_nets4_24`,
+    nets4_16: `${way}_nets4_16`,
+    nets6_64: `${way}_nets6_64`,
+    nets6_48: `${way}_nets6_48`,
+    rare4: `${way}_rare4`,
+    rare6: `${way}_rare6`,
+  }
 }
 
 export function isRare(address: Address): boolean {

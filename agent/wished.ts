@@ -10,6 +10,7 @@ import { Nested } from './nested.ts'
 import { type Element, isRare, setOf, type Way, ways } from './plan.ts'
 import type { Scoped } from './scope.ts'
 import { type ScopedClaim, type ScopedRoom, Scopes } from './scopes.ts'
+import { type Held, latestEnd, listOf, Targets } from './targets.ts'
 
 /** That an order on an address stands until `end` (ms of the service's clock) because of one decision. Never changed. */
 export type Claim = {
@@ -27,8 +28,7 @@ export type BeforeChange = (address: Address) => void
 
 export class Wished {
   readonly #claims = new Map<string, Map<string, Claim>>()
-  /** Of plain blocks. One claim is the rule, so an array is made only for more. */
-  readonly #byTarget = new Map<string, Claim | Claim[]>()
+  readonly #targets = new Targets()
   readonly #rare = new Map<SetName, Nested>()
   readonly #scopes = new Scopes()
   /** How many plain claims have a target of each prefix length. */
@@ -85,17 +85,11 @@ export class Wished {
     for (const claims of this.#claims.values()) yield* claims.values()
   }
 
-  /** Every plain claim that holds this address itself (not a network around it). */
-  claimsOn(target: string): readonly Claim[] {
-    const found = this.#byTarget.get(target)
-    return found === undefined ? [] : Array.isArray(found) ? found : [found]
-  }
-
   /** Every plain claim whose target is around the address, or the address itself. */
   *claimsAround(address: Address): Generator<Claim> {
     for (const length of this.#lengths[address.family].keys()) {
       if (length > address.prefix) continue
-      yield* this.claimsOn(widen(address, length).text)
+      yield* listOf(this.#targets.on(widen(address, length)))
     }
   }
 
@@ -123,10 +117,10 @@ export class Wished {
     this.#ends.add(claim)
     if (isScoped(claim)) return
     this.#count(address, 1)
-    const held = this.claimsOn(claim.target)
-    this.#byTarget.set(claim.target, held.length === 0 ? claim : [...held, claim])
+    const held = this.#targets.on(address)
+    const now = this.#targets.add(claim, address)
     if (isRare(address)) this.#index(address)
-    else this.#plain += countWays(this.claimsOn(claim.target)) - countWays(held)
+    else this.#plain += countWays(now) - countWays(held)
   }
 
   /** Removes that claim only; what other decisions claim on the address stays. */
@@ -144,10 +138,10 @@ export class Wished {
       return claim
     }
     this.#count(address, -1)
-    const held = this.claimsOn(claim.target)
-    this.#unlink(claim)
+    const held = this.#targets.on(address)
+    const left = this.#targets.remove(claim, address)
     if (isRare(address)) this.#index(address)
-    else this.#plain += countWays(this.claimsOn(claim.target)) - countWays(held)
+    else this.#plain += countWays(left) - countWays(held)
     return claim
   }
 
@@ -161,18 +155,14 @@ export class Wished {
    * What is wished for this address: at most one element for each way, but for a network of a rare length the pieces
    * of it that no longer-lasting one inside it takes.
    */
-  elementsOf(address: Address): Element[] {
-    const elements: Element[] = []
-    if (!this.#byTarget.has(address.text)) return elements
-    const rare = isRare(address)
-    for (const way of ways) {
-      if (rare) elements.push(...this.#pieces(address, way))
-      else {
-        const end = this.#end(address, way)
-        if (end > 0) elements.push({ set: setOf(address, way), address, end })
-      }
-    }
-    return elements
+  elementsOf(address: Address): readonly Element[] {
+    const held = this.#targets.on(address)
+    if (held === undefined) return []
+    if (isRare(address)) return ways.flatMap((way) => this.#pieces(address, way))
+    const into = elementOf(held, address, 'in')
+    const out = elementOf(held, address, 'out')
+    if (into && out) return [into, out]
+    return into ? [into] : out ? [out] : []
   }
 
   #pieces(address: Address, way: Way): Element[] {
@@ -184,7 +174,7 @@ export class Wished {
 
   /** Everything that the kernel is to hold of plain blocks. */
   *elements(): Generator<Element> {
-    for (const target of this.#byTarget.keys()) yield* this.elementsOf(readAddress(target))
+    for (const target of this.#targets.texts()) yield* this.elementsOf(readAddress(target))
   }
 
   countElements(): number {
@@ -205,13 +195,6 @@ export class Wished {
     return Math.max(...found)
   }
 
-  #end(address: Address, way: Way): number {
-    let end = 0
-    for (const claim of this.claimsOn(address.text))
-      if (goes(claim, way) && claim.end > end) end = claim.end
-    return end
-  }
-
   /** Rare networks that lie in one another share their addresses out among themselves. */
   #announce(address: Address, before: BeforeChange): void {
     before(address)
@@ -226,7 +209,7 @@ export class Wished {
   #index(address: Address): void {
     for (const way of ways) {
       const nested = this.#nested(setOf(address, way))
-      const end = this.#end(address, way)
+      const end = latestEnd(this.#targets.on(address), way)
       if (end > 0) nested.put(address, end)
       else nested.delete(address)
     }
@@ -247,13 +230,6 @@ export class Wished {
     else lengths.delete(prefix)
   }
 
-  #unlink(claim: Claim): void {
-    const left = this.claimsOn(claim.target).filter((other) => other !== claim)
-    const [only] = left
-    if (!only) this.#byTarget.delete(claim.target)
-    else this.#byTarget.set(claim.target, left.length === 1 ? only : left)
-  }
-
   #ofAudience(audience: string): Map<string, Claim> {
     const found = this.#claims.get(audience)
     if (found) return found
@@ -267,13 +243,13 @@ function isScoped(claim: Claim): claim is ScopedClaim {
   return claim.scoped !== undefined
 }
 
-function countWays(claims: readonly Claim[]): number {
-  let count = 0
-  for (const way of ways) if (claims.some((claim) => goes(claim, way))) count++
-  return count
+function elementOf(held: Held, address: Address, way: Way): Element | undefined {
+  const end = latestEnd(held, way)
+  return end > 0 ? { set: setOf(address, way), address, end } : undefined
 }
 
-/** Whether it is about what comes from its target, or what goes there. */
-export function goes(claim: Claim, way: Way): boolean {
-  return claim.direction === way || claim.direction === 'both'
+function countWays(held: Held): number {
+  let count = 0
+  for (const way of ways) if (latestEnd(held, way) > 0) count++
+  return count
 }
