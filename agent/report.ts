@@ -4,6 +4,7 @@ import { toProblem } from '#contract/problem.ts'
 import type { Heartbeat, NodeEvent, Receipt } from '#contract/receipt.ts'
 import { readAnswer, type Service } from './connect.ts'
 import type { Answer } from './differences.ts'
+import { ReceiptQueue } from './receipt-queue.ts'
 
 export type ReportOn = {
   service: Service
@@ -24,9 +25,8 @@ export type ReportOn = {
 
 const receiptsInRequest = 5_000
 /** What a long outage may pile up; the oldest is given up first, and said so. */
-const mostReceipts = 200_000
-/** What waits at most for the end of a load, and how often it is looked whether it has ended. */
-const mostDuringLoad = 150_000
+const mostReceipts = 1_000_000
+/** How often it is looked whether a load has ended. */
 const loadingMs = 50
 /**
  * The first receipt goes at once; those of the next moments go together, so that a fleet under a stream of orders does not
@@ -43,7 +43,7 @@ const HeartbeatAnswer = z.object({ time: z.number() })
 
 export class Reporter {
   readonly #on: ReportOn
-  #receipts: Receipt[] = []
+  readonly #receipts = new ReceiptQueue()
   #events: NodeEvent[] = []
   #givenUp = 0
   #sending: Promise<void> | undefined
@@ -58,22 +58,19 @@ export class Reporter {
 
   /** Receipts that wait, and how many were given up. */
   get backlog(): { waiting: number; givenUp: number } {
-    return { waiting: this.#receipts.length, givenUp: this.#givenUp }
+    return { waiting: this.#receipts.size, givenUp: this.#givenUp }
   }
 
   /** The service has everything that was to be said. */
   get idle(): boolean {
-    return this.#receipts.length === 0 && this.#sending === undefined
+    return this.#receipts.size === 0 && this.#sending === undefined
   }
 
   answers(answers: readonly Answer[]): void {
     const at = this.#on.now()
-    for (const answer of answers) this.#receipts.push({ ...answer, at })
-    const surplus = this.#receipts.length - mostReceipts
-    if (surplus > 0) {
-      this.#receipts.splice(0, surplus)
-      this.#givenUp += surplus
-    }
+    for (const answer of answers) this.#receipts.add(answer, at)
+    const surplus = this.#receipts.size - mostReceipts
+    if (surplus > 0) this.#givenUp += this.#receipts.take(surplus).length
     this.#send()
   }
 
@@ -111,13 +108,13 @@ export class Reporter {
   }
 
   #send(): void {
-    if (this.#sending || this.#retry || this.#stopped || this.#receipts.length === 0) return
-    if (this.#receipts.length < mostDuringLoad && this.#on.loading()) {
+    if (this.#sending || this.#retry || this.#stopped || this.#receipts.size === 0) return
+    if (this.#on.loading()) {
       this.#sendIn(loadingMs)
       return
     }
     const early = this.#lastSent + paceMs - this.#on.monotonic()
-    if (early > 0 && this.#receipts.length < receiptsInRequest) {
+    if (early > 0 && this.#receipts.size < receiptsInRequest) {
       this.#sendIn(early)
       return
     }
@@ -130,11 +127,11 @@ export class Reporter {
 
   /** What waits now, in as many requests as it needs. */
   async #sendAll(): Promise<void> {
-    for (let left = this.#receipts.length; left > 0 && !this.#stopped; left -= receiptsInRequest) {
-      const batch = this.#receipts.splice(0, receiptsInRequest)
+    for (let left = this.#receipts.size; left > 0 && !this.#stopped; left -= receiptsInRequest) {
+      const batch = this.#receipts.take(receiptsInRequest)
       const unsent = await this.#deliver(latest(batch))
       if (unsent.length === 0) continue
-      this.#receipts = [...unsent, ...this.#receipts]
+      this.#receipts.putBack(unsent)
       this.#sendIn(this.#wait)
       this.#wait = Math.min(retryMs.longest, this.#wait * 2)
       return
