@@ -41,8 +41,9 @@ export type EnforceOn = Omit<
   ending?(lifted: boolean): Promise<void>
 }
 
-/** Claims of a whole state that one round takes, so that live actions are never stuck behind them. */
-const loadStep = 1_000
+/** Claims of a whole state that are taken in one go, and how often before the next round: live actions are never stuck behind them. */
+const loadStep = 500
+const mostAhead = 4
 const longestTimer = 3_600_000
 /** What the kernel refused beyond plain blocks is tried again by itself, and nothing else with it. */
 const againMs = { first: 2_000, longest: 60_000 }
@@ -173,11 +174,7 @@ export class Enforcer {
 
   async #work(): Promise<void> {
     await this.#round()
-    while (!this.#stopped && this.#waiting) {
-      // What came over the network meanwhile goes with the next step of a long load.
-      if (this.#loading) await setImmediate()
-      await this.#round()
-    }
+    while (!this.#stopped && this.#waiting) await this.#round()
   }
 
   get #waiting(): boolean {
@@ -206,7 +203,9 @@ export class Enforcer {
       scopedAgain: this.#scopedAgain,
     }
     this.#everything = this.#protect = this.#changed = this.#scopedAgain = false
-    await this.#settler.settle(asked)
+    const settled = this.#settler.settle(asked)
+    if (this.#loading) await this.#takeMeanwhile(settled)
+    await settled
     if (this.#settler.searchesScoped) this.#scopedAgain = true
     else this.#tryAgain()
   }
@@ -272,6 +271,22 @@ export class Enforcer {
     if (next) this.#loading = acceptLoad(this.#accept, next)
     for (let step = 0; this.#loading && step < loadStep; step++)
       if (this.#loading.next().done) this.#loading = undefined
+  }
+
+  /**
+   * While the kernel works on one step of a long load, more of it is worked out, until the kernel waits for it. What comes
+   * over the network meanwhile goes with it.
+   */
+  async #takeMeanwhile(settled: Promise<void>): Promise<void> {
+    let waits = false
+    void settled.then(() => {
+      waits = true
+    })
+    for (let steps = 0; this.#loading && (steps < 1 || (!waits && steps < mostAhead)); steps++) {
+      await setImmediate()
+      this.#takeLoad()
+      this.#changed = true
+    }
   }
 
   #sleep(): void {

@@ -23,8 +23,8 @@ import { oneAtATime } from './turns.ts'
 const errorMessage = 2
 const newElements = (subsystem << 8) | 12
 const ENOENT = 2
-/** About 5,000 elements: above this the kernel works on another thread, so that the event loop goes on. */
-const asideBytes = 300_000
+/** Some 500 elements, 2 ms: above this the kernel works on another thread, so that the event loop goes on. */
+const asideBytes = 20_000
 
 /** Throws `no_privilege`, `kernel_refused`. */
 export function netlinkCarrier(): Carrier {
