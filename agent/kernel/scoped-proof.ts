@@ -3,9 +3,9 @@ import { readAddress } from '#contract/address.ts'
 import type { Expresses, ScopedElement } from './firewall.ts'
 import type { Nft } from './nft.ts'
 import { printSet } from './ruleset.ts'
-import { isJudgedAgain, scopedState } from './scoped.ts'
+import { type HeldSet, isJudgedAgain, type ScopedState, scopedState } from './scoped.ts'
 import { scopedChains } from './scoped-rules.ts'
-import { changeScoped, freshStanding } from './scoped-script.ts'
+import { addSet, changeScoped, freshStanding } from './scoped-script.ts'
 import { allSets } from './sets.ts'
 
 const ports = { low: 22, high: 23, side: 'destination' } as const
@@ -14,11 +14,14 @@ const forwards = ['forward', 'forward_from', 'forward_to'] as const
 const rate = { packets: 1, per: 'second', burst: 1 } as const
 
 export async function expressible(nft: Nft, table: string): Promise<Expresses> {
-  // All at once: each is the start of a program, and the node has no block in force until then.
+  const takes = (elements: readonly ScopedElement[]) => nft.takes(scriptFor(table, elements))
+  // What most kernels do is asked in one: the node has no block in force until then.
+  if (await takes(elementsOf(['drop', 'allow', 'limit', 'reject'])))
+    return { scopes: true, reject: true }
   const [scopes, reject, again] = await Promise.all([
-    nft.takes(scriptFor(table, elementsOf(['drop', 'allow', 'limit']).filter(isSettled))),
-    nft.takes(scriptFor(table, elementsOf(['reject']))),
-    nft.takes(scriptFor(table, elementsOf(['allow', 'limit']))),
+    takes(elementsOf(['drop', 'allow', 'limit']).filter(isSettled)),
+    takes(elementsOf(['reject'])),
+    takes(elementsOf(['allow', 'limit'])),
   ])
   return { scopes, reject: scopes && reject, ...(again ? {} : { refuses }) }
 }
@@ -71,6 +74,18 @@ function scriptFor(table: string, elements: readonly ScopedElement[]): string {
       `add chain inet ${table} at_${spot} { type filter hook ${hook} priority -300; policy accept; }`,
       ...[4, 6].map((family) => `add rule inet ${table} at_${spot} jump scoped_${spot}${family}`),
     ]),
-    ...changeScoped(table, freshStanding, scopedState(elements, 0), 0).scripts,
+    ...changeScoped(table, freshStanding, sparing(scopedState(elements, 0)), 0).scripts,
   ].join('\n')
+}
+
+/** Of sets that differ in nothing but their names one is filled: elements are what the kernel works longest on. */
+function sparing(state: ScopedState): ScopedState {
+  const tried = new Set<string>()
+  const sets = [...state.sets].map(([name, set]): [string, HeldSet] => {
+    const kind = addSet('', set, '')
+    const again = tried.has(kind)
+    tried.add(kind)
+    return [name, again ? { ...set, elements: new Map() } : set]
+  })
+  return { ...state, sets: new Map(sets) }
 }
