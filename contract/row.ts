@@ -21,12 +21,14 @@ export type ReadRow =
   | { order: StandingAction; target: Address }
   | { decision: string | undefined; refused: Problem }
 
-export function printRow(order: StandingAction): Row {
+/** Its JSON text: rows joined by commas are what a chunk holds. */
+export function printRow(order: StandingAction): string {
   const { decision, target, direction, issued, not_after, reason, ...rest } = order
   const { action, ...scope } = rest
   const more = action === 'block' ? scope : { action, ...scope }
-  const row: Plain = [decision, target, direction, issued, not_after, reason]
-  return Object.keys(more).length === 0 ? row : [...row, more]
+  const plain: Plain = [decision, target, direction, issued, not_after, reason]
+  const row: Row = Object.keys(more).length === 0 ? plain : [...plain, more]
+  return JSON.stringify(row)
 }
 
 /** Never throws. */

@@ -1,5 +1,7 @@
 /** What an audience is to enforce by what is in the store, as one list. */
+import assert from 'node:assert/strict'
 import type { StandingAction } from '#contract/action.ts'
+import { chunkDigest, printChunk, readChunk } from '#contract/snapshot.ts'
 import { claimPages } from '../actions/store/outbox.ts'
 import type { Reader } from '../actions/store/store.ts'
 
@@ -8,5 +10,15 @@ export async function claimsOf(
   audience: string,
   now: number,
 ): Promise<StandingAction[]> {
-  return (await Array.fromAsync(claimPages(db, audience, now))).flat()
+  const pages = await Array.fromAsync(claimPages(db, audience, now, 1_000))
+  return pages.flatMap(({ rows }) => ordersIn(rows))
+}
+
+/** Of rows that are joined by commas. */
+export function ordersIn(rows: string): StandingAction[] {
+  const chunk = printChunk(rows)
+  return [...readChunk(chunk, chunkDigest(chunk))].map((read) => {
+    assert.ok('order' in read, 'refused' in read ? read.refused.message : '')
+    return read.order
+  })
 }

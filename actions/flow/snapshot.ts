@@ -1,5 +1,4 @@
 /** The signed whole state of an audience: a manifest for one node's nonce, and chunks that all nodes share. */
-import type { StandingAction } from '#contract/action.ts'
 import { tokenType } from '#contract/envelope.ts'
 import { Problem } from '#contract/problem.ts'
 import { chunkDigest, chunkSize, printChunk, type SnapshotClaims } from '#contract/snapshot.ts'
@@ -44,10 +43,10 @@ export function openSnapshots({ store, keys, now }: SnapshotParts): Snapshots {
       const head = await readHead(db, audience)
       const texts = new Map<string, string>()
       let blocks = 0
-      for await (const chunk of inChunks(claimPages(db, audience, now()))) {
-        const text = printChunk(chunk)
+      for await (const { rows, count } of claimPages(db, audience, now(), chunkSize)) {
+        const text = printChunk(rows)
         texts.set(chunkDigest(text), text)
-        blocks += chunk.length
+        blocks += count
       }
       const made = now()
       for (const [digest, text] of texts) chunks.set(digest, { text, until: made + keptMs })
@@ -110,15 +109,4 @@ export function openSnapshots({ store, keys, now }: SnapshotParts): Snapshots {
       })
     },
   }
-}
-
-async function* inChunks(
-  pages: AsyncIterable<readonly StandingAction[]>,
-): AsyncGenerator<StandingAction[]> {
-  const waiting: StandingAction[] = []
-  for await (const page of pages) {
-    waiting.push(...page)
-    while (waiting.length >= chunkSize) yield waiting.splice(0, chunkSize)
-  }
-  if (waiting.length > 0) yield waiting
 }

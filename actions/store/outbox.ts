@@ -3,6 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { type Selectable, sql } from 'kysely'
 import type { StandingAction } from '#contract/action.ts'
 import { noPrevious } from '#contract/envelope.ts'
+import { printRow } from '#contract/row.ts'
 import { putFact, readFact } from './facts.ts'
 import { prepared, preparedList, type Slots } from './prepared.ts'
 import type { Reader, Writer } from './store.ts'
@@ -127,7 +128,7 @@ const insertClaims = preparedList((db, claims: readonly Slots<Claim>[]) =>
       conflict.columns(['audience', 'decision']).doUpdateSet((claim) => ({
         target: claim.ref('excluded.target'),
         not_after: claim.ref('excluded.not_after'),
-        action: claim.ref('excluded.action'),
+        row: claim.ref('excluded.row'),
       })),
     ),
 )
@@ -155,86 +156,62 @@ const selectEndedClaim = prepared((db, { now }: Slots<{ now: number }>) =>
 
 /** Returns how many went. */
 export async function dropEndedClaims(tx: Writer, now: number, limit: number): Promise<number> {
-  const ended = sql`select rowid from claims where not_after <= ${now} limit ${limit}`
   const { numDeletedRows } = await tx
     .deleteFrom('claims')
-    .where(sql<boolean>`rowid in (${ended})`)
+    .where('number', 'in', (ended) =>
+      ended.selectFrom('claims').select('number').where('not_after', '<=', now).limit(limit),
+    )
     .executeTakeFirst()
   return Number(numDeletedRows)
 }
 
-/** Claims that are read in one go, about 1 ms. */
-const pageSize = 1_000
-/** The same of their numbers alone. */
-const numbersSize = 5 * pageSize
+/** So many claims as one text: a row of its own for each costs more than all that is done with it. */
+type Page = { rows: string; count: number }
 
 /**
- * What the audience is to enforce, in pages, between which the event loop has a turn: `db` must stay at one state of the
- * store meanwhile. Decision ids are random, so rows are read in the order in which they lie on the disk.
+ * What the audience is to enforce, `size` rows at a time, in the order in which they were first issued. The event loop has
+ * a turn between two pages: `db` must stay at one state of the store meanwhile.
  */
 export async function* claimPages(
   db: Reader,
   audience: string,
   now: number,
-): AsyncGenerator<StandingAction[]> {
-  const numbers = Float64Array.from(await rowNumbers(db, audience)).sort()
-  for (let from = 0; from < numbers.length; from += pageSize) {
-    const page = JSON.stringify([...numbers.subarray(from, from + pageSize)])
-    const [row] = await selectPage(db, { numbers: page, now })
-    yield JSON.parse(row?.actions ?? '[]') as StandingAction[]
+  size: number,
+): AsyncGenerator<Page> {
+  for (let after = 0; ; ) {
+    const [page] = await selectPage(db, { audience, now, after, size })
+    if (!page?.count) return
+    yield page
+    after = page.last
     await turn()
   }
 }
 
-async function rowNumbers(db: Reader, audience: string): Promise<number[]> {
-  const found: number[] = []
-  for (let after: string | null = ''; after !== null; ) {
-    const [row]: Numbers[] = await selectNumbers(db, { audience, after })
-    for (const number of JSON.parse(row?.numbers ?? '[]')) found.push(number)
-    after = row?.last ?? null
-    await turn()
-  }
-  return found
-}
+type Asked = { audience: string; now: number; after: number; size: number }
 
-type Numbers = { numbers: string; last: string | null }
-
-const selectNumbers = prepared(
-  (db, { audience, after }: Slots<{ audience: string; after: string }>) =>
-    db
-      .selectFrom(
-        db
-          .selectFrom('claims')
-          .select([sql<number>`rowid`.as('number'), 'decision'])
-          .where('audience', '=', audience)
-          .where('decision', '>', after)
-          .orderBy('decision')
-          .limit(numbersSize)
-          .as('page'),
-      )
-      .select([
-        sql<string>`json_group_array(number)`.as('numbers'),
-        sql<string | null>`max(decision)`.as('last'),
-      ]),
-)
-
-/** As one text: a row of its own for each costs more than all that is done with it. */
-const selectPage = prepared((db, { numbers, now }: Slots<{ numbers: string; now: number }>) =>
+const selectPage = prepared((db, { audience, now, after, size }: Slots<Asked>) =>
   db
-    .selectFrom('claims')
-    .select(sql<string>`'[' || coalesce(group_concat(action), '') || ']'`.as('actions'))
-    .where(sql<boolean>`rowid in (select value from json_each(${numbers}))`)
-    .where('not_after', '>', now),
+    .selectFrom(
+      db
+        .selectFrom('claims')
+        .select(['number', 'row'])
+        .where('audience', '=', audience)
+        .where('number', '>', after)
+        .where('not_after', '>', now)
+        .orderBy('number')
+        .limit(size)
+        .as('page'),
+    )
+    .select([
+      sql<string>`coalesce(group_concat(row, ','), '')`.as('rows'),
+      sql<number>`count(*)`.as('count'),
+      sql<number>`coalesce(max(number), 0)`.as('last'),
+    ]),
 )
 
-type Claim = Selectable<Tables['claims']>
+type Claim = Omit<Selectable<Tables['claims']>, 'number'>
 
 function toClaim(audience: string, order: StandingAction): Claim {
-  return {
-    audience,
-    decision: order.decision,
-    target: order.target,
-    not_after: order.not_after,
-    action: JSON.stringify(order),
-  }
+  const { decision, target, not_after } = order
+  return { audience, decision, target, not_after, row: printRow(order) }
 }

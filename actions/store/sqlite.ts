@@ -1,6 +1,6 @@
 /** SQLite under Kysely: the only file that knows `node:sqlite`. */
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
-import { SqliteDialect, type SqliteStatement } from 'kysely'
+import { SqliteAdapter, SqliteDialect, type SqliteStatement } from 'kysely'
 import { Problem } from '#contract/problem.ts'
 import type { SetDurability } from './store.ts'
 
@@ -44,7 +44,20 @@ function dialectOf(database: DatabaseSync, begin: Begin): SqliteDialect {
     kept.set(text, statement)
     return statement
   }
-  return new SqliteDialect({ database: { close: () => database.close(), prepare } })
+  return new Dialect({ database: { close: () => database.close(), prepare } })
+}
+
+/** SQLite undoes changes of the shape like any other: a migration that was cut off has not begun. */
+class Dialect extends SqliteDialect {
+  override createAdapter(): SqliteAdapter {
+    return new Adapter()
+  }
+}
+
+class Adapter extends SqliteAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return true
+  }
 }
 
 function prepareStatement(database: DatabaseSync, text: string): SqliteStatement {

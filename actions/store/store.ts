@@ -7,6 +7,7 @@ import * as second from './migrations/0002.ts'
 import * as third from './migrations/0003.ts'
 import * as fourth from './migrations/0004.ts'
 import * as fifth from './migrations/0005.ts'
+import * as sixth from './migrations/0006.ts'
 import type { Tables } from './tables.ts'
 
 export type Reader = Kysely<Tables>
@@ -166,6 +167,7 @@ async function migrate(db: Kysely<Tables>): Promise<void> {
         '0003': third,
         '0004': fourth,
         '0005': fifth,
+        '0006': sixth,
       }),
     },
   })

@@ -67,12 +67,14 @@ export type Tables = {
   }
   /** Wished state of each audience: what a snapshot of it holds. */
   claims: {
+    /** In the order in which they were first issued. */
+    number: Generated<number>
     audience: string
     decision: string
     target: string
     not_after: number
-    /** The StandingAction. */
-    action: string
+    /** The StandingAction as a chunk of a snapshot holds it. */
+    row: string
   }
   heads: { audience: string; epoch: number; seq: number; hash: string }
   envelopes: {

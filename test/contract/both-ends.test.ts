@@ -55,7 +55,7 @@ describe('each rule that rfw could write', () => {
       assert.ok(action.success && action.data.action !== 'lift', path)
       const standing: StandingAction = action.data
       assert.deepEqual(standing, { ...order, ...says }, path)
-      const row = readRow(JSON.parse(JSON.stringify(printRow(standing))))
+      const row = readRow(JSON.parse(printRow(standing)))
       assert.ok('order' in row, path)
       assert.deepEqual(row.order, standing, path)
     }

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { audiencesOf } from '#contract/audience.ts'
 import type { Reader } from '../../actions/store/store.ts'
+import { ordersIn } from '../claims.ts'
 
 const Text = z.string()
 const Value = z.union([
@@ -75,15 +76,13 @@ export async function wishedOf(store: Reader, node: string): Promise<Map<string,
   const groups = z.array(Text).parse(JSON.parse(known.groups))
   const claims = await store
     .selectFrom('claims')
-    .select(['target', 'not_after', 'action'])
+    .select('row')
     .where('audience', 'in', audiencesOf(node, groups))
     .execute()
   const wished = new Map<string, number>()
-  for (const { target, not_after, action } of claims) {
-    const { direction } = z.looseObject({ direction: Text }).parse(JSON.parse(action))
+  for (const { target, not_after, direction } of claims.flatMap(({ row }) => ordersIn(row)))
     for (const way of direction === 'both' ? ['in', 'out'] : [direction])
       wished.set(`${way} ${target}`, Math.max(not_after, wished.get(`${way} ${target}`) ?? 0))
-  }
   return wished
 }
 

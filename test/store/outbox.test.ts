@@ -14,7 +14,7 @@ import {
 } from '../../actions/store/outbox.ts'
 import { openSqlite } from '../../actions/store/sqlite.ts'
 import { openStore, type Store } from '../../actions/store/store.ts'
-import { claimsOf } from '../claims.ts'
+import { claimsOf, ordersIn } from '../claims.ts'
 
 test('envelopes of age go from each sequence, the younger stay, and its head stays where it is', async (t) => {
   const store = await open(t)
@@ -64,7 +64,7 @@ test('a claim is dropped from the audience that is named, and stays with the oth
   assert.equal((await held('group/web')).length, 2)
 })
 
-test('of many claims each comes once, in pages, whatever lies between them, and none that has ended', async (t) => {
+test('of many claims each comes once, in full pages and in the order of their issue, whatever lies between them, and none that has ended', async (t) => {
   const store = await open(t)
   const id = (n: number) => `d-${n.toString().padStart(16, '0')}`
   // Not in the order in which they are found by name.
@@ -73,11 +73,18 @@ test('of many claims each comes once, in pages, whatever lies between them, and 
     for (const n of numbers)
       await putClaims(tx, n % 7 === 0 ? 'group/web' : 'all', [block(id(n), n)])
   })
-  const pages = await Array.fromAsync(claimPages(store.read, 'all', 500))
-  const found = pages.flat().map(({ decision }) => decision)
+  const pages = await Array.fromAsync(claimPages(store.read, 'all', 500, 1_000))
   const expected = numbers.filter((n) => n % 7 !== 0 && n > 500).map(id)
-  assert.deepEqual(found.sort(), expected.sort())
-  assert.ok(pages.length > 5 && pages.every((page) => page.length <= 1_000))
+  for (const { rows, count } of pages)
+    assert.deepEqual(
+      ordersIn(rows).map(({ decision }) => decision),
+      expected.splice(0, count),
+    )
+  assert.deepEqual(
+    pages.map(({ count }) => count),
+    [1_000, 1_000, 1_000, 1_000, 1_000, 571],
+  )
+  assert.deepEqual(expected, [])
 })
 
 test('claims that have ended go in steps, and none that has not', async (t) => {
