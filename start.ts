@@ -41,7 +41,7 @@ export const start: Handler = async (asked, io) => {
   try {
     await belong(service, settings, io)
     agent = await runAgent(settings, {
-      ...machine(settings, io),
+      ...(await machine(settings, io)),
       firewall: async () => freeingSockets(firewall),
       say: (text) => log.info({ part: 'node' }, printable(text, 1_000)),
     })

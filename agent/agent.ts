@@ -24,9 +24,9 @@ export type AgentOn = {
   prepare?(): Promise<string>
   firewall(): Promise<Firewall>
   /** Where standing rules go. Absent, or undefined: nowhere, and they are refused. */
-  posture?(firewall: Firewall): PostureTable | undefined
+  posture?(firewall: Firewall): Promise<PostureTable | undefined>
   /** Where port scans are seen; absent or undefined: nowhere. */
-  sensor?(firewall: Firewall): SensorTable | undefined
+  sensor?(firewall: Firewall): Promise<SensorTable | undefined>
   connect(to: ConnectTo): Service
   places: Places
   local(): LocalClock

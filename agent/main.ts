@@ -11,8 +11,7 @@ import type { FeedReceipt } from '#contract/receipt.ts'
 import type { Environment } from '#contract/settings.ts'
 import { printTime } from '#contract/time.ts'
 import { type AgentOn, runAgent } from './agent.ts'
-import { check } from './check.ts'
-import { type Cleared, clear } from './clear.ts'
+import type { Cleared } from './clear.ts'
 import type { LocalClock } from './clock.ts'
 import { connect } from './connect.ts'
 import { enrol } from './enrol.ts'
@@ -20,10 +19,8 @@ import { chooseFirewall } from './kernel/choose.ts'
 import { freeingSockets } from './kernel/free-sockets.ts'
 import { choosePostureTable } from './kernel/posture-table.ts'
 import { chooseSensorTable } from './kernel/sensor-table.ts'
-import { tracesOf } from './kernel/traces.ts'
 import { type AgentSettings, readAgentSettings } from './settings.ts'
 import { readAgentSection } from './settings-file.ts'
-import { programsOf, throughSsh } from './ssh-host.ts'
 import { type AgentStatus, askStatus } from './status.ts'
 import { linuxPlaces } from './surroundings.ts'
 
@@ -60,7 +57,7 @@ export const commands: Record<'enrol' | 'run' | 'check' | 'status' | 'clear', Co
   }),
 
   run: command(async ({ settings }, io) => {
-    const agent = await runAgent(settings, machine(settings, io))
+    const agent = await runAgent(settings, await machine(settings, io))
     const { enforcing, backend, fallback, claims } = agent.status()
     const how = enforcing
       ? `enforces, by ${backend}`
@@ -73,7 +70,8 @@ export const commands: Record<'enrol' | 'run' | 'check' | 'status' | 'clear', Co
   }),
 
   check: command(async ({ settings, json }, io) => {
-    const result = await check(settings, machine(settings, io))
+    const { check } = await import('./check.ts')
+    const result = await check(settings, await machine(settings, io))
     io.out(json ? `${JSON.stringify(result)}\n` : result.lines.map((text) => `${text}\n`).join(''))
     return result.good ? 0 : 3
   }),
@@ -88,6 +86,9 @@ export const commands: Record<'enrol' | 'run' | 'check' | 'status' | 'clear', Co
 }
 
 async function clearing({ settings, json, flags }: Asked, io: Io): Promise<number> {
+  const { clear } = await import('./clear.ts')
+  const { tracesOf } = await import('./kernel/traces.ts')
+  const { programsOf } = await import('./ssh-host.ts')
   const { dryRun, forget, yes } = flags
   const { programs, close } = programsOf(settings, () => performance.now())
   try {
@@ -176,7 +177,7 @@ function usage(right: string, cause?: unknown): Problem {
  * What an agent stands on when it runs for real: this machine's kernel, files, clocks and network, or a kernel that is
  * reached by SSH.
  */
-export function machine(settings: AgentSettings, io: Io): AgentOn {
+export async function machine(settings: AgentSettings, io: Io): Promise<AgentOn> {
   const { enforce, backend } = settings
   const print = (script: string) => {
     for (const text of script.trimEnd().split('\n')) io.err(line(`would do: ${text}`))
@@ -195,6 +196,8 @@ export function machine(settings: AgentSettings, io: Io): AgentOn {
     nonce: () => randomBytes(16).toString('base64url'),
     say: (text) => io.err(line(text)),
   }
+  if (settings.ssh === undefined) return on
+  const { throughSsh } = await import('./ssh-host.ts')
   return throughSsh(settings, on, print)
 }
 

@@ -68,7 +68,9 @@ export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<P
   // Before the firewall is touched: a protect file that cannot be read is no start.
   lookout.look()
   const firewall = await on.firewall()
-  const made = { firewall, lookout, looks }
+  const posture = await on.posture?.(firewall)
+  const sensor = await on.sensor?.(firewall)
+  const made = { firewall, lookout, looks, tables: { posture, sensor } }
   const { monotonic, version } = on
   const heart = new Heart({ beat: courses.tell, monotonic })
   const reporter = new Reporter({

@@ -66,12 +66,12 @@ export function throughSsh(
       }
       return { ...firewall, close }
     },
-    posture: ({ name }) => {
+    posture: async ({ name }) => {
       if (name === 'dry-run') return printedPostureTable(print)
       if (name === 'ipset') return sets && iptablesPostureTable(sets.ipset, sets.iptables)
       return nftPostureTable(nft)
     },
-    sensor: ({ name }) => {
+    sensor: async ({ name }) => {
       if (name === 'dry-run') return printedSensorTable(print)
       if (name === 'ipset') return sets && ipsetSensorTable(sets.ipset, sets.iptables)
       return nftSensorTable(nft, async () => listingDump(nft))

@@ -5,6 +5,8 @@ import { FeedMemory } from './feed-memory.ts'
 import { Feeds } from './feeds.ts'
 import { askFresh } from './fresh.ts'
 import type { Firewall } from './kernel/firewall.ts'
+import type { PostureTable } from './kernel/posture-table.ts'
+import type { SensorTable } from './kernel/sensor-table.ts'
 import type { Lookout } from './lookout.ts'
 import type { Making } from './parts.ts'
 import { Postures } from './posture.ts'
@@ -12,6 +14,9 @@ import { PostureMemory } from './posture-memory.ts'
 import { Sensor } from './sensor.ts'
 import { portServedHere } from './served-here.ts'
 import { ownAddresses } from './surroundings.ts'
+
+/** Where there are none, nothing holds the rules, or sees. */
+type Tables = { posture: PostureTable | undefined; sensor: SensorTable | undefined }
 
 export type StandingParts = { feeds: Feeds; postures: Postures; sensor: Sensor }
 
@@ -22,7 +27,7 @@ const reachMs = 5_000
 export function makeStandingParts(
   { settings, on, belonging, clock, troubles, wished, courses, now, parts }: Making,
   { service, keyring, to }: Contact,
-  { firewall, lookout }: { firewall: Firewall; lookout: Lookout },
+  { firewall, lookout, tables }: { firewall: Firewall; lookout: Lookout; tables: Tables },
 ): StandingParts {
   const { monotonic } = on
   const here = () => lookout.here
@@ -43,7 +48,7 @@ export function makeStandingParts(
   const postures = new Postures({
     ...{ ...statements, service, here, now, monotonic, brought, changed },
     memory: new PostureMemory(settings.state_dir),
-    table: on.posture?.(firewall),
+    table: tables.posture,
     scopes: wished.scopes,
     reach: (body) => askFresh(on.connect(to), reachMs, '/v1/posture/receipt', body),
     servicePort: () => portServedHere(to.url, belonging.addresses, interfaces()),
@@ -54,7 +59,7 @@ export function makeStandingParts(
   })
   const sensor = new Sensor({
     ...{ settings, service, here, interfaces, now, monotonic },
-    table: on.sensor?.(firewall),
+    table: tables.sensor,
     health: (problem) => troubles.set('sensor', problem),
   })
   return { feeds, postures, sensor }

@@ -1,11 +1,8 @@
 /** Which back end this node uses: netlink, else nft, else ipset with iptables, or none that enforces. */
 import { Problem, toProblem } from '#contract/problem.ts'
 import type { Carrier, Proven } from './carrier.ts'
-import { dryRunFirewall } from './dry-run.ts'
 import type { Firewall } from './firewall.ts'
-import { ipsetFirewall } from './ipset.ts'
 import { type Ipset, ipsetProgram } from './ipset-program.ts'
-import { proveIpset } from './ipset-proof.ts'
 import { type Iptables, iptablesProgram } from './iptables-program.ts'
 import { clearIpset, clearTable, withoutLeftovers } from './leftovers.ts'
 import { type Nft, nftCarrier, nftProgram } from './nft.ts'
@@ -32,7 +29,10 @@ export type FirewallChoice = {
  */
 export async function chooseFirewall(choice: FirewallChoice): Promise<Firewall> {
   const { enforce, backend = 'auto', print, now } = choice
-  if (!enforce || backend === 'dry-run') return dryRunFirewall(print, now)
+  if (!enforce || backend === 'dry-run') {
+    const { dryRunFirewall } = await import('./dry-run.ts')
+    return dryRunFirewall(print, now)
+  }
   if (backend !== 'auto') return waysOf(choice)[backend](undefined)
   let fallback: string | undefined
   let first: Problem | undefined
@@ -58,15 +58,19 @@ function waysOf(choice: FirewallChoice): Record<'netlink' | 'nft' | 'ipset', Way
     iptables = iptablesProgram(),
   } = choice
   const through = async (open: () => Promise<Carrier>, fallback: string | undefined) => {
-    const proven = await proveOrClose(await open(), nft)
+    const carrier = await open()
+    const [proven, hear] = await Promise.all([proveOrClose(carrier, nft), hearing()])
     const told = fallback === undefined ? {} : { fallback }
-    const firewall = kernelFirewall(proven, nft, { hear: await hearing(), ...told })
+    const firewall = kernelFirewall(proven, nft, { hear, ...told })
     return withoutLeftovers(firewall, () => clearIpset(ipset, iptables))
   }
   return {
     netlink: (fallback) => through(netlink, fallback),
     nft: (fallback) => through(async () => nftCarrier(nft), fallback),
     ipset: async (fallback) => {
+      // Loaded only now, as whatever else most nodes never need.
+      const { proveIpset } = await import('./ipset-proof.ts')
+      const { ipsetFirewall } = await import('./ipset.ts')
       const can = await proveIpset(ipset, iptables)
       const firewall = ipsetFirewall(ipset, iptables, { can, fallback })
       return withoutLeftovers(firewall, () => clearTable(nft))

@@ -15,7 +15,6 @@ import type { Firewall, ScopedElement } from './firewall.ts'
 import { ipsetProgram } from './ipset-program.ts'
 import { iptablesProgram } from './iptables-program.ts'
 import { type Nft, nftProgram } from './nft.ts'
-import { iptablesPostureTable } from './posture-iptables.ts'
 
 export type PostureTable = {
   /** False for one that only prints. */
@@ -121,11 +120,14 @@ export function printedPostureTable(print: (script: string) => void): PostureTab
 }
 
 /** Undefined for a back end without anything that could hold the rules. */
-export function choosePostureTable(
+export async function choosePostureTable(
   { name }: Pick<Firewall, 'name'>,
   print: (script: string) => void,
-): PostureTable | undefined {
+): Promise<PostureTable | undefined> {
   if (name === 'dry-run') return printedPostureTable(print)
-  if (name === 'ipset') return iptablesPostureTable(ipsetProgram(), iptablesProgram())
+  if (name === 'ipset') {
+    const { iptablesPostureTable } = await import('./posture-iptables.ts')
+    return iptablesPostureTable(ipsetProgram(), iptablesProgram())
+  }
   return name === 'netlink' || name === 'nft' ? nftPostureTable(nftProgram()) : undefined
 }

@@ -9,7 +9,6 @@ import type { FoundElement } from './message.ts'
 import { type Nft, nftProgram } from './nft.ts'
 import { removeTable } from './ruleset.ts'
 import type { SetDump } from './sensor-dump.ts'
-import { ipsetSensorTable } from './sensor-ipset.ts'
 import { listingDump } from './sensor-listing.ts'
 import { makeSensor, type SensorScript, sensorTable, spareSources } from './sensor-script.ts'
 import { oneAtATime } from './turns.ts'
@@ -92,12 +91,15 @@ export function printedSensorTable(print: (script: string) => void): SensorTable
 }
 
 /** By the same programs as the back end. */
-export function chooseSensorTable(
+export async function chooseSensorTable(
   { name }: Pick<Firewall, 'name'>,
   print: (script: string) => void,
-): SensorTable {
+): Promise<SensorTable> {
   if (name === 'dry-run') return printedSensorTable(print)
-  if (name === 'ipset') return ipsetSensorTable(ipsetProgram(), iptablesProgram())
+  if (name === 'ipset') {
+    const { ipsetSensorTable } = await import('./sensor-ipset.ts')
+    return ipsetSensorTable(ipsetProgram(), iptablesProgram())
+  }
   return nftSensorTable(nftProgram())
 }
 

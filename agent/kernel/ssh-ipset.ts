@@ -40,7 +40,7 @@ export async function chooseSshFirewall(
   if (backend === 'ipset') return openIpset(line, nft, sets)
   try {
     const firewall = await sshFirewall(line, nft, monotonic)
-    return withoutLeftovers(firewall, () => ifAllowed(clearIpset(ipset, iptables)))
+    return withoutLeftovers(firewall, () => clearIpset(ipset, iptables))
   } catch (error) {
     const first = toProblem(error)
     const isOfNft = first.code === 'firewall_missing' || first.code === 'kernel_refused'
@@ -61,7 +61,7 @@ async function openIpset(
   const why = lacked === undefined ? '' : `; nft cannot be used: ${lacked}`
   const fallback = `on ${line.host} by SSH${why}`
   const firewall = ipsetFirewall(ipset, iptables, { can, fallback })
-  return withoutLeftovers(heedingLoss(line, firewall), () => ifAllowed(clearTable(nft)))
+  return withoutLeftovers(heedingLoss(line, firewall), () => clearTable(nft))
 }
 
 /** That the host is away is told at once, and not with the next look at its sets. */
@@ -79,15 +79,5 @@ function heedingLoss(line: SshLine, firewall: Firewall): Firewall {
         stop()
       }
     },
-  }
-}
-
-/** What is not there, or not for this user, left nothing: it is not asked again with each change. */
-async function ifAllowed(clearing: Promise<void>): Promise<void> {
-  try {
-    await clearing
-  } catch (error) {
-    const { code } = toProblem(error)
-    if (code !== 'firewall_missing' && code !== 'no_privilege') throw error
   }
 }

@@ -50,7 +50,7 @@ answerOrders<NodeOrder>(async (order) => {
 async function start({ settings, reboot, dieAt, places, named }: NodeStart): Promise<null> {
   death = dieAt
   const read = AgentSettings.parse(settings)
-  const on = machine(read, {
+  const on = await machine(read, {
     out: (text) => process.stdout.write(text),
     err: (text) => process.env.CORDON_TEST_LOG && process.stderr.write(text),
     environment: {},

@@ -452,8 +452,8 @@ test('what iptables cannot hold as it is meant is refused, with the reason', asy
   assert.match(refusesPosture(posture(many, everywhereIs).posture) ?? '', /too many/)
 })
 
-test('a node whose back end is ipset is given a table for them', () => {
-  assert.equal(choosePostureTable({ name: 'ipset' }, () => {})?.enforcing, true)
+test('a node whose back end is ipset is given a table for them', async () => {
+  assert.equal((await choosePostureTable({ name: 'ipset' }, () => {}))?.enforcing, true)
 })
 
 const everywhere = { networks: [], countries: ['XA', 'XB', 'XC', 'XD'] }

@@ -106,7 +106,7 @@ describe('an agent that acts by SSH for a host without nftables', { skip }, () =
 
   test('shows by a check what it would use there, and changes nothing', async () => {
     const settings = settingsWith({})
-    const { lines, findings } = await check(settings, onHere(settings))
+    const { lines, findings } = await check(settings, await onHere(settings))
     assert.ok(findings.find(({ what }) => what === 'enforce')?.good, lines.join('\n'))
     assert.ok(
       lines.some((line) => /ipset.*nft cannot be used/.test(line)),
@@ -160,18 +160,18 @@ describe('an agent that acts by SSH for a host without nftables', { skip }, () =
     ...more,
   })
   const settingsWith = (more: Record<string, string>) => readAgentSettings(variables(more))
-  const onHere = (settings: ReturnType<typeof readAgentSettings>) => ({
-    ...machine(settings, {
+  const onHere = async (settings: ReturnType<typeof readAgentSettings>) => ({
+    ...(await machine(settings, {
       out: () => {},
       err: (text) => void (process.env.CORDON_TEST_LOG && process.stderr.write(text)),
       environment: {},
-    }),
+    })),
     local: () => ({ wall: now(), uptime: performance.now(), boot: 'one' }),
     random: () => 0.01,
   })
   const run = async (more: Record<string, string> = {}): Promise<Agent> => {
     const settings = settingsWith(more)
-    const started = await runAgent(settings, onHere(settings))
+    const started = await runAgent(settings, await onHere(settings))
     await service.until(() => service.streams === 1)
     return started
   }

@@ -111,7 +111,7 @@ describe('standing rules by SSH on a host without nftables', { skip }, () => {
   const start = async () => {
     const settings = readAgentSettings(variables())
     agent = await runAgent(settings, {
-      ...machine(settings, { out: () => {}, err: () => {}, environment: {} }),
+      ...(await machine(settings, { out: () => {}, err: () => {}, environment: {} })),
       local: () => ({ wall: now(), uptime: performance.now(), boot: 'one' }),
       random: () => 0.01,
     })

@@ -156,7 +156,7 @@ describe('an agent that acts for a host by SSH', { skip }, () => {
 
   test('shows by a check what it found there', async () => {
     const settings = settingsWith({})
-    const { lines, findings } = await check(settings, onHere(settings))
+    const { lines, findings } = await check(settings, await onHere(settings))
     assert.match(
       lines[0] ?? '',
       /^yes host: root@\S+ answers; this agent comes from 198\.51\.100\.1$/,
@@ -164,7 +164,7 @@ describe('an agent that acts for a host by SSH', { skip }, () => {
     assert.ok(findings.find(({ what }) => what === 'enforce')?.good)
     assert.ok(lines.some((line) => line.includes(`never blocked: ${remote.address4} `)))
     const wrong = settingsWith({ CORDON_AGENT_SSH_KNOWN_HOSTS: daemon.wrongKnownHosts })
-    assert.equal((await check(wrong, onHere(wrong))).good, false)
+    assert.equal((await check(wrong, await onHere(wrong))).good, false)
   })
 
   test('is seen on that host as logged in, while whoever only connects to its sshd is not', async () => {
@@ -195,18 +195,18 @@ describe('an agent that acts for a host by SSH', { skip }, () => {
       CORDON_AGENT_HEARTBEAT: '1s',
       ...more,
     })
-  const onHere = (settings: ReturnType<typeof readAgentSettings>) => ({
-    ...machine(settings, {
+  const onHere = async (settings: ReturnType<typeof readAgentSettings>) => ({
+    ...(await machine(settings, {
       out: () => {},
       err: (text) => void (process.env.CORDON_TEST_LOG && process.stderr.write(text)),
       environment: {},
-    }),
+    })),
     local: () => ({ wall: now(), uptime: performance.now(), boot: 'one' }),
     random: () => 0.01,
   })
   const run = async (more: Record<string, string> = {}): Promise<Agent> => {
     const settings = settingsWith(more)
-    const started = await runAgent(settings, onHere(settings))
+    const started = await runAgent(settings, await onHere(settings))
     await service.until(() => service.streams === 1)
     return started
   }
