@@ -204,11 +204,12 @@ export class Hits {
     this.#timer = setTimeout(() => void this.#round(), ms).unref()
   }
 
+  /** One slow look alone is a moment of the machine's, for which nobody's hits are to stay unseen for minutes. */
   async #round(): Promise<void> {
-    const began = this.#on.monotonic()
+    const before = this.#lastRead.took
     await this.read()
     if (this.#stopped) return
-    this.#later(Math.max(everyMs, (this.#on.monotonic() - began) * share))
+    this.#later(Math.max(everyMs, Math.min(before, this.#lastRead.took) * share))
   }
 }
 

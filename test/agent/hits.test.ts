@@ -226,6 +226,27 @@ test('nothing is read while nothing is in force', async () => {
   assert.equal(reads(), 0)
 })
 
+test('one look that takes long does not put off the next; two in a row do', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const { wish, hits, reads, pass, takes } = counting()
+  const after = async (ms: number) => {
+    pass(ms)
+    t.mock.timers.tick(ms)
+    for (let turns = 0; turns < 3; turns++) await new Promise(setImmediate)
+    return reads()
+  }
+  wish(1, '203.0.113.7')
+  hits.begin()
+  takes(2_000)
+  assert.equal(await after(15_000), 1)
+  assert.equal(await after(15_000), 2)
+  assert.equal(await after(99_000), 2)
+  assert.equal(await after(1_000), 3)
+  takes(0)
+  assert.equal(await after(100_000), 4)
+  assert.equal(await after(15_000), 5)
+})
+
 function counting() {
   const wished = new Wished()
   const found = new Map<string, Hit>()
