@@ -33,9 +33,13 @@ const Body = z.looseObject({
   decision: DecisionShape.optional().catch(undefined),
   decisions: z.array(DecisionShape).default([]),
   recent: z.array(DecisionShape).default([]),
+  unconfirmed: z
+    .array(z.object({ node: z.string(), decision: z.string(), until: z.string() }))
+    .default([]),
   as_peer: z.array(DecisionShape).default([]),
   lifted: z.array(DecisionShape).default([]),
   still_covered_by: z.array(DecisionShape).default([]),
+  still_allowed_by: z.array(DecisionShape).default([]),
   ordered: z.boolean().optional(),
   blocked: z.boolean().optional(),
   until: z.string().nullable().optional(),

@@ -8,11 +8,13 @@ import { decisionsOn, decisionsTowards } from '../flow/decisions-on.ts'
 import { exempts, isRefused } from '../flow/exempt.ts'
 import type { Flow } from '../flow/flow.ts'
 import { stops } from '../flow/order-line.ts'
+import { unconfirmedOn } from '../flow/unconfirmed.ts'
 import { type Decision, listDecisions } from '../store/decisions.ts'
 import { receiptsOf } from '../store/receipts.ts'
+import { awaitNodes } from './await-nodes.ts'
 import { type App, mount } from './route.ts'
 import { DecisionShape } from './shapes.ts'
-import { decisionExample, Reason, showDecisions, who } from './show-decisions.ts'
+import { decisionExample, Reason, showDecisions, waitQuery, who } from './show-decisions.ts'
 
 export function mountAddresses(app: App, flow: Flow): void {
   mount(app, {
@@ -23,6 +25,7 @@ export function mountAddresses(app: App, flow: Flow): void {
       'Lifts every block on this host or within this network, and says what wider block still covers it.',
     tag: 'addresses',
     access: 'review',
+    query: waitQuery,
     body: z.strictObject({ target: z.string().meta({ example: '203.0.113.7' }), reason: Reason }),
     bodyExample: { target: '203.0.113.7', reason: 'false alarm' },
     answer: {
@@ -32,6 +35,9 @@ export function mountAddresses(app: App, flow: Flow): void {
         message: z.string(),
         lifted: z.array(DecisionShape),
         still_covered_by: z.array(DecisionShape),
+        still_allowed_by: z
+          .array(DecisionShape)
+          .meta({ description: 'what exempts it is not lifted with it' }),
       }),
       description: 'what was lifted and what still holds',
       example: {
@@ -39,14 +45,14 @@ export function mountAddresses(app: App, flow: Flow): void {
         message: '1 lifted, nothing else covers it',
         lifted: [decisionExample],
         still_covered_by: [],
+        still_allowed_by: [],
       },
     },
     problems: ['address_invalid'],
-    handle: async ({ body, caller }) => {
-      const { lifted, covering } = await flow.orders.liftAddress(
-        body.target,
-        who(caller, body.reason),
-      )
+    handle: async ({ query, body, caller }) => {
+      const lift = () => flow.orders.liftAddress(body.target, who(caller, body.reason))
+      const done = await awaitNodes(flow, query.wait_s, lift, ({ lifted }) => lifted)
+      const { lifted, covering, allowing } = done
       const rest =
         covering.length === 0
           ? 'nothing else covers it'
@@ -55,6 +61,7 @@ export function mountAddresses(app: App, flow: Flow): void {
         message: `${lifted.length} lifted, ${rest}`,
         lifted: await showDecisions(flow, lifted),
         still_covered_by: await showDecisions(flow, covering),
+        still_allowed_by: await showDecisions(flow, allowing),
       }
     },
   })
@@ -107,6 +114,12 @@ export function mountAddresses(app: App, flow: Flow): void {
             detail: z.string().nullable(),
           }),
         ),
+        unconfirmed: z
+          .array(z.object({ node: z.string(), decision: z.string(), until: z.string() }))
+          .meta({
+            description:
+              'nodes that had in their kernel what was lifted since, and have not said yet that they let go; at until they do by themselves',
+          }),
         recent: z
           .array(DecisionShape)
           .meta({ description: 'what was decided before on exactly this address' }),
@@ -123,6 +136,7 @@ export function mountAddresses(app: App, flow: Flow): void {
         decisions: [decisionExample],
         as_peer: [],
         nodes: [],
+        unconfirmed: [],
         recent: [],
       },
     },
@@ -198,6 +212,10 @@ async function why(flow: Flow, text: string) {
       decision,
       status,
       detail,
+    })),
+    unconfirmed: (await unconfirmedOn(flow.store.read, address, flow.now())).map((one) => ({
+      ...one,
+      until: printTime(one.until),
     })),
     recent: await showDecisions(
       flow,

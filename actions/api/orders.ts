@@ -5,22 +5,24 @@ import { readAddress } from '#contract/address.ts'
 import { Audience } from '#contract/audience.ts'
 import { Duration } from '#contract/duration.ts'
 import { Problem } from '#contract/problem.ts'
-import { audienceNodes } from '../flow/audience-nodes.ts'
 import { tellExempt } from '../flow/exempt.ts'
 import type { Flow } from '../flow/flow.ts'
 import { measures } from '../flow/manual-measure.ts'
 import type { Ordered } from '../flow/revise.ts'
 import { type Decision, findDecision } from '../store/decisions.ts'
-import { listNodes } from '../store/nodes.ts'
+import { awaitNodes } from './await-nodes.ts'
 import { type App, mount, type RouteContext } from './route.ts'
 import type { DecisionShape as Shown } from './shapes.ts'
-import { idParams, One, oneExample, Reason, showDecisions, who } from './show-decisions.ts'
+import {
+  idParams,
+  One,
+  oneExample,
+  Reason,
+  showDecisions,
+  waitQuery,
+  who,
+} from './show-decisions.ts'
 
-const Wait = z.coerce.number().min(0).max(10).default(0).meta({
-  description: 'seconds to wait for the nodes to confirm before answering',
-  example: 2,
-})
-const waitQuery = z.strictObject({ wait_s: Wait })
 const Length = Duration.optional().meta({
   type: 'string',
   example: '4h',
@@ -219,22 +221,15 @@ async function whenAnswered(
   waitSeconds: number,
   order: () => Promise<Ordered>,
 ): Promise<{ shown: Shown; second: string | undefined; decision: Decision }> {
-  const listening = flow.confirmations.listen()
-  try {
-    const decision = await order()
-    const { id, target, pending } = decision
-    const second =
-      pending && `${target} is so wide that a second person has to say the same of ${id}`
-    const nodes = pending ? [] : audienceNodes(decision.audience, await listNodes(flow.store.read))
-    const connected = nodes.filter(({ name }) => flow.hub.connected(name)).length
-    await listening.until(decision.id, connected, waitSeconds * 1_000)
-    const now = (await findDecision(flow.store.read, decision.id)) ?? decision
-    const [shown] = await showDecisions(flow, [now])
-    if (!shown) throw new Problem('internal', `decision ${decision.id} cannot be shown`)
-    return { shown, second, decision: now }
-  } finally {
-    listening.end()
-  }
+  const decision = await awaitNodes(flow, waitSeconds, order, (done) =>
+    done.pending ? [] : [done],
+  )
+  const { id, target, pending } = decision
+  const second = pending && `${target} is so wide that a second person has to say the same of ${id}`
+  const now = (await findDecision(flow.store.read, id)) ?? decision
+  const [shown] = await showDecisions(flow, [now])
+  if (!shown) throw new Problem('internal', `decision ${id} cannot be shown`)
+  return { shown, second, decision: now }
 }
 
 /** 202 while a second person is waited for. */

@@ -120,13 +120,14 @@ export function showDecision(
   receipts: readonly NodeReceipt[],
   nodes: readonly Node[],
   hits: Hits | undefined,
+  now: number,
 ): DecisionShape {
   const { measure, scope, rollout } = decision
   const counts = count(decision, receipts, nodes)
   return {
     id: decision.id,
     state: decision.state,
-    message: stateSentence(decision, counts),
+    message: stateSentence(decision, counts, now),
     outcome: decision.outcome,
     would: decision.would,
     origin: decision.origin,
@@ -180,13 +181,18 @@ function count(decision: Decision, receipts: readonly NodeReceipt[], nodes: read
 }
 
 function stateSentence(
-  { state, endReason, outcome, rollout }: Decision,
+  { state, endReason, outcome, rollout, notAfter }: Decision,
   nodes: z.infer<typeof NodeCounts>,
+  now: number,
 ): string {
   if (state === 'waiting') return 'waits for a person to approve or decline'
   if (state === 'declined') return 'declined'
   if (state === 'noted') return outcome === 'ignore' ? 'ignored' : 'noted, nothing to enforce'
-  if (state === 'ended') return endReason === 'lifted' ? 'lifted' : 'ended by its time'
+  if (state === 'ended' && endReason === 'lifted') {
+    const isOpen = nodes.applied > 0 && (notAfter ?? 0) > now
+    return isOpen ? `lifted, not confirmed yet by ${nodes.applied} of ${nodes.of} nodes` : 'lifted'
+  }
+  if (state === 'ended') return 'ended by its time'
   if (nodes.of === 0) return 'signed, but no node is enrolled to enforce it'
   const trouble = nodes.refused + nodes.failed
   const trial = typeof rollout?.due === 'number'

@@ -17,6 +17,12 @@ export const Reason = z
   .max(500)
   .meta({ description: 'why; required and journalled', example: 'customer confirmed the scan' })
 
+const Wait = z.coerce.number().min(0).max(10).default(0).meta({
+  description: 'seconds to wait for the nodes to confirm before answering',
+  example: 2,
+})
+export const waitQuery = z.strictObject({ wait_s: Wait })
+
 export const One = z.object({ success: z.literal(true), decision: DecisionShape })
 
 export const decisionExample = {
@@ -37,9 +43,11 @@ export async function showDecisions(flow: Flow, decisions: readonly Decision[]):
   const receipts = await receiptsOf(flow.store.read, ids)
   const hits = await hitsOf(flow.store.read, ids)
   const byDecision = Map.groupBy(receipts, ({ decision }) => decision)
-  return decisions.map((decision) =>
-    showDecision(decision, byDecision.get(decision.id) ?? [], nodes, hits.get(decision.id)),
-  )
+  const now = flow.now()
+  return decisions.map((decision) => {
+    const said = byDecision.get(decision.id) ?? []
+    return showDecision(decision, said, nodes, hits.get(decision.id), now)
+  })
 }
 
 export function who(caller: Caller, reason: string): Who {

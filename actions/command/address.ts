@@ -5,7 +5,7 @@ import { answer } from './answer.ts'
 import { DecisionAnswer } from './answers.ts'
 import { type Client, openClient } from './client.ts'
 import type { Handler, Io } from './command.ts'
-import { onlyOf, printDecisions, printOutcome, verdictOf } from './decision.ts'
+import { confirmSeconds, onlyOf, printDecisions, printOutcome, verdictOf } from './decision.ts'
 import { paint, printAgo, printColumns, printWhen } from './paint.ts'
 
 const Decisions = z.array(DecisionAnswer)
@@ -28,6 +28,9 @@ const Why = z.looseObject({
     }),
   ),
   as_peer: Decisions.default([]),
+  unconfirmed: z
+    .array(z.looseObject({ node: z.string(), decision: z.string(), until: z.string() }))
+    .default([]),
   recent: Decisions,
 })
 type Why = z.infer<typeof Why>
@@ -35,6 +38,7 @@ const Lifted = z.looseObject({
   message: z.string(),
   lifted: Decisions,
   still_covered_by: Decisions,
+  still_allowed_by: Decisions.default([]),
 })
 const Page = z.looseObject({ decisions: Decisions })
 
@@ -51,14 +55,18 @@ export const why: Handler = async (asked, io) => {
 
 export const liftAddress: Handler = async (asked, io) => {
   const body = { target: asked.argument('address'), reason: asked.required('reason') }
-  const done = await openClient(io.environment).post('/v1/addresses/lift', body, Lifted)
+  const path = `/v1/addresses/lift?wait_s=${confirmSeconds}`
+  const done = await openClient(io.environment).post(path, body, Lifted)
   answer(asked, io, done, () =>
     [
       `${printable(done.message)}\n`,
       ...done.lifted.map((decision) => printOutcome(decision, io)),
       ...done.still_covered_by.map((decision) => `still: ${printOutcome(decision, io)}`),
+      ...done.still_allowed_by.map((decision) => `stays: ${printOutcome(decision, io)}`),
     ].join(''),
   )
+  if (done.still_allowed_by.length > 0)
+    io.err(`hint: what allows it is ended by "${io.self} decision lift ID"\n`)
   return 0
 }
 
@@ -115,6 +123,7 @@ function printWhy(found: Why, io: Io): string {
   const { decisions, as_peer, recent } = found
   return [
     `${paint(io, 'out', 'bold', printable(headline(found, io)))}\n`,
+    ...printUnconfirmed(found, io),
     ...decisions.flatMap((decision) => [
       `\n${printOutcome(decision, io)}`,
       ...decision.because.map((sentence) => `  ${printable(sentence)}\n`),
@@ -126,6 +135,19 @@ function printWhy(found: Why, io: Io): string {
     ...(as_peer.length > 0 ? ['\nat the other end of:\n', printDecisions(as_peer, io)] : []),
     ...(recent.length > 0 ? ['\nbefore:\n', printDecisions(recent, io)] : []),
   ].join('')
+}
+
+function printUnconfirmed({ unconfirmed }: Why, io: Io): string[] {
+  const more = unconfirmed.length - mostTrouble
+  return [
+    ...unconfirmed
+      .slice(0, mostTrouble)
+      .map(
+        ({ node, decision, until }) =>
+          `  ${node} has not confirmed that ${decision} was taken back: its kernel lets go ${printWhen(until, io.now())} at the latest\n`,
+      ),
+    ...(more > 0 ? [`  nor have ${more} more\n`] : []),
+  ]
 }
 
 /** Nodes whose words are printed of one decision; there may be a thousand of one mind. */
@@ -148,7 +170,8 @@ function printTrouble({ nodes }: Why, id: string): string[] {
 }
 
 function headline(found: Why, io: Io): string {
-  const { address, ordered, blocked, until, partly, allowed, decisions, as_peer } = found
+  const { address, ordered, blocked, until, partly, allowed, decisions, as_peer, unconfirmed } =
+    found
   const end = printWhen(until, io.now())
   if (allowed && !blocked && (allowed.only === '' || !(ordered || partly))) {
     const only = allowed.only === '' ? '' : `, only ${allowed.only},`
@@ -159,6 +182,8 @@ function headline(found: Why, io: Io): string {
   if (ordered) return `${address} is ordered to be blocked until ${end}; no kernel has confirmed it`
   if (partly) return `${address} is not blocked as a whole, but some of its traffic is stopped`
   if (decisions.length > 0) return `${address} is not blocked as a whole, but parts of it are`
+  if (unconfirmed.length > 0)
+    return `${address} is ordered to be blocked no more; ${unconfirmed.length === 1 ? '1 node has' : `${unconfirmed.length} nodes have`} not confirmed that`
   const stopped = as_peer.some(({ action }) => action !== 'allow')
   return `${address} is not blocked${stopped ? ', but some traffic of others with it is stopped' : ''}`
 }

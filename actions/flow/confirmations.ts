@@ -1,4 +1,4 @@
-/** Lets a caller wait until the nodes have confirmed a decision, so that an answer need not say "done" before it is. */
+/** Lets a caller wait until the nodes have confirmed decisions, so that an answer need not say "done" before it is. */
 import type { Receipt } from '#contract/receipt.ts'
 
 export type Confirmations = {
@@ -9,8 +9,8 @@ export type Confirmations = {
 }
 
 export type Listening = {
-  /** Resolves when so many nodes have answered for the decision since listening began, or after the time. Ends it. */
-  until(decision: string, nodes: number, ms: number): Promise<void>
+  /** Resolves when so many nodes have answered for each decision since listening began, or after the time. Ends it. */
+  until(nodes: ReadonlyMap<string, number>, ms: number): Promise<void>
   end(): void
 }
 
@@ -26,7 +26,7 @@ export function openConfirmations(): Confirmations {
       const end = () => void listeners.delete(listener)
       return {
         end,
-        until: (decision, nodes, ms) => wait(listener, decision, nodes, ms).finally(end),
+        until: (nodes, ms) => wait(listener, nodes, ms).finally(end),
       }
     },
     hear: (node, receipts) => {
@@ -39,12 +39,14 @@ export function openConfirmations(): Confirmations {
   }
 }
 
-function wait(listener: Listener, decision: string, nodes: number, ms: number): Promise<void> {
+function wait(listener: Listener, nodes: ReadonlyMap<string, number>, ms: number): Promise<void> {
+  const isHeard = (decision: string, wanted: number) =>
+    (listener.heard.get(decision)?.size ?? 0) >= wanted
   return new Promise((resolve) => {
     if (ms <= 0) return resolve()
     const timer = setTimeout(resolve, ms)
     listener.changed = () => {
-      if ((listener.heard.get(decision)?.size ?? 0) < nodes) return
+      for (const [decision, wanted] of nodes) if (!isHeard(decision, wanted)) return
       clearTimeout(timer)
       resolve()
     }

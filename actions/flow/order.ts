@@ -38,7 +38,10 @@ export type Orders = {
   extend(id: string, lengthMs: number, who: Who): Promise<Ordered>
   lift(id: string, who: Who): Promise<Decision>
   /** Lifts all that stops something of this address or within it; says what still covers it. What is allowed stays so. */
-  liftAddress(target: string, who: Who): Promise<{ lifted: Decision[]; covering: Decision[] }>
+  liftAddress(
+    target: string,
+    who: Who,
+  ): Promise<{ lifted: Decision[]; covering: Decision[]; allowing: Decision[] }>
   /** What another product orders by its own rules, in order; each is answered by itself. */
   respond(asked: Asked, actor: string): Promise<Responded[]>
 }
@@ -79,11 +82,12 @@ export function openOrders(parts: OrderParts): Orders {
         const now = parts.now()
         const on = await decisionsOn(tx, readAddress(target), now)
         const [within, covering] = [on.within.filter(stops), on.covering.filter(stops)]
+        const allowing = on.within.filter((decision) => !stops(decision))
         const done = []
         for (const before of within)
           done.push(await apply(tx, before, lifted(now), who, 'decision.lift', now))
         const changes = done.map(({ changed }) => changed)
-        return { result: { lifted: done.map(({ after }) => after), covering }, changes }
+        return { result: { lifted: done.map(({ after }) => after), covering, allowing }, changes }
       }),
     respond: (asked, actor) => respond({ ...parts, facts: shields(parts) }, asked, actor),
   }

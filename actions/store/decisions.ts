@@ -81,6 +81,23 @@ const selectByIds = preparedIn((db, ids) =>
   db.selectFrom('decisions').selectAll().where('id', 'in', ids),
 )
 
+/** On these targets, ended by somebody before their time or taken back after a trial: a node that is away may hold them still. */
+export async function takenBack(
+  db: Reader,
+  targets: readonly string[],
+  now: number,
+): Promise<Decision[]> {
+  const rows = await db
+    .selectFrom('decisions')
+    .selectAll()
+    .where('target', 'in', targets)
+    .where('state', 'in', ['ended', 'waiting', 'declined'])
+    .where(({ eb, or }) => or([eb('not_after', 'is', null), eb('not_after', '>', now)]))
+    .orderBy('created', 'desc')
+    .execute()
+  return rows.map(fromRow)
+}
+
 /** Whom each decision is for; nothing for an id that is none. */
 export async function audiencesById(
   db: Reader | Writer,

@@ -497,6 +497,17 @@ describe('lifting an address', () => {
     )
   })
 
+  test('leaves what allows it, and says so', async (t) => {
+    const service = await open(t)
+    const allow = { target: '203.0.113.7', action: 'allow', for: '1h' }
+    const { body } = await post(service, '/v1/decisions', allow)
+    const answer = await post(service, '/v1/addresses/lift', { target: '203.0.113.7' })
+    assert.deepEqual(
+      [answer.body.lifted, answer.body.still_allowed_by.map(({ id }) => id)],
+      [[], [body.decision?.id]],
+    )
+  })
+
   test('that two people lift at once is lifted once, and neither hears an error', async (t) => {
     const service = await open(t)
     await block(service, '203.0.113.7')
@@ -541,6 +552,28 @@ describe('the question why', () => {
     assert.deepEqual(await said(), [true, false], 'the node is in dry run')
     await answer('applied', 1)
     assert.deepEqual(await said(), [true, true])
+  })
+
+  test('names the nodes that have not let go of what was lifted, until they have or it ends', async (t) => {
+    const service = await open(t)
+    const { decision } = (await block(service, '203.0.113.0/24', '1h')).body
+    const node = await service.enrol('web-01')
+    const answer = (status: string, seq: number) => {
+      const place = { audience: 'all', epoch: 1, seq, at: service.clock.now }
+      const body = { receipts: [{ decision: decision?.id, status, ...place }] }
+      return service.ask('POST', '/v1/receipts', { token: node.bearer(), body })
+    }
+    await answer('applied', 1)
+    const lift = await post(service, '/v1/addresses/lift', { target: '203.0.113.0/24' })
+    assert.equal(lift.body.lifted[0]?.message, 'lifted, not confirmed yet by 1 of 1 nodes')
+    const holding = { node: 'web-01', decision: decision?.id, until: decision?.not_after }
+    assert.deepEqual((await why(service, '203.0.113.7')).unconfirmed, [holding])
+    service.clock.now += hour
+    assert.deepEqual((await why(service, '203.0.113.7')).unconfirmed, [], 'its kernel has let go')
+    service.clock.now -= hour
+    await answer('ended', 2)
+    assert.deepEqual((await why(service, '203.0.113.7')).unconfirmed, [])
+    assert.equal((await why(service, '203.0.113.0/24')).recent[0]?.message, 'lifted')
   })
 
   test('is not answered with the end of what no kernel took, while something else blocks it', async (t) => {

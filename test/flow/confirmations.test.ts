@@ -15,7 +15,7 @@ describe('who waits for a decision', () => {
     let done = false
     const waiting = confirmations
       .listen()
-      .until(decision, 2, 60_000)
+      .until(new Map([[decision, 2]]), 60_000)
       .then(() => {
         done = true
       })
@@ -31,21 +31,21 @@ describe('who waits for a decision', () => {
     const confirmations = openConfirmations()
     const listening = confirmations.listen()
     confirmations.hear('a', [receipt])
-    await listening.until(decision, 1, 60_000)
+    await listening.until(new Map([[decision, 1]]), 60_000)
   })
 
   test('is not displaced by another who waits for the same', async () => {
     const confirmations = openConfirmations()
-    const both = [1, 2].map(() => confirmations.listen().until(decision, 1, 60_000))
+    const both = [1, 2].map(() => confirmations.listen().until(new Map([[decision, 1]]), 60_000))
     confirmations.hear('a', [receipt])
     await Promise.all(both)
   })
 
   test('does not wait where no node is connected, and waits no longer than was said', async () => {
     const confirmations = openConfirmations()
-    await confirmations.listen().until(decision, 0, 60_000)
-    await confirmations.listen().until(decision, 1, 0)
-    await confirmations.listen().until(decision, 1, 1)
+    await confirmations.listen().until(new Map([[decision, 0]]), 60_000)
+    await confirmations.listen().until(new Map([[decision, 1]]), 0)
+    await confirmations.listen().until(new Map([[decision, 1]]), 1)
   })
 
   test('by hand hears that it is in the kernel as soon as the node says so', async (t) => {

@@ -62,6 +62,7 @@ export const addresses: readonly Command[] = [
     arguments: [address],
     options: [reason],
     example: 'lift 203.0.113.7 --reason "false alarm"',
+    more: 'Waits up to two seconds for the nodes, and says of what not all of them have let go by then. What is allowed stays: "decision lift" ends that.',
     load: async () => (await import('../address.ts')).liftAddress,
   },
   {
