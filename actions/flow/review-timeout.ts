@@ -8,7 +8,7 @@ import { limitsOn } from '../decide/limits.ts'
 import { nothingOutside } from '../decide/outside.ts'
 import { alertsOf } from '../store/alerts.ts'
 import type { Decision } from '../store/decisions.ts'
-import { causeOf, listQuestions } from '../store/review.ts'
+import { causeOf, questionsSince } from '../store/review.ts'
 import type { Writer } from '../store/store.ts'
 import { checkStill, declined, issued, shields } from './order.ts'
 import type { Change, Who } from './order-line.ts'
@@ -28,7 +28,7 @@ export function openTimeOut(parts: ReviewParts): () => Promise<number> {
   let recent: number[] = []
   return async () => {
     const until = parts.now() - parts.policy().review.timeoutMs
-    const due = await listQuestions(parts.store.read, { until, limit: atOnce })
+    const due = await questionsSince(parts.store.read, until, atOnce)
     if (due.length === 0) return 0
     const { answered, blocked } = await commit(parts, async (tx) => {
       const now = parts.now()
@@ -36,7 +36,7 @@ export function openTimeOut(parts: ReviewParts): () => Promise<number> {
       await parts.blocks.refresh(tx, now)
       const changes: Change[] = []
       const blocked: number[] = []
-      for (const { id } of due) {
+      for (const id of due) {
         const decision = await mustFind(tx, id)
         if (decision.state !== 'waiting') continue
         const made = { total: blocked.length, recent: blocked.length + recent.length }

@@ -2,6 +2,7 @@
 import { sql } from 'kysely'
 import { type Decision, decisionIdFrom, listDecisions } from './decisions.ts'
 import type { JournalLine } from './journal.ts'
+import { prepared, type Slots } from './prepared.ts'
 import type { Reader, Writer } from './store.ts'
 
 export type Question = { id: string; target: string; rule: string | null; created: number }
@@ -9,7 +10,7 @@ export type Question = { id: string; target: string; rule: string | null; create
 /** Oldest first; `until` leaves out what came after it. */
 export async function listQuestions(
   db: Reader | Writer,
-  { until, limit }: { until?: number; limit?: number } = {},
+  { until }: { until?: number } = {},
 ): Promise<Question[]> {
   let query = db
     .selectFrom('decisions')
@@ -17,10 +18,26 @@ export async function listQuestions(
     // As the index says it.
     .where(sql<boolean>`state = 'waiting'`)
   if (until !== undefined) query = query.where('created', '<=', until)
-  if (limit !== undefined) query = query.limit(limit)
   const rows = await query.orderBy('created').orderBy('id').execute()
   return rows.map(({ target, ...row }) => ({ ...row, target: target ?? '' }))
 }
+
+/** Those that came until then, oldest first. */
+export async function questionsSince(db: Reader, until: number, limit: number): Promise<string[]> {
+  return (await selectSince(db, { until, limit })).map(({ id }) => id)
+}
+
+const selectSince = prepared((db, { until, limit }: Slots<{ until: number; limit: number }>) =>
+  db
+    .selectFrom('decisions')
+    .select('id')
+    // As the index says it.
+    .where(sql<boolean>`state = 'waiting'`)
+    .where('created', '<=', until)
+    .orderBy('created')
+    .orderBy('id')
+    .limit(limit),
+)
 
 /**
  * The decision whose alerts stand behind this one: itself, or the provisional block out of which it became a question.

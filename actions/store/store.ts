@@ -8,6 +8,7 @@ import * as third from './migrations/0003.ts'
 import * as fourth from './migrations/0004.ts'
 import * as fifth from './migrations/0005.ts'
 import * as sixth from './migrations/0006.ts'
+import * as seventh from './migrations/0007.ts'
 import type { Tables } from './tables.ts'
 
 export type Reader = Kysely<Tables>
@@ -168,6 +169,7 @@ async function migrate(db: Kysely<Tables>): Promise<void> {
         '0004': fourth,
         '0005': fifth,
         '0006': sixth,
+        '0007': seventh,
       }),
     },
   })
