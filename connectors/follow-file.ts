@@ -36,7 +36,8 @@ export function followFile(options: FollowOptions): Source {
   return { key: options.key, follow: (cursor, stop) => follow(options, cursor, stop) }
 }
 
-type Opened = { handle: FileHandle; place: Place }
+/** `room`: what is read next comes here, so that a look that finds nothing new leaves nothing behind. */
+type Opened = { handle: FileHandle; place: Place; room: Buffer }
 
 async function* follow(
   { path, from, monotonic = () => performance.now() }: FollowOptions,
@@ -98,7 +99,9 @@ async function readPage(now: Opened, final: boolean): Promise<Page | undefined> 
   for (let size = chunk; ; ) {
     const { place } = now
     const back = Math.min(place.offset, printLength)
-    const bytes = await readAt(now.handle, place.offset - back, back + size)
+    const length = back + size
+    const room = length <= now.room.length ? now.room : Buffer.allocUnsafe(length)
+    const bytes = await readInto(room.subarray(0, length), now.handle, place.offset - back)
     if (bytes.length < back || printOf(bytes.subarray(0, back)) !== place.print) {
       now.place = startOf(place.file)
       continue
@@ -154,7 +157,8 @@ async function openFile(path: string, place: Place): Promise<Opened | undefined>
     const handle = await openIfThere(found.path)
     if (handle && identity(await handle.stat({ bigint: true })) === place.file) {
       const ofSeries = basename(found.path).startsWith(basename(path))
-      if (ofSeries || (await isAsLeft(handle, place))) return { handle, place }
+      if (ofSeries || (await isAsLeft(handle, place)))
+        return { handle, place, room: Buffer.allocUnsafe(chunk + printLength) }
       await handle.close()
       return undefined
     }
@@ -185,10 +189,13 @@ async function isAsLeft(handle: FileHandle, { offset, print }: Place): Promise<b
  * One read, so that its bytes are of one moment: with a second one, what was written after a truncation could be
  * taken for the continuation of what was there before. Only the end of a file on a disk gives less than asked for.
  */
-async function readAt(handle: FileHandle, from: number, length: number): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafe(length)
-  const { bytesRead } = await handle.read(bytes, 0, length, from)
-  return bytes.subarray(0, bytesRead)
+async function readInto(room: Buffer, handle: FileHandle, from: number): Promise<Buffer> {
+  const { bytesRead } = await handle.read(room, 0, room.length, from)
+  return room.subarray(0, bytesRead)
+}
+
+function readAt(handle: FileHandle, from: number, length: number): Promise<Buffer> {
+  return readInto(Buffer.allocUnsafe(length), handle, from)
 }
 
 function pageOf(records: unknown[], place: Place): Page {
