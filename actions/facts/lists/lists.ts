@@ -76,6 +76,7 @@ export function openLists(
     look,
     refresh: async (name) => find(name).refresh(),
     start: () => {
+      if (lists.length === 0) return async () => {}
       let looking = look()
       const clock = setInterval(() => {
         looking = look()
