@@ -1,6 +1,7 @@
 /** The whole state of one audience, asked for when the stream cannot go on: all of it, or nothing changes. */
 import { z } from 'zod'
 import { Problem, toProblem } from '#contract/problem.ts'
+import type { ReadRow } from '#contract/row.ts'
 import { readChunk, type SnapshotClaims } from '#contract/snapshot.ts'
 import { type AcceptOn, gather, type Load } from './accept.ts'
 import { readAnswer, type Service } from './connect.ts'
@@ -61,8 +62,8 @@ async function askForState(on: ResyncOn, audience: string): Promise<Load> {
   const place = { audience, epoch: claims.epoch, seq: claims.seq }
   const load = { claims: [], answers: [] }
   let blocks = 0
-  for (const digest of claims.chunks)
-    for (const row of readChunk(await askForChunk(on.service, digest), digest)) {
+  for await (const rows of chunksOf(on.service, claims.chunks))
+    for (const row of rows) {
       if (++blocks > claims.blocks) throw incomplete(`more than ${claims.blocks} blocks came`)
       gather(on.accept, row, place, load)
     }
@@ -83,6 +84,25 @@ async function askForManifest(
     return verifyManifest(manifest, on.trust(), audience, nonce, held, on.accept.now())
   }
   return { manifest, claims: await verifyOrLearn(verify, on.learnKeys) }
+}
+
+/** In order; the next is on its way while one is read. */
+async function* chunksOf(
+  service: Service,
+  digests: readonly string[],
+): AsyncGenerator<Iterable<ReadRow>> {
+  const ask = (digest: string | undefined) => {
+    const answer = digest === undefined ? undefined : askForChunk(service, digest)
+    // Whoever waits for it hears of it, if anybody still does.
+    answer?.catch(() => {})
+    return answer
+  }
+  let coming = ask(digests[0])
+  for (const [index, digest] of digests.entries()) {
+    const text = await coming
+    coming = ask(digests[index + 1])
+    if (text !== undefined) yield readChunk(text, digest)
+  }
 }
 
 async function askForChunk(service: Service, digest: string): Promise<string> {

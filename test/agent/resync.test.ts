@@ -11,12 +11,12 @@ import { block, Sequence, serviceKey, trusting } from './signer.ts'
 const root = mkdtempSync(join(tmpdir(), 'cordon-resync-'))
 after(() => rmSync(root, { recursive: true }))
 
-test('of a state whose chunks hold more than was signed for, no more is asked for than shows it', async () => {
+test('of a state whose chunks hold more than was signed for, no more is asked for than the one behind what shows it', async () => {
   const { enforcer } = enforceFrom(root)
   const nonce = 'n'.repeat(22)
-  const blocks = Array.from({ length: 15_003 }, (_, n) => block(n))
-  const { manifest, chunks } = new Sequence('all').snapshot(nonce, blocks, 5_001, {
-    blocks: 10_001,
+  const blocks = Array.from({ length: 30_004 }, (_, n) => block(n))
+  const { manifest, chunks } = new Sequence('all').snapshot(nonce, blocks, 7_501, {
+    blocks: 15_001,
   })
   const asked: string[] = []
   const service = {
@@ -36,5 +36,44 @@ test('of a state whose chunks hold more than was signed for, no more is asked fo
     nonce: () => nonce,
   }
   await assert.rejects(wholeState(on, 'all', false), { code: 'snapshot_incomplete' })
-  assert.equal(asked.length, 2)
+  assert.equal(asked.length, 3)
+})
+
+test('the next chunk of a state is on its way while one is read', async () => {
+  const { enforcer } = enforceFrom(root)
+  const nonce = 'n'.repeat(22)
+  const blocks = Array.from({ length: 10_002 }, (_, n) => block(n))
+  const { manifest, chunks } = new Sequence('all').snapshot(nonce, blocks)
+  const asked: string[] = []
+  const askedAt: number[] = []
+  // Each block is held against what is protected here.
+  const here = () => {
+    askedAt.push(asked.length)
+    return []
+  }
+  const service = {
+    ask: async () => ({ manifest }),
+    text: async (path: string) => {
+      asked.push(path)
+      return chunks.get(path.split('/').at(-1) ?? '') ?? ''
+    },
+    stream: () => assert.fail('not asked for here'),
+    close: () => {},
+  }
+  const on = {
+    service,
+    accept: { ...enforcer.accepting, here },
+    trust: () => trusting(serviceKey),
+    learnKeys: async () => {},
+    nonce: () => nonce,
+  }
+  const { claims } = await wholeState(on, 'all', false)
+  assert.deepEqual(
+    claims.map(({ decision }) => decision),
+    blocks.map(({ decision }) => decision),
+  )
+  assert.deepEqual(
+    [0, 5_000, 10_000].map((row) => askedAt[row]),
+    [2, 3, 3],
+  )
 })
