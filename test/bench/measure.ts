@@ -270,7 +270,7 @@ async function flood(world: World, from: number, count: number): Promise<void> {
 }
 
 async function bulk(name: string, blocks: number, goal: string): Promise<Figure[]> {
-  const world = await makeWorld(1)
+  const world = await makeWorld(1, { counted: true })
   try {
     await flood(world, 0, blocks)
     const started = monotonicMs()
