@@ -110,7 +110,7 @@ test('a host is written as user, name and port, and never as an option of ssh', 
 })
 
 test('each way in which there is no connection has a remedy of its own', () => {
-  const to = { host: 'root@web-01', key: '/k', knownHosts: '/kh' }
+  const to = { host: 'root@web-01', key: keyFile('none'), knownHosts: '/kh' }
   const codes = [
     'Host key verification failed.',
     '@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @',
@@ -132,6 +132,52 @@ test('each way in which there is no connection has a remedy of its own', () => {
   )
   for (const { remedy } of codes) assert.ok(remedy)
 })
+
+test('a key that is missing, locked or none is named as that, and not as one that the host does not know', () => {
+  const wrong = {
+    [join(folder, 'no-such-key')]: /cannot be read/,
+    [keyFile('aes256-ctr')]: /has a passphrase/,
+    [fileOf('ENCRYPTED PRIVATE KEY')]: /has a passphrase/,
+    [fileOf('RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED')]: /has a passphrase/,
+    [fileOf('PUBLIC KEY')]: /holds no private key/,
+  }
+  for (const [key, message] of Object.entries(wrong)) {
+    const to = { host: 'root@web-01', key, knownHosts: '/kh' }
+    const problem = sshProblem(to, 'root@web-01: Permission denied (publickey).')
+    assert.equal(problem.code, 'setting_invalid')
+    assert.match(problem.message, message)
+  }
+})
+
+test('of a host with another key than the pinned one the key that it shows is told, in one line', () => {
+  const to = { host: 'root@web-01', key: '/k', knownHosts: '/kh' }
+  const frame = '@'.repeat(59)
+  const warning = `${frame}\r\n@  WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!  @\r\n${frame}\r\nThe fingerprint for the ED25519 key sent by the remote host is\nSHA256:S60Sp9kfQb4kJ1rbhIa3WstOfNb38Oopoa0IwQiSke4.\r\nHost key verification failed.`
+  const { message, cause } = sshProblem(to, warning)
+  assert.equal(
+    message,
+    'root@web-01 did not show the key that /kh holds, but SHA256:S60Sp9kfQb4kJ1rbhIa3WstOfNb38Oopoa0IwQiSke4',
+  )
+  assert.equal(cause, undefined)
+  const none = sshProblem(to, 'No ED25519 host key is known for web-01.')
+  assert.equal(none.message, '/kh holds no key of root@web-01')
+})
+
+/** The beginning of a private key as OpenSSH writes it, locked by this cipher. */
+function keyFile(cipher: string): string {
+  const length = Buffer.alloc(4)
+  length.writeUInt32BE(cipher.length)
+  const body = Buffer.concat([Buffer.from('openssh-key-v1\0'), length, Buffer.from(cipher)])
+  return fileOf(
+    `OPENSSH PRIVATE KEY-----\n${body.toString('base64')}\n-----END OPENSSH PRIVATE KEY`,
+  )
+}
+
+function fileOf(label: string): string {
+  const path = join(folder, `key-${hosts++}`)
+  writeFileSync(path, `-----BEGIN ${label}-----\n`)
+  return path
+}
 
 let hosts = 0
 
