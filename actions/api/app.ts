@@ -78,14 +78,15 @@ export function makeApp(flow: Flow & { notices: Notices }): App {
   })
   app.use(async (context, next) => {
     const now = flow.now()
-    const remote = strangerAt(context.env?.incoming?.socket?.remoteAddress)
+    const attempt = () =>
+      attempts.take(strangerAt(context.env?.incoming?.socket?.remoteAddress), now)
     const caller = await authenticate(context.req.header('authorization'), now).catch((error) => {
-      attempts.take(remote, now)
+      attempt()
       throw error
     })
     if (caller.kind !== 'nobody') callers.take(caller.actor, now)
     // A flood from beside a load balancer must not make it think that the service is dead.
-    else if (!probes.includes(context.req.path)) attempts.take(remote, now)
+    else if (!probes.includes(context.req.path)) attempt()
     context.set('caller', caller)
     await next()
   })

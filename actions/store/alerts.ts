@@ -1,5 +1,5 @@
 /** Alerts as they were received, each with the decision that it led to. */
-import type { Selectable } from 'kysely'
+import { type Selectable, sql } from 'kysely'
 import { maybeAddress, widen } from '#contract/address.ts'
 import type { Alert } from '#contract/alert.ts'
 import { historyLimit, type PastAlert } from '../decide/facts.ts'
@@ -64,7 +64,7 @@ const selectHistory = prepared((db, { offender, since, until }: Slots<Spanned>) 
     .where('observed', '>=', since)
     .where('observed', '<=', until)
     .orderBy('observed', 'desc')
-    .limit(historyLimit),
+    .limit(sql.lit(historyLimit)),
 )
 
 export async function alertsOf(db: Reader, decision: string, limit: number): Promise<Alert[]> {

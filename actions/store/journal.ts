@@ -1,7 +1,7 @@
 /** The hash-chained record of every change: each line's hash covers the line and the hash before it. */
 import { createHash } from 'node:crypto'
 import { setImmediate as turn } from 'node:timers/promises'
-import type { Selectable } from 'kysely'
+import { type Selectable, sql } from 'kysely'
 import { prepared, preparedList, type Slots } from './prepared.ts'
 import type { Reader, Writer } from './store.ts'
 import type { Tables } from './tables.ts'
@@ -42,7 +42,7 @@ export async function appendJournal(tx: Writer, entries: readonly JournalEntry[]
 }
 
 const selectLast = prepared((db) =>
-  db.selectFrom('journal').select(['seq', 'hash']).orderBy('seq', 'desc').limit(1),
+  db.selectFrom('journal').select(['seq', 'hash']).orderBy('seq', 'desc').limit(sql.lit(1)),
 )
 const insertLines = preparedList((db, lines: readonly Slots<JournalLine>[]) =>
   db.insertInto('journal').values(lines),

@@ -12,7 +12,10 @@ export type Slots<Of extends Values> = { readonly [Name in keyof Of]: RawBuilder
 /** Items that one statement takes: few sizes, so that few statements are kept, and a list of any length needs few of them. */
 const sizes = [100, 25, 5, 1]
 
-/** The query must not depend on anything but its slots. */
+/**
+ * The query must not depend on anything but its slots. A limit is written with `sql.lit`: for one that is bound SQLite
+ * plans anew at every run.
+ */
 export function prepared<Of extends Values, Row>(
   build: (db: Db, slots: Slots<Of>) => Compilable<Row>,
 ): (db: Db, values: Of) => Promise<Row[]> {

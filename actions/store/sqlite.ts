@@ -2,18 +2,28 @@
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { SqliteAdapter, SqliteDialect, type SqliteStatement } from 'kysely'
 import { Problem } from '#contract/problem.ts'
-import type { SetDurability } from './store.ts'
+import type { Writing } from './store.ts'
 
 /** Prepared statements kept per connection; multi-row inserts come in many shapes, so not all fit. */
 const keptStatements = 256
 
 /**
+ * Rows that are written before the log is brought into the database, about 10 ms, when nobody waits. What was written
+ * again and again meanwhile is brought once: the more at once, the less in all.
+ */
+const dueRows = 2_000
+/** Pages of the log from which SQLite does so within a commit, because somebody always waited. */
+const mostPages = 8_000
+
+/**
  * WAL with full synchronisation: a commit that returned is on the disk. Throws `store_unavailable` for a file that
  * is locked, is no database, or cannot be written.
  */
-export function openSqlite(path: string): { dialect: SqliteDialect; setDurability: SetDurability } {
+export function openSqlite(path: string): Writing & { dialect: SqliteDialect } {
   const database = connect(path, false)
+  const written = database.prepare('select total_changes() as rows')
   let durable = true
+  let broughtIn = 0
   return {
     dialect: dialectOf(database, 'begin immediate'),
     setDurability: (wanted) => {
@@ -21,6 +31,20 @@ export function openSqlite(path: string): { dialect: SqliteDialect; setDurabilit
       durable = wanted
       database.exec(`pragma synchronous = ${durable ? 'full' : 'normal'}`)
     },
+    quiet: () => {
+      const rows = database.isOpen ? Number(written.get()?.rows) : 0
+      if (rows - broughtIn < dueRows) return
+      broughtIn = rows
+      bringIn(database)
+    },
+  }
+}
+
+function bringIn(database: DatabaseSync): void {
+  try {
+    database.exec('pragma wal_checkpoint(passive)')
+  } catch {
+    // It stays in the log, where it is as safe; the next commit says what is wrong with the disk.
   }
 }
 
@@ -77,6 +101,7 @@ function connect(path: string, readOnly: boolean): DatabaseSync {
     const database = new DatabaseSync(path, { timeout: 2_000, readOnly })
     if (readOnly) return database
     database.exec('pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on')
+    database.exec(`pragma wal_autocheckpoint = ${mostPages}`)
     return database
   })
 }

@@ -36,8 +36,14 @@ export type Store = {
   close(): Promise<void>
 }
 
-/** How the connection commits: `durable` waits for the disk. Called between transactions only. */
-export type SetDurability = (durable: boolean) => void
+/** The connection of all writes. Its functions are called between transactions only. */
+export type Writing = {
+  dialect: Dialect
+  /** How it commits: `durable` waits for the disk. */
+  setDurability(durable: boolean): void
+  /** Nobody waits: now is the time for what has to be done now and then. Never throws. */
+  quiet(): void
+}
 
 type Job = {
   durable: boolean
@@ -47,10 +53,7 @@ type Job = {
 }
 
 /** Migrates forward first. `reading` opens further connections; without it reads share the writer's. */
-export async function openStore(
-  writing: { dialect: Dialect; setDurability: SetDurability },
-  reading?: () => Dialect,
-): Promise<Store> {
+export async function openStore(writing: Writing, reading?: () => Dialect): Promise<Store> {
   const writer = new Kysely<Tables>({ dialect: writing.dialect })
   await migrate(writer)
   const read = reading ? new Kysely<Tables>({ dialect: reading() }) : writer
@@ -58,7 +61,7 @@ export async function openStore(
   const committed = () => {
     for (const listener of listeners) listener()
   }
-  const queue = openQueue(writer, writing.setDurability, committed)
+  const queue = openQueue(writer, writing, committed)
   return {
     read,
     write: (job) => queue.add(true, job),
@@ -83,20 +86,25 @@ async function view<T>(dialect: Dialect, job: (db: Reader) => Promise<T>): Promi
   }
 }
 
-function openQueue(writer: Kysely<Tables>, setDurability: SetDurability, committed: () => void) {
+function openQueue(writer: Kysely<Tables>, writing: Writing, committed: () => void) {
   let waiting: Job[] = []
   let busy = false
+  const rest = () => {
+    if (!busy) writing.quiet()
+  }
   const work = async () => {
     busy = true
     while (waiting.length > 0) {
       const jobs = waiting
       waiting = []
-      await commit(writer, jobs, setDurability)
+      await commit(writer, jobs, writing.setDurability)
       committed()
       // SQLite answers without ever giving the event loop a turn; who waits for nothing must not wait for a backlog.
       if (waiting.length > 0) await turn()
     }
     busy = false
+    // Who waited for the commit goes first: nodes and senders hear of it before this.
+    setImmediate(rest)
   }
   return {
     add: <T>(durable: boolean, job: (tx: Writer) => Promise<T>) =>
@@ -115,7 +123,7 @@ function openQueue(writer: Kysely<Tables>, setDurability: SetDurability, committ
 async function commit(
   writer: Kysely<Tables>,
   jobs: readonly Job[],
-  setDurability: SetDurability,
+  setDurability: Writing['setDurability'],
 ): Promise<void> {
   const well: Job[] = []
   try {

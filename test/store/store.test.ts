@@ -68,6 +68,26 @@ describe('the store', () => {
     await store.close()
   })
 
+  test('brings what was written into its file when nobody waits, and only when it is much', async (t) => {
+    const { path, reopen } = directory(t)
+    const store = await reopen()
+    const write = (names: number) =>
+      store.write(async (tx) => {
+        for (let n = 0; n < names; n++) await putSourceCursor(tx, `${names}-${n}`, 'c', 0)
+      })
+    const quiet = async () => {
+      for (let turns = 0; turns < 3; turns++) await new Promise(setImmediate)
+    }
+    await write(100)
+    await quiet()
+    const small = statSync(path).size
+    await write(2_000)
+    assert.equal(statSync(path).size, small)
+    await quiet()
+    assert.ok(statSync(path).size > small)
+    await store.close()
+  })
+
   test('holds nothing of a job that failed, alone or among others that did not', async (t) => {
     const store = await directory(t).reopen()
     const good = (name: string) => store.write((tx) => putSourceCursor(tx, name, 'good', 0))
