@@ -2,7 +2,6 @@
  * From a signed envelope to the kernel and back to an answer. One round takes all that waits, so that a batch
  * grows by itself while disk or kernel is busy, and an idle node enforces at once.
  */
-import { setImmediate } from 'node:timers/promises'
 import type { EnvelopeClaims } from '#contract/envelope.ts'
 import { type Problem, toProblem } from '#contract/problem.ts'
 import {
@@ -10,13 +9,13 @@ import {
   acceptEnds,
   acceptEnvelope,
   acceptLinks,
-  acceptLoad,
   type Load,
   placeOf,
 } from './accept.ts'
 import { Differences } from './differences.ts'
 import { verifyOrLearn } from './learn.ts'
 import { LinkNotes } from './link-notes.ts'
+import { Loads } from './loads.ts'
 import { type SettleOn, Settler } from './settle.ts'
 import type { Trust } from './signature.ts'
 import { readEnvelope, refuseUnfit } from './verify.ts'
@@ -41,9 +40,6 @@ export type EnforceOn = Omit<
   ending?(lifted: boolean): Promise<void>
 }
 
-/** Claims of a whole state that are taken in one go, and how often before the next round: live actions are never stuck behind them. */
-const loadStep = 500
-const mostAhead = 4
 const longestTimer = 3_600_000
 /** What the kernel refused beyond plain blocks is tried again by itself, and nothing else with it. */
 const againMs = { first: 2_000, longest: 60_000 }
@@ -52,9 +48,8 @@ export class Enforcer {
   readonly #on: EnforceOn
   readonly #accept: AcceptOn
   readonly #settler: Settler
+  readonly #loads: Loads
   #envelopes: string[] = []
-  readonly #loads: Load[] = []
-  #loading: Generator<void> | undefined
   #everything = false
   #protect = false
   #changed = false
@@ -70,6 +65,7 @@ export class Enforcer {
     this.#on = on
     const { expresses } = on.firewall
     this.#accept = { ...on, differences, expresses, notes: new LinkNotes() }
+    this.#loads = new Loads(this.#accept)
     const place = (audience: string) => placeOf(this.#accept, audience)
     this.#settler = new Settler({ ...on, differences, place })
   }
@@ -96,7 +92,7 @@ export class Enforcer {
 
   /** A whole state is being enforced, step by step. */
   get loading(): boolean {
-    return this.#loading !== undefined || this.#loads.length > 0
+    return this.#loads.pending
   }
 
   get accepting(): AcceptOn {
@@ -117,7 +113,7 @@ export class Enforcer {
   /** Resolves when the whole state is in the kernel, or the kernel has refused it. */
   load(load: Load): Promise<void> {
     this.#on.record.expect(load.answers)
-    this.#loads.push(load)
+    this.#loads.add(load)
     this.wake()
     return this.settled()
   }
@@ -180,8 +176,7 @@ export class Enforcer {
   get #waiting(): boolean {
     return (
       this.#envelopes.length > 0 ||
-      this.#loads.length > 0 ||
-      this.#loading !== undefined ||
+      this.#loads.pending ||
       this.#everything ||
       this.#protect ||
       this.#changed ||
@@ -195,7 +190,7 @@ export class Enforcer {
     const waiting = this.#envelopes
     this.#envelopes = []
     for (const jws of waiting) await this.#takeEnvelope(jws)
-    this.#takeLoad()
+    this.#loads.take()
     this.#on.record.write()
     const asked = {
       everything: this.#everything,
@@ -204,7 +199,7 @@ export class Enforcer {
     }
     this.#everything = this.#protect = this.#changed = this.#scopedAgain = false
     const settled = this.#settler.settle(asked)
-    if (this.#loading) await this.#takeMeanwhile(settled)
+    if (this.#loads.pending && (await this.#loads.takeBeside(settled))) this.#changed = true
     await settled
     if (this.#settler.searchesScoped) this.#scopedAgain = true
     else this.#tryAgain()
@@ -264,29 +259,6 @@ export class Enforcer {
     if (problem.code === 'envelope_replayed') return
     if (problem.code === 'envelope_audience') this.#on.distrust(problem)
     else this.#on.lost(audience, problem)
-  }
-
-  #takeLoad(): void {
-    const next = this.#loading ? undefined : this.#loads.shift()
-    if (next) this.#loading = acceptLoad(this.#accept, next)
-    for (let step = 0; this.#loading && step < loadStep; step++)
-      if (this.#loading.next().done) this.#loading = undefined
-  }
-
-  /**
-   * While the kernel works on one step of a long load, more of it is worked out, until the kernel waits for it. What comes
-   * over the network meanwhile goes with it.
-   */
-  async #takeMeanwhile(settled: Promise<void>): Promise<void> {
-    let waits = false
-    void settled.then(() => {
-      waits = true
-    })
-    for (let steps = 0; this.#loading && (steps < 1 || (!waits && steps < mostAhead)); steps++) {
-      await setImmediate()
-      this.#takeLoad()
-      this.#changed = true
-    }
   }
 
   #sleep(): void {
