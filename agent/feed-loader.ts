@@ -105,8 +105,10 @@ export class FeedLoader {
     const { firewall, memory, keep, loaded } = this.#on
     const spared = new Map<string, Spared>()
     if (feeds.length === 0) {
-      if (this.#unknown) await firewall.emptyFeeds(other(memory.half))
-      await firewall.emptyFeeds(memory.half)
+      const { half } = memory
+      const halves = this.#unknown ? [half, other(half)] : [half]
+      // At once, so that the rules which asked them are written once.
+      await Promise.all(halves.map((one) => firewall.emptyFeeds(one)))
     } else {
       const next = other(memory.half)
       await firewall.fillFeeds(

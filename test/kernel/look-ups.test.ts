@@ -6,7 +6,11 @@ import fc from 'fast-check'
 import { readAddress } from '#contract/address.ts'
 import type { Firewall, SetName } from '../../agent/kernel/firewall.ts'
 import { lookUps } from '../../agent/kernel/look-ups.ts'
+import { netlinkCarrier } from '../../agent/kernel/netlink.ts'
+import { type Nft, nftProgram } from '../../agent/kernel/nft.ts'
+import { prove } from '../../agent/kernel/proof.ts'
 import { type AnySet, allSets, blockSets, feedSets } from '../../agent/kernel/sets.ts'
+import { kernelFirewall } from '../../agent/kernel/table.ts'
 import { oneAtATime } from '../../agent/kernel/turns.ts'
 import { delivers, type Host, host, ownNamespace, type Party, thisNode } from '../namespace.ts'
 import { backEnds } from './back-ends.ts'
@@ -84,6 +88,27 @@ test('the first host that is blocked does not wait for a rule, nor does a second
   await ups.fill(['in_nets4_24'])
   assert.equal(scripts.length, 2)
   assert.ok(askedBy(scripts[1] ?? '').has('in_nets4_24'))
+})
+
+test('both halves for lists emptied at once write the rules once', {
+  skip: kernel.skip,
+}, async () => {
+  let written = 0
+  const nft = nftProgram()
+  const counted: Nft = {
+    ...nft,
+    run: (script) => {
+      written++
+      return nft.run(script)
+    },
+  }
+  const firewall = kernelFirewall(await prove(netlinkCarrier(), nft), counted)
+  await firewall.prepare()
+  written = 0
+  await Promise.all((['a', 'b'] as const).map((half) => firewall.emptyFeeds(half)))
+  assert.equal(written, 1)
+  await firewall.clear()
+  await firewall.close()
 })
 
 for (const { name, make } of backEnds.filter((one) => /^(netlink|nft)$/.test(one.name)))
