@@ -193,9 +193,13 @@ export function tooMany(
       { remedy: 'block networks of the lengths /24, /16, /64 or /48, or single hosts' },
     )
   if (claims < ceilings.max_blocks) return undefined
-  return new Problem('ceiling_reached', `${claims} decisions are in force on this node`, {
-    remedy: 'lift some, or raise max_blocks on this node',
-  })
+  return new Problem(
+    'ceiling_reached',
+    `${claims} decisions are in force on this node, and max_blocks allows no more`,
+    {
+      remedy: 'lift some, or raise max_blocks on this node',
+    },
+  )
 }
 
 function tooManyScoped({ claims, elements, layered }: ScopedRoom): Problem | undefined {

@@ -98,13 +98,13 @@ const longestNote = 40
 function printBlocked(decisions: readonly DecisionAnswer[], io: Io): string {
   if (decisions.length === 0) return 'nothing is blocked\n'
   const rows = decisions.map((decision) => {
-    const { target, not_after, nodes, hits, rule, actor, note, id } = decision
+    const { target, not_after, hits, rule, actor, note, id } = decision
     return [
       target ?? '-',
       verdictOf(decision),
       onlyOf(decision),
       printAgo(not_after, io.now()),
-      `${nodes.applied} of ${nodes.of}${nodes.refused + nodes.failed > 0 ? ' (!)' : ''}`,
+      nodesOf(decision),
       hits ? String(hits.packets) : '-',
       hits ? printAgo(hits.last, io.now()) : '-',
       rule ?? `by ${actor ?? 'hand'}`,
@@ -117,6 +117,13 @@ function printBlocked(decisions: readonly DecisionAnswer[], io: Io): string {
     ...['RULE', 'NOTE', 'DECISION'],
   ]
   return printColumns(io, heads, rows)
+}
+
+/** A few nodes on which it is tried must not be taken for all. */
+function nodesOf({ nodes, rollout }: DecisionAnswer): string {
+  const trouble = nodes.refused + nodes.failed > 0 ? ' (!)' : ''
+  const trial = rollout?.due ? ' on trial' : ''
+  return `${nodes.applied} of ${nodes.of}${trouble}${trial}`
 }
 
 function printWhy(found: Why, io: Io): string {

@@ -210,7 +210,9 @@ function rolloutOf({ rollout }: DecisionAnswer, now: number): string {
   if (!rollout) return ''
   const few = `on ${rollout.nodes.join(', ')}`
   if (rollout.due === null) return few
-  return `${few}; the rest of ${rollout.audience.join(', ')} follows ${printWhen(rollout.due, now)}`
+  // After a start of the service it waits until the nodes have been heard of.
+  const when = Date.parse(rollout.due) > now ? printWhen(rollout.due, now) : 'soon'
+  return `${few}; the rest of ${rollout.audience.join(', ')} follows ${when}`
 }
 
 function printReceipts(receipts: z.infer<typeof Whole>['receipts'], io: Io): string {

@@ -9,7 +9,7 @@ import { Message } from './answers.ts'
 import { type Client, openClient } from './client.ts'
 import type { Asked, Handler, Io } from './command.ts'
 import { paint } from './paint.ts'
-import { adminsOf, readTheFile, tellWarnings, unwell } from './posture.ts'
+import { adminsOf, readTheFile, tellWarnings } from './posture.ts'
 import {
   AppliedPostures,
   fetchPostures,
@@ -21,6 +21,8 @@ import {
 const lookAgainMs = 500
 /** A node tells with its heartbeat what it came to; one comes at once when there is news. */
 const graceMs = 15_000
+/** Of whoever has not been heard of by then nobody knows whether it has. */
+const kept: ReadonlySet<string> = new Set(['applied', 'planned'])
 
 export const diffPosture: Handler = async (asked, io) => {
   const client = openClient(io.environment)
@@ -40,8 +42,8 @@ export const applyPosture: Handler = async (asked, io) => {
   for (const { audience, warnings } of applied) tellWarnings(io, audience, warnings)
   const news = applied.filter(({ signed }) => signed)
   const within = Math.max(0, ...news.map((one) => one.confirm * 1_000)) + graceMs
-  const names = news.map(({ audience }) => audience)
-  const nodes = asked.flag('wait') && news.length > 0 ? await settled(client, names, within) : []
+  const names = applied.map(({ audience }) => audience)
+  const nodes = asked.flag('wait') ? await settled(client, names, within) : []
   answer(asked, io, { applied, ...(asked.flag('wait') && { nodes }) }, () =>
     [
       ...applied.map((one) =>
@@ -55,7 +57,7 @@ export const applyPosture: Handler = async (asked, io) => {
         : []),
     ].join(''),
   )
-  return nodes.some((one) => one.nodes.some(({ status }) => unwell.has(status))) ? 3 : 0
+  return nodes.every((one) => one.nodes.every(({ status }) => kept.has(status))) ? 0 : 3
 }
 
 export const removePosture: Handler = async (asked, io) => {

@@ -97,7 +97,7 @@ function printElsewhere(nodes: StandingPosture['nodes'], io: Io): string {
     .join('')
 }
 
-export const unwell: ReadonlySet<string> = new Set(['reverted', 'refused', 'failed'])
+const unwell: ReadonlySet<string> = new Set(['reverted', 'refused', 'failed'])
 
 export function tellWarnings(io: Io, audience: string, warnings: readonly string[]): void {
   for (const warning of warnings)

@@ -135,6 +135,7 @@ function printQuestion(question: Question, io: Io): string {
       ['decision', decision.id],
       ['asked', printWhen(decision.created, now)],
       ['by', decision.rule === null ? decision.actor : `rule ${decision.rule}`],
+      ['note', decision.note],
       ['times out', printWhen(question.until, now)],
       ['then', question.otherwise],
       ['needs', question.needs_two ? 'two people' : ''],

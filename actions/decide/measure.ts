@@ -75,7 +75,8 @@ export function printMeasure(measure: Measure, target: string): string {
 }
 
 function printRate({ packets, per, burst }: Rate): string {
-  return `${packets} ${packets === 1 ? 'packet' : 'packets'} a ${per} (burst ${burst})`
+  const each = per === 'hour' ? 'an hour' : `a ${per}`
+  return `${packets} ${packets === 1 ? 'packet' : 'packets'} ${each} (burst ${burst})`
 }
 
 const narrowings = ['interface', 'peer', 'peer_interface', 'protocol', 'ports'] as const

@@ -37,7 +37,7 @@ function serviceSentence(rule: ServiceRule, entries: Entries): string {
   const whence = from ? `from ${sourceWords(from, entries)}` : 'from everywhere'
   const verdictWords = { accept: 'passes', drop: 'is dropped', reject: 'is rejected' }[verdict]
   const limit = rate
-    ? `, at most ${rate.packets} new connections a ${rate.per} of each source (${rate.burst} at once), more are dropped`
+    ? `, at most ${rate.packets} new connections ${rate.per === 'hour' ? 'an hour' : `a ${rate.per}`} of each source (${rate.burst} at once), more are dropped`
     : ''
   return `${what(rule)} ${whence} ${verdictWords}${limit}${narrowed(rule)}`
 }

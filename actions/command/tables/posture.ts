@@ -52,7 +52,7 @@ export const postures: readonly Command[] = [
       from,
     ],
     example: 'posture apply posture.yaml --wait --reason "only the VPN reaches ssh"',
-    more: 'A node that cannot reach the service under the new rules goes back to the ones before by itself; its kernel keeps the time, so that it does though the agent died. With --wait the exit code is 3 when one did, or refused them. Whom the rules keep out may be let in for a time by "cordon allow", without another version.',
+    more: 'A node that cannot reach the service under the new rules goes back to the ones before by itself; its kernel keeps the time, so that it does though the agent died. With --wait the exit code is 3 unless each node has kept them (or would, in dry run); unheard is one that has not told of them. Whom the rules keep out may be let in for a time by "cordon allow", without another version.',
     load: async () => (await import('../posture-apply.ts')).applyPosture,
   },
   {
