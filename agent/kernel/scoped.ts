@@ -1,5 +1,5 @@
 /** What the kernel is to hold of scoped orders: sets of intervals by what their elements have in common, and rates. */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Protocol, Rate } from '#contract/action.ts'
 import { widen } from '#contract/address.ts'
 import type { ScopedElement, ScopedWay } from './firewall.ts'
@@ -251,5 +251,5 @@ function rateOf(name: string): string {
 }
 
 function digest(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 16)
+  return hash('sha256', text).slice(0, 16)
 }
