@@ -1,5 +1,5 @@
 /** One thing that a detector saw, in one shape whatever its source. */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { z } from 'zod'
 import { AddressText } from './address.ts'
 import { TimeText } from './time.ts'
@@ -84,7 +84,7 @@ export function alertId(
   source: string,
   ...parts: readonly (string | number | undefined)[]
 ): string {
-  const digest = createHash('sha256').update(JSON.stringify(parts)).digest('hex')
+  const digest = hash('sha256', JSON.stringify(parts), 'hex')
   return `${source}-${digest.slice(0, 24)}`
 }
 

@@ -2,7 +2,7 @@
  * The exact signed bytes of a batch of actions: a compact JWS whose text is stored, sent and hashed as it is.
  * Signer and verifier share this file and nothing else; `test/contract/vectors/` binds both.
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { z } from 'zod'
 import { Audience } from './audience.ts'
 
@@ -62,5 +62,5 @@ export type HeadClaims = z.infer<typeof HeadClaims>
 
 /** base64url of SHA-256 over the compact JWS text. */
 export function envelopeHash(jws: string): string {
-  return createHash('sha256').update(jws).digest('base64url')
+  return hash('sha256', jws, 'base64url')
 }

@@ -143,13 +143,15 @@ async function readJson(context: RouteContext): Promise<unknown> {
   }
 }
 
+const nothing = z.undefined()
+
 /** Where an operation declares no schema its type parameter is Nothing, whose output is undefined. */
 function read<Schema extends z.ZodType>(
   schema: Schema | undefined,
   value: unknown,
   what: string,
 ): z.output<Schema> {
-  if (!schema) return z.undefined().parse(undefined) as z.output<Schema>
+  if (!schema) return nothing.parse(undefined) as z.output<Schema>
   const result = schema.safeParse(value)
   if (result.success) return result.data
   const issue = result.error.issues[0]

@@ -1,5 +1,5 @@
 /** Decisions: verdicts that were recorded, and what became of them. */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { sql } from 'kysely'
 import type { Direction } from '#contract/action.ts'
 import { base32 } from '#contract/id.ts'
@@ -53,7 +53,7 @@ export type Decision = {
 
 /** The id follows from what caused it, so that the same alert can never make two decisions. */
 export function decisionIdFrom(cause: string): string {
-  return `d-${base32(createHash('sha256').update(cause).digest().subarray(0, 10))}`
+  return `d-${base32(hash('sha256', cause, 'buffer').subarray(0, 10))}`
 }
 
 export async function insertDecisions(tx: Writer, decisions: readonly Decision[]): Promise<void> {

@@ -1,5 +1,5 @@
 /** The hash-chained record of every change: each line's hash covers the line and the hash before it. */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { setImmediate as turn } from 'node:timers/promises'
 import { type Selectable, sql } from 'kysely'
 import { prepared, preparedList, type Slots } from './prepared.ts'
@@ -142,7 +142,6 @@ async function holds(db: Reader, { through, hash }: Anchor, line: JournalLine): 
 
 function lineHash(line: Omit<JournalLine, 'hash'>): string {
   const { seq, at, actor, action, subject, before, after, prev } = line
-  return createHash('sha256')
-    .update(JSON.stringify([seq, at, actor, action, subject, before, after, prev]))
-    .digest('hex')
+  const text = JSON.stringify([seq, at, actor, action, subject, before, after, prev])
+  return hash('sha256', text, 'hex')
 }
