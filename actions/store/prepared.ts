@@ -10,7 +10,7 @@ type Values = Record<string, unknown>
 export type Slots<Of extends Values> = { readonly [Name in keyof Of]: RawBuilder<Of[Name]> }
 
 /** Items that one statement takes: few sizes, so that few statements are kept, and a list of any length needs few of them. */
-const sizes = [100, 25, 5, 1]
+const sizes = [100, 25, 10, 5, 2, 1]
 
 /**
  * The query must not depend on anything but its slots. A limit is written with `sql.lit`: for one that is bound SQLite
@@ -41,7 +41,7 @@ export function preparedList<Of extends Values, Row>(
   }
 }
 
-/** The same for `where … in`, which takes texts. */
+/** The same for `where … in`, which takes texts, and for which it is no matter how often one is among them. */
 export function preparedIn<Row>(
   build: (db: Db, texts: readonly RawBuilder<string>[]) => Compilable<Row>,
 ): (db: Db, texts: readonly string[]) => Promise<Row[]> {
@@ -51,8 +51,17 @@ export function preparedIn<Row>(
   })
   return (db, texts) => {
     const items = texts.map((text) => ({ text }))
-    return list(db, items)
+    return list(db, filledUp(items))
   }
+}
+
+/** With the last item so often that no more than one piece is less than the largest. */
+function filledUp<Item>(items: readonly Item[]): readonly Item[] {
+  const [largest = 1] = sizes
+  const rest = items.length % largest
+  const size = sizes.findLast((one) => one >= rest) ?? rest
+  const last = items.slice(-1)
+  return rest === 0 ? items : items.concat(...Array<readonly Item[]>(size - rest).fill(last))
 }
 
 /** By dialect and number of items. */

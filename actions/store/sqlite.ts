@@ -106,12 +106,14 @@ function connect(path: string, readOnly: boolean): DatabaseSync {
   })
 }
 
-function bind(values: readonly unknown[]): SQLInputValue[] {
-  return values.map((value) => {
-    if (value === null || typeof value === 'string' || typeof value === 'number') return value
-    if (typeof value === 'bigint' || value instanceof Uint8Array) return value
-    throw new TypeError(`${typeof value} is not stored as it is`)
-  })
+function bind(values: readonly unknown[]): readonly SQLInputValue[] {
+  if (values.every(isStored)) return values
+  throw new TypeError(`${typeof values.find((value) => !isStored(value))} is not stored as it is`)
+}
+
+function isStored(value: unknown): value is SQLInputValue {
+  if (value === null || typeof value === 'string' || typeof value === 'number') return true
+  return typeof value === 'bigint' || value instanceof Uint8Array
 }
 
 // SQLite primary result codes (sqlite.org/rescode.html).
