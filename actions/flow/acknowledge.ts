@@ -2,7 +2,7 @@
 import { audiencesOf } from '#contract/audience.ts'
 import type { PostureReceipt } from '#contract/posture.ts'
 import type { DecisionHits, FeedReceipt, Heartbeat, Receipt } from '#contract/receipt.ts'
-import { audiencesById } from '../store/decisions.ts'
+import { alikeById, type DecisionState } from '../store/decisions.ts'
 import { hitsBefore, putHits } from '../store/hits.ts'
 import { markApplied } from '../store/in-force.ts'
 import { appendJournal, type JournalEntry } from '../store/journal.ts'
@@ -25,20 +25,23 @@ export function acknowledge(
   keepsWords: boolean,
 ): Promise<{ taken: Receipt[]; stopped: number }> {
   return store.note(async (tx) => {
-    const taken = await ofThisNode(tx, node, receipts)
-    const applied = taken.filter(({ status }) => status === 'applied')
-    const unwell = taken.filter(({ status }) => status === 'refused' || status === 'failed')
+    const states = await statesOfOwn(tx, node, receipts)
+    const taken = receipts.filter(({ decision }) => states.has(decision))
+    const confirmed = taken.filter(
+      ({ status, decision }) => status === 'applied' && states.get(decision) === 'issued',
+    )
+    const unwell = taken.filter(isUnwell)
     await putReceipts(tx, node, taken)
     if (keepsWords)
       await putReceiptWords(
         tx,
         node,
-        taken.filter((receipt) => !unwell.includes(receipt)),
+        taken.filter((receipt) => !isUnwell(receipt)),
         now,
       )
     await markApplied(
       tx,
-      applied.map((receipt) => receipt.decision),
+      confirmed.map(({ decision }) => decision),
     )
     await appendJournal(
       tx,
@@ -55,21 +58,32 @@ export function acknowledge(
   })
 }
 
-/** About decisions that are for the node, or were before it changed its groups: of those it still says that they ended. */
-async function ofThisNode<Said extends { decision: string }>(
+function isUnwell({ status }: Receipt): boolean {
+  return status === 'refused' || status === 'failed'
+}
+
+/**
+ * How far those decisions are that the node may speak of: that are for it, or were before it changed its groups; of those it
+ * still says that they ended.
+ */
+async function statesOfOwn(
   tx: Writer,
   node: string,
-  receipts: readonly Said[],
-): Promise<Said[]> {
-  if (receipts.length === 0) return []
-  const ids = [...new Set(receipts.map(({ decision }) => decision))]
-  const known = await findNodeIdentity(tx, node)
-  const own = new Set(audiencesOf(node, known?.groups ?? []))
-  const audiences = await audiencesById(tx, ids)
-  const mine = new Set(ids.filter((id) => audiences.get(id)?.some((name) => own.has(name))))
-  const others = ids.filter((id) => !mine.has(id))
-  for (const id of await answeredBefore(tx, node, others)) mine.add(id)
-  return receipts.filter(({ decision }) => mine.has(decision))
+  said: readonly { decision: string }[],
+): Promise<Map<string, DecisionState>> {
+  const states = new Map<string, DecisionState>()
+  if (said.length === 0) return states
+  const ids = [...new Set(said.map(({ decision }) => decision))]
+  const identity = await findNodeIdentity(tx, node)
+  const own = new Set(audiencesOf(node, identity?.groups ?? []))
+  const others = new Map<string, DecisionState>()
+  for (const { ids: alike, state, audience } of await alikeById(tx, ids)) {
+    const found = audience.some((name) => own.has(name)) ? states : others
+    for (const id of alike) found.set(id, state)
+  }
+  const answered = new Set(await answeredBefore(tx, node, [...others.keys()]))
+  for (const [id, state] of others) if (answered.has(id)) states.set(id, state)
+  return states
 }
 
 /**
@@ -98,7 +112,10 @@ export async function takeHeartbeat(
         after: { at: event.at, detail: event.detail },
       })),
     ])
-    return takeHits(tx, node, await ofThisNode(tx, node, heartbeat.hits ?? []), now)
+    const hits = heartbeat.hits ?? []
+    const own = await statesOfOwn(tx, node, hits)
+    const said = hits.filter(({ decision }) => own.has(decision))
+    return takeHits(tx, node, said, now)
   })
 }
 

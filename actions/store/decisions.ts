@@ -98,17 +98,25 @@ export async function takenBack(
   return rows.map(fromRow)
 }
 
-/** Whom each decision is for; nothing for an id that is none. */
-export async function audiencesById(
-  db: Reader | Writer,
-  ids: readonly string[],
-): Promise<Map<string, string[]>> {
-  const rows = await selectAudiences(db, ids)
-  return new Map(rows.map(({ id, audience }) => [id, readAudience(audience)]))
+/** Of which decisions both are the same: whom they are for, and how far they are. */
+export type Alike = Pick<Decision, 'state' | 'audience'> & { ids: string[] }
+
+/** All of the decisions in few groups, which a row for each would cost more than to find it; an id that is none is in none. */
+export async function alikeById(db: Reader | Writer, ids: readonly string[]): Promise<Alike[]> {
+  const groups = await selectAlike(db, ids)
+  return groups.map(({ state, audience, ids }) => ({
+    state,
+    audience: readAudience(audience),
+    ids: JSON.parse(ids) as string[],
+  }))
 }
 
-const selectAudiences = preparedIn((db, ids) =>
-  db.selectFrom('decisions').select(['id', 'audience']).where('id', 'in', ids),
+const selectAlike = preparedIn((db, ids) =>
+  db
+    .selectFrom('decisions')
+    .select(['state', 'audience', sql<string>`json_group_array(id)`.as('ids')])
+    .where('id', 'in', ids)
+    .groupBy(['state', 'audience']),
 )
 
 export type DecisionFilter = {
