@@ -10,7 +10,7 @@ export async function claimsOf(
   audience: string,
   now: number,
 ): Promise<StandingAction[]> {
-  const pages = await Array.fromAsync(claimPages(db, audience, now, 1_000))
+  const pages = await Array.fromAsync(claimPages(db, audience, now))
   return pages.flatMap(({ rows }) => ordersIn(rows))
 }
 

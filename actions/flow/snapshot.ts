@@ -1,7 +1,7 @@
 /** The signed whole state of an audience: a manifest for one node's nonce, and chunks that all nodes share. */
 import { tokenType } from '#contract/envelope.ts'
 import { Problem } from '#contract/problem.ts'
-import { chunkDigest, chunkSize, printChunk, type SnapshotClaims } from '#contract/snapshot.ts'
+import { chunkDigest, printChunk, type SnapshotClaims } from '#contract/snapshot.ts'
 import { claimPages, type Head, readHead } from '../store/outbox.ts'
 import type { Store } from '../store/store.ts'
 import { openTurns } from './in-turn.ts'
@@ -43,7 +43,7 @@ export function openSnapshots({ store, keys, now }: SnapshotParts): Snapshots {
       const head = await readHead(db, audience)
       const texts = new Map<string, string>()
       let blocks = 0
-      for await (const { rows, count } of claimPages(db, audience, now(), chunkSize)) {
+      for await (const { rows, count } of claimPages(db, audience, now())) {
         const text = printChunk(rows)
         texts.set(chunkDigest(text), text)
         blocks += count

@@ -4,6 +4,7 @@ import { type Selectable, sql } from 'kysely'
 import type { StandingAction } from '#contract/action.ts'
 import { noPrevious } from '#contract/envelope.ts'
 import { printRow } from '#contract/row.ts'
+import { chunkSize } from '#contract/snapshot.ts'
 import { putFact, readFact } from './facts.ts'
 import { prepared, preparedList, type Slots } from './prepared.ts'
 import type { Reader, Writer } from './store.ts'
@@ -169,17 +170,12 @@ export async function dropEndedClaims(tx: Writer, now: number, limit: number): P
 type Page = { rows: string; count: number }
 
 /**
- * What the audience is to enforce, `size` rows at a time, in the order in which they were first issued. The event loop has
- * a turn between two pages: `db` must stay at one state of the store meanwhile.
+ * What the audience is to enforce, a chunk at a time, in the order in which it was first issued. The event loop has a turn
+ * between two pages: `db` must stay at one state of the store meanwhile.
  */
-export async function* claimPages(
-  db: Reader,
-  audience: string,
-  now: number,
-  size: number,
-): AsyncGenerator<Page> {
+export async function* claimPages(db: Reader, audience: string, now: number): AsyncGenerator<Page> {
   for (let after = 0; ; ) {
-    const [page] = await selectPage(db, { audience, now, after, size })
+    const [page] = await selectPage(db, { audience, now, after })
     if (!page?.count) return
     yield page
     after = page.last
@@ -187,9 +183,9 @@ export async function* claimPages(
   }
 }
 
-type Asked = { audience: string; now: number; after: number; size: number }
+type Asked = { audience: string; now: number; after: number }
 
-const selectPage = prepared((db, { audience, now, after, size }: Slots<Asked>) =>
+const selectPage = prepared((db, { audience, now, after }: Slots<Asked>) =>
   db
     .selectFrom(
       db
@@ -199,7 +195,7 @@ const selectPage = prepared((db, { audience, now, after, size }: Slots<Asked>) =
         .where('number', '>', after)
         .where('not_after', '>', now)
         .orderBy('number')
-        .limit(size)
+        .limit(sql.lit(chunkSize))
         .as('page'),
     )
     .select([

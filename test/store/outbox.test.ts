@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type { BlockAction } from '#contract/action.ts'
+import { chunkSize } from '#contract/snapshot.ts'
 import {
   anyEndedClaim,
   claimPages,
@@ -73,7 +74,7 @@ test('of many claims each comes once, in full pages and in the order of their is
     for (const n of numbers)
       await putClaims(tx, n % 7 === 0 ? 'group/web' : 'all', [block(id(n), n)])
   })
-  const pages = await Array.fromAsync(claimPages(store.read, 'all', 500, 1_000))
+  const pages = await Array.fromAsync(claimPages(store.read, 'all', 500))
   const expected = numbers.filter((n) => n % 7 !== 0 && n > 500).map(id)
   for (const { rows, count } of pages)
     assert.deepEqual(
@@ -82,7 +83,7 @@ test('of many claims each comes once, in full pages and in the order of their is
     )
   assert.deepEqual(
     pages.map(({ count }) => count),
-    [1_000, 1_000, 1_000, 1_000, 1_000, 571],
+    [chunkSize, 571],
   )
   assert.deepEqual(expected, [])
 })
