@@ -97,7 +97,7 @@ async function clearing({ settings, json, flags }: Asked, io: Io): Promise<numbe
       traces: async () => tracesOf(await programs()),
       agrees: async (question) => yes || agrees(question, io),
     })
-    io.out(json ? `${JSON.stringify(cleared)}\n` : printCleared(cleared, dryRun))
+    io.out(json ? `${JSON.stringify(cleared)}\n` : printCleared(cleared, dryRun, settings.ssh))
     if (cleared.declined)
       io.err('hint: the state folder was kept; add --yes to remove what it holds\n')
     return cleared.declined ? 3 : 0
@@ -106,11 +106,14 @@ async function clearing({ settings, json, flags }: Asked, io: Io): Promise<numbe
   }
 }
 
-function printCleared({ removed, forgotten }: Cleared, dryRun: boolean): string {
+/** Names the host that is reached by SSH: without its settings it would be this machine. */
+function printCleared({ removed, forgotten }: Cleared, dryRun: boolean, ssh?: string): string {
   const [out, file] = dryRun ? ['would take out', 'would remove'] : ['taken out', 'removed']
-  if (removed.length + forgotten.length === 0) return 'there is nothing of Cordon here\n'
+  if (removed.length + forgotten.length === 0)
+    return `there is nothing of Cordon ${ssh === undefined ? 'here' : `on ${ssh}`}\n`
+  const of = ssh === undefined ? '' : ` of ${ssh}`
   return [
-    ...removed.map((what) => `${out}: ${printable(what, 2_000)}\n`),
+    ...removed.map((what) => `${out}${of}: ${printable(what, 2_000)}\n`),
     ...forgotten.map((name) => `${file}: ${printable(name)}\n`),
   ].join('')
 }

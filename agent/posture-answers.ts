@@ -2,6 +2,7 @@
 import type { PostureReceipt } from '#contract/posture.ts'
 import { printable } from '#contract/printable.ts'
 import { Problem, toProblem } from '#contract/problem.ts'
+import { printTime } from '#contract/time.ts'
 import type { PostureTable } from './kernel/posture-table.ts'
 import type { Answer, HeldPosture, PostureMemory } from './posture-memory.ts'
 import { nextRules } from './posture-time.ts'
@@ -106,9 +107,13 @@ export class PostureAnswers {
     const unwell = [...this.#on.memory.answers.values()].find(({ code }) => code !== undefined)
     const told =
       unwell &&
-      new Problem('conflict', `${unwell.audience} version ${unwell.version}: ${unwell.detail}`, {
-        remedy: '"cordon posture list" shows how each node stands to its standing rules',
-      })
+      new Problem(
+        'conflict',
+        `${unwell.audience} version of ${printTime(unwell.version)}: ${unwell.detail}`,
+        {
+          remedy: '"cordon posture list" shows how each node stands to its standing rules',
+        },
+      )
     this.#on.health(this.#refused ?? this.#distrusted ?? told ?? this.#unpassed)
   }
 }

@@ -143,10 +143,10 @@ describe('an agent that acts by SSH for a host without nftables', { skip }, () =
     assert.equal(await reaches('203.0.113.5'), false)
     const { code, out } = await call([])
     assert.equal(code, 0, out)
-    assert.match(out, /^taken out: .*iptables raw CORDON_IN,/m)
-    assert.match(out, /^taken out: ipset cordon_in4$/m)
+    assert.match(out, /^taken out of root@\S+: .*iptables raw CORDON_IN,/m)
+    assert.match(out, /^taken out of root@\S+: ipset cordon_in4$/m)
     assert.equal(await filter(), whole)
-    assert.equal((await call([])).out, 'there is nothing of Cordon here\n')
+    assert.match((await call([])).out, /^there is nothing of Cordon on root@\S+\n$/)
   })
 
   const reaches = (from: string) => delivers(attacker, from, remote, remote.address4)
