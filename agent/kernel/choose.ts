@@ -65,7 +65,11 @@ function waysOf(choice: FirewallChoice): Record<'netlink' | 'nft' | 'ipset', Way
     return withoutLeftovers(firewall, () => clearIpset(ipset, iptables))
   }
   return {
-    netlink: (fallback) => through(netlink, fallback),
+    netlink: async (fallback) => {
+      const firewall = await through(netlink, fallback)
+      const { readingHits } = await import('./hits-dump.ts')
+      return readingHits(firewall)
+    },
     nft: (fallback) => through(async () => nftCarrier(nft), fallback),
     ipset: async (fallback) => {
       // Loaded only now, as whatever else most nodes never need.

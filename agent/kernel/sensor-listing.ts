@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { maybeAddress } from '#contract/address.ts'
 import type { FoundElement } from './message.ts'
 import type { Nft } from './nft.ts'
-import type { SetDump } from './sensor-dump.ts'
+import type { SetDump } from './set-dump.ts'
 
 const Part = z.union([z.string(), z.number()])
 const Listed = z.object({

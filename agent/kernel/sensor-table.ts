@@ -8,9 +8,9 @@ import { iptablesProgram } from './iptables-program.ts'
 import type { FoundElement } from './message.ts'
 import { type Nft, nftProgram } from './nft.ts'
 import { removeTable } from './ruleset.ts'
-import type { SetDump } from './sensor-dump.ts'
 import { listingDump } from './sensor-listing.ts'
 import { makeSensor, type SensorScript, sensorTable, spareSources } from './sensor-script.ts'
+import type { SetDump } from './set-dump.ts'
 import { oneAtATime } from './turns.ts'
 
 /** Something that nobody has answered so far. Addresses are their bytes as latin1 text: tens of thousands are read at once. */
@@ -105,7 +105,7 @@ export async function chooseSensorTable(
 
 /** Loaded only now: koffi may have no build for this machine. */
 async function openDump(): Promise<SetDump> {
-  const { netlinkDump } = await import('./sensor-dump.ts')
+  const { netlinkDump } = await import('./set-dump.ts')
   return netlinkDump()
 }
 

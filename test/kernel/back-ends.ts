@@ -1,6 +1,7 @@
 /** Every way to the kernel, also as an older kernel would need it. */
 import type { Proven } from '../../agent/kernel/carrier.ts'
 import type { Firewall } from '../../agent/kernel/firewall.ts'
+import { readingHits } from '../../agent/kernel/hits-dump.ts'
 import { netlinkCarrier } from '../../agent/kernel/netlink.ts'
 import { nftCarrier, nftProgram } from '../../agent/kernel/nft.ts'
 import { prove } from '../../agent/kernel/proof.ts'
@@ -19,7 +20,8 @@ export const backEnds: readonly BackEnd[] = [
     packets: true,
     make: async () => {
       const nft = nftProgram()
-      return kernelFirewall(await prove(netlinkCarrier(), nft), nft, { hear: watchTable })
+      const proven = await prove(netlinkCarrier(), nft)
+      return readingHits(kernelFirewall(proven, nft, { hear: watchTable }))
     },
   },
   {

@@ -18,20 +18,37 @@ export type SetDump = {
   close(): void
 }
 
-/** One question at a time is the caller's to see to. Throws `no_privilege`, `kernel_refused`. */
+/** The bodies of the kernel's answers, each with some hundred elements; false when there is no such set. */
+export type SetReader = {
+  read(table: string, set: string, take: (body: Buffer) => void): Promise<boolean>
+  close(): void
+}
+
 export function netlinkDump(): SetDump {
+  const reader = openSetReader()
+  return {
+    async elements(table, set) {
+      const found: FoundElement[] = []
+      const isThere = await reader.read(table, set, (body) => {
+        found.push(...readElements(body).elements)
+      })
+      return isThere ? found : undefined
+    },
+    close: () => reader.close(),
+  }
+}
+
+/** One question at a time is the caller's to see to. Throws `no_privilege`, `kernel_refused`. */
+export function openSetReader(): SetReader {
   const socket = openNetlink()
   let sequence = 1
   return {
-    async elements(table, set) {
+    async read(table, set, take) {
       sequence = (sequence % 1_000_000) + 1
       socket.send(encode(table, set, sequence))
-      const found: FoundElement[] = []
       for (;;) {
-        const piece = receive(socket, sequence, set)
-        if (piece === 'absent') return undefined
-        if (piece === 'done') return found
-        found.push(...piece)
+        const end = receive(socket, sequence, set, take)
+        if (end) return end === 'done'
         // The kernel waits with the rest until it is asked for; others have their turn meanwhile.
         await breath()
       }
@@ -49,22 +66,23 @@ function encode(table: string, set: string, sequence: number): Uint8Array {
   return out.bytes()
 }
 
+/** Undefined while more is to come. */
 function receive(
   socket: NetlinkSocket,
   sequence: number,
   set: string,
-): FoundElement[] | 'done' | 'absent' {
+  take: (body: Buffer) => void,
+): 'done' | 'absent' | undefined {
   const datagram = socket.receive()
   if (datagram === undefined || datagram === 'overrun')
     throw refused(0, `cannot read set ${set} to its end`)
-  const found: FoundElement[] = []
   for (const { type, sequence: of, body } of eachMessage(datagram)) {
     if (of !== sequence) continue
     const errno = type === errorMessage || type === doneMessage ? -body.readInt32LE() : 0
     if (errno === ENOENT) return 'absent'
     if (errno !== 0) throw refused(errno, `cannot read set ${set}`)
     if (type === doneMessage) return 'done'
-    found.push(...readElements(body).elements)
+    take(body)
   }
-  return found
+  return undefined
 }
