@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { isLoopback, readAddress } from '#contract/address.ts'
+import { collectGarbage } from '#contract/garbage.ts'
 import { base32 } from '#contract/id.ts'
 import { Problem } from '#contract/problem.ts'
 import type { Environment } from '#contract/settings.ts'
@@ -56,6 +57,9 @@ export type ServiceDeps = {
   /** Makes an admin token also when one is in force: for who lost his. */
   newAdminToken?: boolean
 }
+
+/** After the start; what was read and compiled for it is garbage then. */
+const tidyMs = 2_000
 
 /** Throws a Problem when it cannot start; what can be wrong in files is found before anything is made. */
 export async function startService(settings: ServiceSettings, deps: ServiceDeps): Promise<Service> {
@@ -156,8 +160,10 @@ export async function startService(settings: ServiceSettings, deps: ServiceDeps)
       flow.followed,
     )
     log.info({ url: reachable().url }, 'the service is up')
+    const tidy = setTimeout(collectGarbage, tidyMs).unref()
     const stop = async () => {
       stopClock()
+      clearTimeout(tidy)
       await following.stop()
       await serving.stop()
       await flow.asking.stop()

@@ -17,7 +17,7 @@ import { Reporter } from './report.ts'
 import type { AgentSettings } from './settings.ts'
 import { makeStandingParts, type StandingParts } from './standing-parts.ts'
 import { makeFollower } from './stream-part.ts'
-import { collectGarbage, Tidy } from './tidy.ts'
+import { giveBack, Tidy } from './tidy.ts'
 
 export type Parts = Ground &
   Contact &
@@ -99,7 +99,7 @@ export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<P
     health: (problem) => troubles.set('hits', problem),
   })
   const idle = () => orders.enforcer.idle && reporter.idle
-  const tidy = new Tidy({ idle, collect: collectGarbage })
+  const tidy = new Tidy({ idle, collect: giveBack })
   const { enforcer } = orders
   const { feeds, postures } = standing
   const described: Described = {

@@ -1,12 +1,12 @@
-/** Lets the garbage of a large load go. A process that is idle afterwards would keep it for ever. */
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
+/** Lets the garbage of a start or of a large load go. A process that is idle afterwards would keep it for ever. */
+import { collectGarbage } from '#contract/garbage.ts'
 
 /** From this many blocks on the garbage is worth the pause: about 100 ms with 100,000 in force, once for each load. */
 const largeLoad = 10_000
 
 const quietMs = 2_000
 const mostTries = 30
+const triesOfStart = 3
 
 export type TidyOn = {
   /** Nothing waits for the kernel or for the service. */
@@ -21,6 +21,11 @@ export class Tidy {
 
   constructor(on: TidyOn) {
     this.#on = on
+  }
+
+  /** What was read and compiled for the start is garbage. A node with much to do from then on lets go of it by itself. */
+  begun(): void {
+    this.#wait(triesOfStart)
   }
 
   /** `blocks` came at once: when it is quiet again, what they left behind is collected. */
@@ -44,15 +49,12 @@ export class Tidy {
 }
 
 /** Never throws: without it the process is only larger. */
-export async function collectGarbage(): Promise<void> {
+export async function giveBack(): Promise<void> {
+  collectGarbage()
   try {
-    setFlagsFromString('--expose-gc')
-    const collect: unknown = runInNewContext('gc')
-    if (typeof collect === 'function')
-      collect({ type: 'major', execution: 'sync', flavor: 'last-resort' })
     const { trim } = await import('./kernel/trim.ts')
     trim()
   } catch {
-    // This engine does not offer it, or koffi has no build for this machine.
+    // koffi has no build for this machine.
   }
 }
