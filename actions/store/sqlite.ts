@@ -102,6 +102,8 @@ function connect(path: string, readOnly: boolean): DatabaseSync {
     if (readOnly) return database
     database.exec('pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on')
     database.exec(`pragma wal_autocheckpoint = ${mostPages}`)
+    // What a statement of many rows changes is kept until it is done, to undo it alone: not in a file made for it.
+    database.exec('pragma temp_store = memory')
     return database
   })
 }
