@@ -160,10 +160,14 @@ export async function startService(settings: ServiceSettings, deps: ServiceDeps)
       flow.followed,
     )
     log.info({ url: reachable().url }, 'the service is up')
-    const tidy = setTimeout(collectGarbage, tidyMs).unref()
+    const tidy = setInterval(() => {
+      if (flow.recorder.waiting() > 0) return
+      clearInterval(tidy)
+      collectGarbage()
+    }, tidyMs).unref()
     const stop = async () => {
       stopClock()
-      clearTimeout(tidy)
+      clearInterval(tidy)
       await following.stop()
       await serving.stop()
       await flow.asking.stop()

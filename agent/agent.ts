@@ -86,7 +86,7 @@ async function begin(settings: AgentSettings, on: AgentOn, unlock: () => void): 
   feeds.load()
   await postures.begin()
   parts.deadMan.start()
-  parts.tidy.begun()
+  parts.tidy.begun(remembered.claims.length)
   const unwatch = firewall.watch((what) => healer.disturbed(what))
   const endRounds = beginRounds(parts, settings.heartbeat)
   const unwatchLogins = watchLogins(on.places, parts.courses.look)

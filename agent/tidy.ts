@@ -17,15 +17,19 @@ export type TidyOn = {
 export class Tidy {
   readonly #on: TidyOn
   #timer: NodeJS.Timeout | undefined
+  #tries = 0
   #stopped = false
 
   constructor(on: TidyOn) {
     this.#on = on
   }
 
-  /** What was read and compiled for the start is garbage. A node with much to do from then on lets go of it by itself. */
-  begun(): void {
-    this.#wait(triesOfStart)
+  /**
+   * What was read and compiled for the start is garbage, and what `blocks` that were remembered left behind. A node with few
+   * of them and much to do from then on lets go of it by itself.
+   */
+  begun(blocks: number): void {
+    this.#wait(blocks >= largeLoad ? mostTries : triesOfStart)
   }
 
   /** `blocks` came at once: when it is quiet again, what they left behind is collected. */
@@ -38,13 +42,19 @@ export class Tidy {
     clearTimeout(this.#timer)
   }
 
+  /** From now on, and not less often than was meant before. */
   #wait(tries: number): void {
     if (this.#stopped) return
+    this.#tries = Math.max(this.#tries, tries)
     clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => {
-      if (this.#on.idle()) void this.#on.collect()
-      else if (tries > 1) this.#wait(tries - 1)
-    }, quietMs).unref()
+    this.#timer = setTimeout(() => this.#look(), quietMs).unref()
+  }
+
+  #look(): void {
+    const idle = this.#on.idle()
+    this.#tries = idle ? 0 : this.#tries - 1
+    if (idle) void this.#on.collect()
+    else if (this.#tries > 0) this.#wait(this.#tries)
   }
 }
 

@@ -1,4 +1,7 @@
-/** Lets go of memory that is not needed any more. A process that is idle afterwards would keep it for ever. */
+/**
+ * Lets go of memory that is not needed any more: a process that is idle afterwards would keep it for ever. Here because
+ * service and agent both do it, and share nothing else.
+ */
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 

@@ -24,7 +24,7 @@ test('what a start left behind goes after a quiet moment, and stays with a node 
   for (const busyMs of [0, 5_000, 10_000]) {
     let [idle, collected] = [busyMs === 0, 0]
     const tidy = new Tidy({ idle: () => idle, collect: async () => void collected++ })
-    tidy.begun()
+    tidy.begun(200)
     for (let ms = 0; ms < busyMs; ms += 1_000) context.mock.timers.tick(1_000)
     assert.equal(collected, 0)
     idle = true
