@@ -1,5 +1,5 @@
 /** What another back end left in the kernel: blocks and standing rules that no change would reach any more. */
-import { type ProblemCode, toProblem } from '#contract/problem.ts'
+import { type Problem, toProblem } from '#contract/problem.ts'
 import { removePosture } from '../posture-script.ts'
 import type { Firewall } from './firewall.ts'
 import type { Ipset } from './ipset-program.ts'
@@ -13,9 +13,9 @@ export function withoutLeftovers(firewall: Firewall, clear: () => Promise<void>)
   const clearOnce = async () => {
     if (!left) return
     left = false
-    // What cannot be taken out ends by the kernel's times, and the next change tries again.
+    // Where it may be there the next change tries again.
     await clear().catch((error: unknown) => {
-      left = mayBeThere(toProblem(error).code)
+      left = mayBeThere(toProblem(error))
     })
   }
   return {
@@ -31,9 +31,14 @@ export function withoutLeftovers(firewall: Firewall, clear: () => Promise<void>)
   }
 }
 
+/** A program of a machine that has no room for another one now. */
+const passing: ReadonlySet<unknown> = new Set(['EAGAIN', 'EMFILE', 'ENFILE', 'ENOMEM'])
+
 /** What is not there, or not for this user, left nothing: it is not asked again with each change. */
-function mayBeThere(code: ProblemCode): boolean {
-  return code !== 'firewall_missing' && code !== 'no_privilege'
+function mayBeThere({ code, cause }: Problem): boolean {
+  if (code === 'no_privilege') return false
+  if (code !== 'firewall_missing') return true
+  return cause instanceof Error && 'code' in cause && passing.has(cause.code)
 }
 
 export async function clearIpset(ipset: Ipset, iptables: Iptables): Promise<void> {
