@@ -19,9 +19,9 @@ export type HitsOn = {
   health(problem: Problem | undefined): void
 }
 
-/** Often enough to tell who goes on, and no load: reading costs a few ms, or a second when tens of thousands hit. */
+/** Often enough to tell who goes on, and no load: reading costs a few ms, by nft a second when tens of thousands hit. */
 const everyMs = 15_000
-/** Of the time at most one part in this many goes into reading. */
+/** Of the time about one part in this many goes into reading, by the quicker of the last two looks. */
 const share = 50
 /** The same while somebody lifts. */
 const shareOfLifts = 5

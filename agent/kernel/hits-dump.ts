@@ -17,25 +17,31 @@ const packetsPart = 2
 
 /** The same firewall. What the kernel answers otherwise than expected is asked of nft, as ever. */
 export function readingHits(firewall: Firewall, open: () => SetReader = openSetReader): Firewall {
-  const reader = open()
+  let reader: SetReader | undefined
   const turn = oneAtATime()
+  const read = async () => {
+    reader ??= open()
+    return readHits(reader)
+  }
   return {
     ...firewall,
-    hits: () => turn(() => readHits(reader)).catch(() => firewall.hits()),
+    hits: () => turn(read).catch(() => firewall.hits()),
     async close() {
-      reader.close()
+      reader?.close()
       await firewall.close()
     },
   }
 }
 
 async function readHits(reader: SetReader): Promise<Hit[]> {
-  const found: Hit[] = []
+  // An element is told twice where another came before it while the kernel went through the set.
+  const found = new Map<string, Hit>()
   for (const { side, name } of hitSets)
     await reader.read(tableName, name, (body) => {
-      for (const hit of hitsInBody(body)) if (hit.packets > 0) found.push({ side, ...hit })
+      for (const hit of hitsInBody(body))
+        if (hit.packets > 0) found.set(`${side} ${hit.address}`, { side, ...hit })
     })
-  return found
+  return [...found.values()]
 }
 
 /** Throws `kernel_refused` for an element without key, counter or end. */

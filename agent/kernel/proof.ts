@@ -22,11 +22,11 @@ const cases: readonly [SetName, ...string[]][] = [
 /** Throws a problem that says what surprised when the carrier cannot be relied on. */
 export async function prove(carrier: Carrier, nft: Nft): Promise<Proven> {
   // At once: neither needs the other, and the node has no block in force until then.
-  const [can, expresses] = await Promise.all([
-    tryCarrier(carrier, nft),
-    expressible(nft, `${scratch}_scoped`),
-  ])
-  return { carrier, can, expresses }
+  const trying = tryCarrier(carrier, nft)
+  const asking = expressible(nft, `${scratch}_scoped`)
+  // Whatever one of them says, the other has tidied up: the next carrier is tried under the same names.
+  await Promise.allSettled([trying, asking])
+  return { carrier, can: await trying, expresses: await asking }
 }
 
 async function tryCarrier(carrier: Carrier, nft: Nft): Promise<Capabilities> {
