@@ -17,7 +17,10 @@ export type Place = Pick<Answer, 'audience' | 'epoch' | 'seq'>
 export class Differences {
   readonly #wished: Wished
   readonly #held = new Map<string, { address: Address; elements: readonly Element[] }>()
-  /** Of which nothing was held, as of nearly all of a whole state. */
+  /**
+   * Of which nothing was held, as of nearly all of a whole state. What becomes of one of them before the kernel is told stands
+   * in `#held` as if it were there already: to remove what is not there is no error.
+   */
   #fresh: Address[] = []
   readonly #heard: (answer: Answer) => void
   #answers: Answer[] = []

@@ -39,9 +39,11 @@ export class Loads {
    */
   async takeBeside(work: Promise<void>): Promise<boolean> {
     let over = false
-    void work.then(() => {
+    const end = () => {
       over = true
-    })
+    }
+    // What it comes to is heard by who began it.
+    void work.then(end, end)
     let taken = 0
     while (this.#taking && (taken === 0 || (!over && taken < mostAhead))) {
       await setImmediate()

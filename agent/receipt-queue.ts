@@ -1,6 +1,6 @@
 /**
  * Receipts that wait for the service, the oldest first. Those that differ by their decision alone, as a whole state or a mass
- * lift brings them, take a place in a list each instead of an object: there may be a million.
+ * lift brings them, are a run, in which each takes a place in a list instead of an object: there may be a million.
  */
 import type { Receipt } from '#contract/receipt.ts'
 import type { Answer } from './differences.ts'
@@ -37,6 +37,14 @@ export class ReceiptQueue {
     this.#runs.splice(0, over)
     this.#size -= taken.length
     return taken
+  }
+
+  /** The oldest go, where there are more receipts, or more runs, than this. Returns how many receipts went. */
+  giveUp(most: { receipts: number; runs: number }): number {
+    const runs = this.#runs.splice(0, Math.max(0, this.#runs.length - most.runs))
+    const gone = runs.reduce((sum, { decisions }) => sum + decisions.length, 0)
+    this.#size -= gone
+    return gone + this.take(Math.max(0, this.#size - most.receipts)).length
   }
 
   /** What was taken and could not be said goes before all that came since. */

@@ -25,7 +25,7 @@ export type ReportOn = {
 
 const receiptsInRequest = 5_000
 /** What a long outage may pile up; the oldest is given up first, and said so. */
-const mostReceipts = 1_000_000
+const most = { receipts: 1_000_000, runs: 100_000 }
 /** How often it is looked whether a load has ended. */
 const loadingMs = 50
 /**
@@ -69,8 +69,7 @@ export class Reporter {
   answers(answers: readonly Answer[]): void {
     const at = this.#on.now()
     for (const answer of answers) this.#receipts.add(answer, at)
-    const surplus = this.#receipts.size - mostReceipts
-    if (surplus > 0) this.#givenUp += this.#receipts.take(surplus).length
+    this.#givenUp += this.#receipts.giveUp(most)
     this.#send()
   }
 
