@@ -24,7 +24,9 @@ function untrusted({ host, knownHosts }: Omit<To, 'key'>, errors: string, cause:
   const [shown] = /SHA256:[\w+/]+/.exec(errors) ?? []
   const message = shown
     ? `${host} did not show the key that ${knownHosts} holds, but ${shown}`
-    : `${knownHosts} holds no key of ${host}`
+    : /key is known/i.test(errors)
+      ? `${knownHosts} holds no key of ${host}`
+      : `the key that ${host} showed is not one to trust by ${knownHosts}`
   return new Problem('host_untrusted', message, {
     remedy: `if it is a new host or has a new key, compare it there (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), then write it: ssh-keyscan HOST > ${knownHosts}; if not, somebody stands between`,
     ...(!shown && { cause }),
