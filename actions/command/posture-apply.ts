@@ -41,7 +41,7 @@ export const applyPosture: Handler = async (asked, io) => {
   const { applied } = await client.post('/v1/posture/apply', body, AppliedPostures)
   for (const { audience, warnings } of applied) tellWarnings(io, audience, warnings)
   const news = applied.filter(({ signed }) => signed)
-  const within = Math.max(0, ...news.map((one) => one.confirm * 1_000)) + graceMs
+  const within = Math.max(0, ...applied.map((one) => one.confirm * 1_000)) + graceMs
   const names = applied.map(({ audience }) => audience)
   const nodes = asked.flag('wait') ? await settled(client, names, within) : []
   answer(asked, io, { applied, ...(asked.flag('wait') && { nodes }) }, () =>

@@ -8,7 +8,7 @@ import { limitsOn } from '../decide/limits.ts'
 import { nothingOutside } from '../decide/outside.ts'
 import { alertsOf } from '../store/alerts.ts'
 import type { Decision } from '../store/decisions.ts'
-import { causeOf, questionsSince } from '../store/review.ts'
+import { causeOf, questionsUntil } from '../store/review.ts'
 import type { Writer } from '../store/store.ts'
 import { checkStill, declined, issued, shields } from './order.ts'
 import type { Change, Who } from './order-line.ts'
@@ -28,7 +28,7 @@ export function openTimeOut(parts: ReviewParts): () => Promise<number> {
   let recent: number[] = []
   return async () => {
     const until = parts.now() - parts.policy().review.timeoutMs
-    const due = await questionsSince(parts.store.read, until, atOnce)
+    const due = await questionsUntil(parts.store.read, until, atOnce)
     if (due.length === 0) return 0
     const { answered, blocked } = await commit(parts, async (tx) => {
       const now = parts.now()

@@ -94,9 +94,13 @@ export async function takenBack(
     .where('state', 'in', ['ended', 'waiting', 'declined'])
     .where(({ eb, or }) => or([eb('not_after', 'is', null), eb('not_after', '>', now)]))
     .orderBy('created', 'desc')
+    .limit(mostTakenBack)
     .execute()
   return rows.map(fromRow)
 }
+
+/** What was declined long ago is found with them, and of a noisy address that is much. */
+const mostTakenBack = 100
 
 /** Of which decisions both are the same: whom they are for, and how far they are. */
 export type Alike = Pick<Decision, 'state' | 'audience'> & { ids: string[] }

@@ -13,8 +13,8 @@ export type Slots<Of extends Values> = { readonly [Name in keyof Of]: RawBuilder
 const sizes = [100, 25, 10, 5, 2, 1]
 
 /**
- * The query must not depend on anything but its slots. A limit is written with `sql.lit`: for one that is bound SQLite
- * plans anew at every run.
+ * The query must not depend on anything but its slots. For a limit that is bound SQLite plans anew at every run, so
+ * what is asked for each alert writes it with `sql.lit`.
  */
 export function prepared<Of extends Values, Row>(
   build: (db: Db, slots: Slots<Of>) => Compilable<Row>,

@@ -23,11 +23,11 @@ export async function listQuestions(
 }
 
 /** Those that came until then, oldest first. */
-export async function questionsSince(db: Reader, until: number, limit: number): Promise<string[]> {
-  return (await selectSince(db, { until, limit })).map(({ id }) => id)
+export async function questionsUntil(db: Reader, until: number, limit: number): Promise<string[]> {
+  return (await selectUntil(db, { until, limit })).map(({ id }) => id)
 }
 
-const selectSince = prepared((db, { until, limit }: Slots<{ until: number; limit: number }>) =>
+const selectUntil = prepared((db, { until, limit }: Slots<{ until: number; limit: number }>) =>
   db
     .selectFrom('decisions')
     .select('id')

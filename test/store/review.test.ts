@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { sql } from 'kysely'
 import { type Decision, insertDecisions } from '../../actions/store/decisions.ts'
-import { listQuestions, questionsSince } from '../../actions/store/review.ts'
+import { listQuestions, questionsUntil } from '../../actions/store/review.ts'
 import { openSqlite } from '../../actions/store/sqlite.ts'
 import { openStore, type Store } from '../../actions/store/store.ts'
 import { waiting } from '../notice/stage.ts'
@@ -31,9 +31,9 @@ test('questions come oldest first, those of one moment by their names, and only 
     (await listQuestions(store.read)).map(({ id }) => id),
     names,
   )
-  assert.deepEqual(await questionsSince(store.read, now, 25), names.slice(0, 3))
-  assert.deepEqual(await questionsSince(store.read, now, 2), names.slice(0, 2))
-  assert.deepEqual(await questionsSince(store.read, now - 2, 25), [])
+  assert.deepEqual(await questionsUntil(store.read, now, 25), names.slice(0, 3))
+  assert.deepEqual(await questionsUntil(store.read, now, 2), names.slice(0, 2))
+  assert.deepEqual(await questionsUntil(store.read, now - 2, 25), [])
 })
 
 test('what is asked each second is answered by an index of what waits', async (t) => {
