@@ -94,7 +94,7 @@ export function acceptRemembered(
   const noteOn = on.notes.reading(on.links)
   for (const claim of claims) {
     const { audience, decision } = claim
-    const answer = { ...placeOf(on, audience), decision }
+    const place = placeOf(on, audience)
     const target = readAddress(claim.target)
     const rare = on.wished.rareWith(claim, target)
     const inForce = { claims: 0, rare, scoped: on.wished.scopedWith(claim, target) }
@@ -102,7 +102,7 @@ export function acceptRemembered(
     if (problem) on.record.drop(audience, decision)
     else on.wished.add(claim, target, on.differences.note)
     on.differences.owe(
-      problem ? refused(answer, problem) : { ...answer, status: 'applied', ...noteOn(claim) },
+      problem ? refused({ ...place, decision }, problem) : applied(place, claim, noteOn),
     )
   }
 }

@@ -4,44 +4,29 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { wholeState } from '../../agent/resync.ts'
+import type { AcceptOn } from '../../agent/accept.ts'
+import { type ResyncOn, wholeState } from '../../agent/resync.ts'
 import { enforceFrom } from './enforcing.ts'
 import { block, Sequence, serviceKey, trusting } from './signer.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'cordon-resync-'))
 after(() => rmSync(root, { recursive: true }))
+const nonce = 'n'.repeat(22)
 
 test('of a state whose chunks hold more than was signed for, no more is asked for than the one behind what shows it', async () => {
   const { enforcer } = enforceFrom(root)
-  const nonce = 'n'.repeat(22)
   const blocks = Array.from({ length: 30_004 }, (_, n) => block(n))
   const { manifest, chunks } = new Sequence('all').snapshot(nonce, blocks, 7_501, {
     blocks: 15_001,
   })
   const asked: string[] = []
-  const service = {
-    ask: async () => ({ manifest }),
-    text: async (path: string) => {
-      asked.push(path)
-      return chunks.get(path.split('/').at(-1) ?? '') ?? ''
-    },
-    stream: () => assert.fail('not asked for here'),
-    close: () => {},
-  }
-  const on = {
-    service,
-    accept: enforcer.accepting,
-    trust: () => trusting(serviceKey),
-    learnKeys: async () => {},
-    nonce: () => nonce,
-  }
+  const on = asking(asked, { manifest, chunks }, enforcer.accepting)
   await assert.rejects(wholeState(on, 'all', false), { code: 'snapshot_incomplete' })
   assert.equal(asked.length, 3)
 })
 
 test('the next chunk of a state is on its way while one is read', async () => {
   const { enforcer } = enforceFrom(root)
-  const nonce = 'n'.repeat(22)
   const blocks = Array.from({ length: 10_002 }, (_, n) => block(n))
   const { manifest, chunks } = new Sequence('all').snapshot(nonce, blocks)
   const asked: string[] = []
@@ -51,22 +36,7 @@ test('the next chunk of a state is on its way while one is read', async () => {
     askedAt.push(asked.length)
     return []
   }
-  const service = {
-    ask: async () => ({ manifest }),
-    text: async (path: string) => {
-      asked.push(path)
-      return chunks.get(path.split('/').at(-1) ?? '') ?? ''
-    },
-    stream: () => assert.fail('not asked for here'),
-    close: () => {},
-  }
-  const on = {
-    service,
-    accept: { ...enforcer.accepting, here },
-    trust: () => trusting(serviceKey),
-    learnKeys: async () => {},
-    nonce: () => nonce,
-  }
+  const on = asking(asked, { manifest, chunks }, { ...enforcer.accepting, here })
   const { claims } = await wholeState(on, 'all', false)
   assert.deepEqual(
     claims.map(({ decision }) => decision),
@@ -77,3 +47,22 @@ test('the next chunk of a state is on its way while one is read', async () => {
     [2, 3, 3],
   )
 })
+
+/** Of a service that has this state; what is asked for of it is noted. */
+function asking(
+  asked: string[],
+  { manifest, chunks }: ReturnType<Sequence['snapshot']>,
+  accept: AcceptOn,
+): ResyncOn {
+  const service = {
+    ask: async () => ({ manifest }),
+    text: async (path: string) => {
+      asked.push(path)
+      return chunks.get(path.split('/').at(-1) ?? '') ?? ''
+    },
+    stream: () => assert.fail('not asked for here'),
+    close: () => {},
+  }
+  const trust = () => trusting(serviceKey)
+  return { service, accept, trust, learnKeys: async () => {}, nonce: () => nonce }
+}
