@@ -81,7 +81,7 @@ const selectByIds = preparedIn((db, ids) =>
   db.selectFrom('decisions').selectAll().where('id', 'in', ids),
 )
 
-/** On these targets, ended by somebody before their time or taken back after a trial: a node that is away may hold them still. */
+/** On these targets, ended by somebody before their time or taken back after a trial, which a node that is away holds still. */
 export async function takenBack(
   db: Reader,
   targets: readonly string[],
@@ -93,14 +93,14 @@ export async function takenBack(
     .where('target', 'in', targets)
     .where('state', 'in', ['ended', 'waiting', 'declined'])
     .where(({ eb, or }) => or([eb('not_after', 'is', null), eb('not_after', '>', now)]))
+    // A noisy address may have thousands of questions that were declined, and of which no node ever heard.
+    .where(
+      sql<boolean>`exists (select 1 from receipts where receipts.decision = decisions.id and receipts.status = 'applied')`,
+    )
     .orderBy('created', 'desc')
-    .limit(mostTakenBack)
     .execute()
   return rows.map(fromRow)
 }
-
-/** What was declined long ago is found with them, and of a noisy address that is much. */
-const mostTakenBack = 100
 
 /** Of which decisions both are the same: whom they are for, and how far they are. */
 export type Alike = Pick<Decision, 'state' | 'audience'> & { ids: string[] }
