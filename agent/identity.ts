@@ -5,9 +5,9 @@ import {
   generateKeyPairSync,
   type KeyObject,
   randomUUID,
+  sign,
 } from 'node:crypto'
 import { join } from 'node:path'
-import jwt from 'jsonwebtoken'
 import { nodeTokenLife } from '#contract/enrolment.ts'
 import { algorithm, tokenType } from '#contract/envelope.ts'
 import { PublicKey } from '#contract/key.ts'
@@ -64,18 +64,22 @@ export function bearer(
     const age = second - issued
     if (age < 0 || age >= nodeTokenLife - renewBefore) {
       issued = second
-      token = sign(node, identity, audience, second)
+      token = signToken(node, identity, audience, second)
     }
     return token
   }
 }
 
-function sign(node: string, identity: Identity, aud: string, iat: number): string {
+function signToken(node: string, { key }: Identity, aud: string, iat: number): string {
+  const header = { alg: algorithm, typ: tokenType.node, kid: node }
   const claims = { iss: node, aud, iat, exp: iat + nodeTokenLife, jti: randomUUID() }
-  return jwt.sign(claims, identity.key, {
-    algorithm,
-    header: { alg: algorithm, typ: tokenType.node, kid: node },
-  })
+  const signed = `${base64url(header)}.${base64url(claims)}`
+  const signature = sign('sha256', Buffer.from(signed), { key, dsaEncoding: 'ieee-p1363' })
+  return `${signed}.${signature.toString('base64url')}`
+}
+
+function base64url(part: object): string {
+  return Buffer.from(JSON.stringify(part)).toString('base64url')
 }
 
 function identityOf(key: KeyObject): Identity {
