@@ -128,7 +128,7 @@ async function tryChain(
     await iptables.restore(family, script(rules.map((rule) => `-A ${chain} ${rule}`)))
   } finally {
     await iptables.restore(family, script(chains.map((one) => `-X ${one}`))).catch(() => undefined)
-    if (!was) await iptables.dropTable(family, table)
+    if (!was) await iptables.drop(family, { table })
   }
 }
 

@@ -1,6 +1,8 @@
 /** The iptables programs of both families, in whichever variant this host has. */
 import { existsSync } from 'node:fs'
-import { Problem, toProblem } from '#contract/problem.ts'
+import { Problem } from '#contract/problem.ts'
+import { nftTables } from './iptables-nft.ts'
+import type { Emptied } from './iptables-script.ts'
 import { type Ended, runProgram } from './program.ts'
 import { noPrivilegeRemedy } from './refusal.ts'
 
@@ -17,11 +19,8 @@ export type Iptables = {
    * `no_privilege`, `kernel_refused`.
    */
   restore(family: Family, script: string): Promise<void>
-  /**
-   * Takes away a table that is empty, or a chain of the kernel's in it, where they can be taken away. Best effort: an empty
-   * one filters nothing.
-   */
-  dropTable(family: Family, table: string, hook?: string): Promise<void>
+  /** Takes away what is empty. Best effort, since it filters nothing: whether it is gone. */
+  drop(family: Family, empty: Emptied): Promise<boolean>
 }
 
 /** Seconds that another program may hold the lock of xtables. */
@@ -55,65 +54,25 @@ export function iptablesBy(
     if (ended.code !== 0) throw failed(ended)
     return ended.output
   }
-  let byNft: Promise<boolean> | undefined
-  // The legacy variant's tables are not those that nft sees, which may be somebody's.
-  const isByNft = () => {
-    byNft ??= start(program(4, ''), ['--version']).then(
-      ({ output }) => output.includes('nf_tables'),
-      (error: unknown) => {
-        if (!isForbidden(error)) byNft = undefined
-        return false
-      },
-    )
-    return byNft
-  }
-  /** Best effort: without it a chain of the kernel's that is empty may stay. */
-  const askNft = (family: Family, verb: string, what: string, words: readonly string[]) =>
-    run('nft', [verb, what, family === 4 ? 'ip' : 'ip6', ...words], '').catch((error: unknown) => {
-      // Each refusal stands in the log of that host: it is not asked again with each change.
-      if (isForbidden(error)) byNft = Promise.resolve(false)
-      return undefined
-    })
+  const restore = (family: Family, script: string, words: readonly string[] = ['--noflush']) =>
+    start(program(family, '-restore'), [...lock, ...words], script)
+  const nft = nftTables({
+    ...{ save, restore },
+    run: (name, words) => run(name, words, ''),
+    version: () => start(program(4, ''), ['--version']),
+  })
   return {
     families,
     save,
     async saveThere(family) {
-      const saved = await save(family)
-      if (!(await isByNft())) return saved
-      const found = await askNft(family, 'list', 'chains', [])
-      return found?.code === 0 ? onlyThere(saved, found.output) : saved
+      return nft.there(family, await save(family))
     },
     async restore(family, script) {
-      const ended = await start(program(family, '-restore'), [...lock, '--noflush'], script)
+      const ended = await restore(family, script)
       if (ended.code !== 0) throw failed(ended)
     },
-    async dropTable(family, table, hook) {
-      if (!(await isByNft())) return
-      if (hook === undefined) await askNft(family, 'delete', 'table', [table])
-      else await askNft(family, 'delete', 'chain', [table, hook])
-    },
+    drop: (family, empty) => nft.drop(family, empty).catch(() => false),
   }
-}
-
-/** Where this user may run other programs as root, but not that one, or it is not there. */
-function isForbidden(error: unknown): boolean {
-  const { code } = toProblem(error)
-  return code === 'no_privilege' || code === 'firewall_missing'
-}
-
-/** `table ip raw {` and `chain OUTPUT {` in what nft lists. */
-function onlyThere(saved: string, chains: string): string {
-  const there = new Set<string>()
-  let table = ''
-  for (const [, kind, name = ''] of chains.matchAll(/^\s*(table \w+|chain) (\S+) \{/gm))
-    if (kind === 'chain') there.add(`${table} ${name}`)
-    else table = name
-  const isThere = (line: string) => {
-    if (line.startsWith('*')) table = line.slice(1)
-    const [, hook] = /^:(\S+) (?!-)/.exec(line) ?? []
-    return hook === undefined || there.has(`${table} ${hook}`)
-  }
-  return saved.split('\n').filter(isThere).join('\n')
 }
 
 function missing(name: string, error: unknown): Problem {

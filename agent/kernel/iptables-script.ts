@@ -17,7 +17,7 @@ const madeHook = (hook: string) => `CORDON_MADE_${hook}`
 export const isMade = (chain: string) => chain.startsWith('CORDON_MADE_')
 
 /** Which chains a part of Cordon answers for: the others it leaves alone. */
-type Owner = (chain: string) => boolean
+export type Owner = (chain: string) => boolean
 
 /** Those of blocks. */
 export const isOwnChain: Owner = (chain) => isAnyOwnChain(chain) && !isPostureChain(chain)
@@ -80,6 +80,8 @@ export function ownTables(saved: Saved, owns: Owner): Tables {
   )
 }
 
+const allTables: readonly TableName[] = ['raw', 'mangle', 'filter']
+
 type How = {
   /** Each table is changed at once, and one after the other. */
   order?: readonly TableName[]
@@ -94,7 +96,7 @@ export function writeTables(
   saved: Saved,
   tables: Tables,
   kept: (table: string, chain: string) => boolean,
-  { order = ['raw', 'mangle', 'filter'], owns = isOwnChain }: How = {},
+  { order = allTables, owns = isOwnChain }: How = {},
 ): string {
   return order
     .map((name) => writeTable(name, saved.get(name), tables[name] ?? nothing, kept, owns))
@@ -148,10 +150,7 @@ export function marksOf(saved: SavedTable | undefined, hooks: readonly string[])
 export type Emptied = { table: string; hook?: string }
 
 /** Takes out all that is ours; what is named was not there before Cordon and is empty then. */
-export function removeTables(
-  saved: Saved,
-  owns: Owner = isOwnChain,
-): { script: string; empty: Emptied[] } {
+export function removeTables(saved: Saved, owns: Owner): { script: string; empty: Emptied[] } {
   const all = [...saved].filter(([, { chains }]) => chains.some(owns))
   const script = all.map(([name, table]) => {
     const going = goingOf(table, owns)
@@ -194,6 +193,24 @@ function goingOf(table: SavedTable, owns: Owner): string[] {
   const hooks = policies.map((policy) => policy.split(' ')[0] ?? '')
   const unused = hooks.filter((hook) => !isUsed(table, hook, owns)).map(madeHook)
   return chains.filter((chain) => (isMade(chain) ? last || unused.includes(chain) : owns(chain)))
+}
+
+/** Whether anything is in it. */
+export function isInUse({ chains, rules, policies }: SavedTable): boolean {
+  return chains.length + rules.length > 0 || !policies.every((policy) => policy.endsWith(' ACCEPT'))
+}
+
+/** Chains of the kernel's that may be printed without being there, in tables that were there before Cordon. */
+export function mayBeAbsent(saved: Saved): (readonly [table: string, hook: string])[] {
+  return allTables.flatMap((name) => {
+    const table = saved.get(name)
+    if (!table || table.chains.includes(madeHere)) return []
+    return table.policies.flatMap((policy) => {
+      const [hook = '', what] = policy.split(' ')
+      const isFilled = table.rules.some((rule) => rule.startsWith(`-A ${hook} `))
+      return what === 'ACCEPT' && !isFilled ? [[name, hook] as const] : []
+    })
+  })
 }
 
 function becomesEmpty(table: SavedTable, owns: Owner): boolean {

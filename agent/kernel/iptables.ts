@@ -3,15 +3,9 @@
 import { judgingChain } from './iptables-again.ts'
 import type { Placed } from './iptables-looks.ts'
 import type { Family, Iptables } from './iptables-program.ts'
+import { takeOut } from './iptables-removal.ts'
 import { fixedTables, scopedTables, type TableName, type Tables } from './iptables-rules.ts'
-import {
-  isOwnChain,
-  ownParts,
-  readSaved,
-  removeTables,
-  type Saved,
-  writeTables,
-} from './iptables-script.ts'
+import { isOwnChain, ownParts, readSaved, type Saved, writeTables } from './iptables-script.ts'
 
 export class IptablesRules {
   readonly #iptables: Iptables
@@ -42,11 +36,7 @@ export class IptablesRules {
   }
 
   async remove(): Promise<void> {
-    for (const family of this.#iptables.families) {
-      const { script, empty } = removeTables(await this.#save(family))
-      if (script !== '') await this.#iptables.restore(family, script)
-      for (const { table, hook } of empty) await this.#iptables.dropTable(family, table, hook)
-    }
+    await takeOut(this.#iptables, isOwnChain)
     this.#left.clear()
   }
 

@@ -9,13 +9,13 @@ import { changedMeanwhile, nothingOnTrial } from '../posture-trial.ts'
 import type { Ipset } from './ipset-program.ts'
 import type { Placed } from './iptables-looks.ts'
 import type { Family, Iptables } from './iptables-program.ts'
+import { takeOut, takeOutOf } from './iptables-removal.ts'
 import type { Table, Tables } from './iptables-rules.ts'
 import {
   isPostureChain,
   ownParts,
   ownTables,
   readSaved,
-  removeTables,
   type Saved,
   writeTables,
 } from './iptables-script.ts'
@@ -143,15 +143,8 @@ function writtenOf(
   return { generation, allowed: [], turn: 0, tableOf: tableOf(script), onTrial }
 }
 
-export async function removePostureChains(iptables: Iptables): Promise<void> {
-  for (const family of iptables.families) await removeFrom(iptables, family)
-}
-
-async function removeFrom(iptables: Iptables, family: Family): Promise<void> {
-  const saved = readSaved(await iptables.save(family))
-  const { script, empty } = removeTables(saved, isPostureChain)
-  if (script !== '') await iptables.restore(family, script)
-  for (const { table, hook } of empty) await iptables.dropTable(family, table, hook)
+export function removePostureChains(iptables: Iptables): Promise<void> {
+  return takeOut(iptables, isPostureChain)
 }
 
 async function writeChains(
@@ -173,7 +166,7 @@ async function writeChains(
 
 async function goBack(iptables: Iptables, family: Family, before: Saved): Promise<void> {
   const tables = ownTables(before, isPostureChain)
-  if (!tables.filter) return removeFrom(iptables, family)
+  if (!tables.filter) return takeOutOf(iptables, family, isPostureChain)
   const saved = readSaved(await iptables.save(family))
   await iptables.restore(family, chainsScript(saved, tables))
 }

@@ -2,13 +2,7 @@
 import type { Address } from '#contract/address.ts'
 import { addLine, holdable } from './ipset-sets.ts'
 import type { Family } from './iptables-program.ts'
-import {
-  type Emptied,
-  isSensorChain,
-  marksOf,
-  removeTables,
-  type Saved,
-} from './iptables-script.ts'
+import { isSensorChain, marksOf, type Saved } from './iptables-script.ts'
 import { mostAttempts, type SensorScript } from './sensor-script.ts'
 
 /** Apart from the names of chains and sets that hold blocks: whoever makes those anew leaves these alone. */
@@ -130,12 +124,6 @@ export function sensorPart(saved: Saved): { chains: string[]; rules: string[] } 
     rules: table?.rules.filter((rule) => isOwnRule(rule) || isJump(rule)) ?? [],
   }
 }
-
-/** `empty`: the table, or chains of the kernel's in it, were not there before, and nothing is left in them. */
-export function removeSensorRules(saved: Saved): { script: string; empty: Emptied[] } {
-  return removeTables(saved, isSensorChain)
-}
-
 function isOwnRule(rule: string): boolean {
   return rule.startsWith(`-A ${chains}-`)
 }

@@ -4,10 +4,10 @@ import { type Address, maybeAddress } from '#contract/address.ts'
 import { Problem } from '#contract/problem.ts'
 import type { Ipset } from './ipset-program.ts'
 import type { Family, Iptables } from './iptables-program.ts'
-import { readSaved } from './iptables-script.ts'
+import { takeOut } from './iptables-removal.ts'
+import { isSensorChain, readSaved } from './iptables-script.ts'
 import {
   isSensorSet,
-  removeSensorRules,
   secondsOf,
   sensorPart,
   sensorPlace,
@@ -37,11 +37,7 @@ export function ipsetSensorTable(ipset: Ipset, iptables: Iptables): SensorTable 
 
   const remove = async () => {
     left.clear()
-    for (const family of families) {
-      const { script, empty } = removeSensorRules(readSaved(await iptables.save(family)))
-      if (script !== '') await iptables.restore(family, script)
-      for (const { table, hook } of empty) await iptables.dropTable(family, table, hook)
-    }
+    await takeOut(iptables, isSensorChain)
     const names = [...(await ipset.headers()).keys()].filter(isSensorSet)
     await ipset.run(names.map((name) => `destroy ${name}`))
   }

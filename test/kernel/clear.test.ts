@@ -14,6 +14,7 @@ import { ipsetSensorTable } from '../../agent/kernel/sensor-ipset.ts'
 import { lockFolder } from '../../agent/lock.ts'
 import { commands } from '../../agent/main.ts'
 import { ownNamespace } from '../namespace.ts'
+import { programsBut } from '../programs-but.ts'
 import { put } from './promises.ts'
 
 const kernel = await ownNamespace(import.meta.url)
@@ -59,6 +60,20 @@ describe('clearing', { skip: kernel.skipLarge }, () => {
       })
       assert.equal(await everything(), whole)
     })
+
+  test('on a host without the program nft no empty table stays either, nor a chain of the kernel in those of others', async () => {
+    const path = process.env.PATH
+    const programs = programsBut('nft')
+    try {
+      process.env.PATH = programs
+      await block('ipset')
+      assert.equal((await call([])).code, 0)
+    } finally {
+      process.env.PATH = path
+      rmSync(programs, { recursive: true })
+    }
+    assert.equal(await everything(), whole)
+  })
 
   test('takes out the sets and chains of the sensor, with or without those of blocks', async () => {
     const sensor = ipsetSensorTable(ipsetProgram(), iptablesProgram())

@@ -7,6 +7,7 @@ import { iptablesBy } from '../../agent/kernel/iptables-program.ts'
 const saved = '*raw\n:PREROUTING ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n'
 const listed = 'table ip raw {\n\tchain OUTPUT {\n\t}\n}\n'
 const there = '*raw\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n'
+const withoutNft = new Map<string, ProblemCode>([['nft', 'firewall_missing']])
 
 test('a chain of the kernel that is only printed does not count as there', async () => {
   const { iptables } = host(new Map())
@@ -17,8 +18,8 @@ test('whoever may not ask for the variant, or for what nft sees, filters all the
   for (const name of ['iptables', 'nft']) {
     const { iptables, asked } = host(new Map([[name, 'no_privilege']]))
     for (let time = 0; time < 3; time++) {
-      assert.equal(await iptables.saveThere(4), saved)
-      await iptables.dropTable(4, 'raw')
+      assert.equal(await iptables.saveThere(4), name === 'nft' ? there : saved)
+      assert.equal(await iptables.drop(4, { table: 'raw' }), false)
     }
     assert.equal(asked.filter((one) => one === name).length, 1, name)
   }
@@ -32,19 +33,46 @@ test('a host that was away for a moment is asked again', async () => {
   assert.equal(await iptables.saveThere(4), there)
 })
 
-function host(refusing: ReadonlyMap<string, ProblemCode>) {
+test('a table that others have filled meanwhile is not taken away with what is in it', async () => {
+  for (const filled of ['-A OUTPUT -j ACCEPT', ':THEIRS - [0:0]', ':OUTPUT DROP [0:0]'])
+    for (const refusing of [new Map<string, ProblemCode>(), withoutNft]) {
+      const { iptables, asked } = host(refusing, saved.replace('COMMIT', `${filled}\nCOMMIT`))
+      assert.equal(await iptables.drop(4, { table: 'raw' }), false)
+      assert.deepEqual(asked, ['iptables', 'iptables-save'])
+    }
+})
+
+test('an iptables that does not tell whether a chain is there is not asked', async () => {
+  for (const version of ['v1.8.7 (nf_tables)', 'v1.8.9 (legacy)', 'v1.6.1']) {
+    const { iptables, asked } = host(withoutNft, saved, version)
+    assert.equal(await iptables.saveThere(4), saved)
+    assert.equal(asked.includes('iptables-restore'), false)
+  }
+})
+
+test('without nft a chain that is only printed is told by what iptables says of it', async () => {
+  const { iptables } = host(withoutNft)
+  assert.equal(await iptables.saveThere(4), there)
+})
+
+function host(
+  refusing: ReadonlyMap<string, ProblemCode>,
+  shown = saved,
+  version = 'v1.8.10 (nf_tables)',
+) {
   const asked: string[] = []
   const outputs: Record<string, string> = {
-    'iptables-save': saved,
-    iptables: 'iptables v1.8.10 (nf_tables)\n',
+    'iptables-save': shown,
+    iptables: `iptables ${version}\n`,
     nft: listed,
   }
   const iptables = iptablesBy(
-    async (name) => {
+    async (name, _words, input) => {
       asked.push(name)
       const code = refusing.get(name)
       if (code) throw new Problem(code, `${name} is refused`)
-      return { code: 0, output: outputs[name] ?? '', errors: '' }
+      const errors = input.includes('PREROUTING') ? 'No chain/target/match by that name.\n' : ''
+      return { code: errors ? 1 : 0, output: outputs[name] ?? '', errors }
     },
     [4],
   )

@@ -1,7 +1,6 @@
 /** An agent that acts by SSH for a host that has ipset and iptables but no nftables: its orders stop real packets. */
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, before, describe, test } from 'node:test'
@@ -19,6 +18,7 @@ import { beforeEnd } from '../before-end.ts'
 import { until } from '../crash/until.ts'
 import { legacyTools } from '../kernel/legacy.ts'
 import { delivers, type Host, host, ownNamespace } from '../namespace.ts'
+import { programsBut } from '../programs-but.ts'
 import { type Sshd, sshd, withoutSshd } from './sshd.ts'
 
 const kernel = await ownNamespace(import.meta.url)
@@ -196,26 +196,10 @@ describe('an agent that acts by SSH for a host without nftables', { skip }, () =
       .slice(0, 1)
       .map(({ status }) => status)
   }
-  /** All rules of the host, without what is counted and what only says that a table was looked at. */
+  /** Everything in the firewall of the host but what is counted, also what iptables does not show. */
   const filter = async () => {
-    const saved = await Promise.all(
-      ['iptables-save', 'ip6tables-save'].map((one) => remote.run(one)),
-    )
-    const rules = saved.join('').match(/^(-A|:(?!.* ACCEPT)).*$/gm) ?? []
-    return [...rules, await remote.run('ipset', 'list', '-name')].join('\n')
+    const ruleset = await remote.run('nft', 'list', 'ruleset')
+    const sets = await remote.run('ipset', 'list', '-name')
+    return ruleset.replaceAll(/packets \d+ bytes \d+/g, '') + sets
   }
 })
-
-/** A folder from which every program but this one can be started. */
-function programsBut(missing: string): string {
-  const folder = mkdtempSync(join(tmpdir(), 'cordon-path-'))
-  const list = 'cd /; ls /bin /usr/bin /sbin /usr/sbin | sort -u'
-  for (const name of execFileSync('sh', ['-c', list], { encoding: 'utf8' }).split('\n')) {
-    const found = ['/usr/sbin', '/usr/bin', '/sbin', '/bin'].find((at) =>
-      existsSync(join(at, name)),
-    )
-    if (found && name !== missing && /^[\w.+-]+$/.test(name))
-      symlinkSync(join(found, name), join(folder, name))
-  }
-  return folder
-}
