@@ -1,6 +1,6 @@
 /** Nodes as people see them: enrol, list, regroup, revoke. */
 import { z } from '@hono/zod-openapi'
-import { NodeName } from '#contract/audience.ts'
+import { audiencesOf, NodeName } from '#contract/audience.ts'
 import { Duration } from '#contract/duration.ts'
 import { EnrolmentAnswer, EnrolmentRequest } from '#contract/enrolment.ts'
 import { printTime } from '#contract/time.ts'
@@ -111,6 +111,7 @@ export function mountNodes(app: App, flow: Flow): void {
     problems: ['unauthenticated', 'token_used', 'token_expired', 'conflict'],
     handle: async ({ body }) => {
       const node = await enrolNode(flow, body)
+      flow.snapshots.foresee(audiencesOf(node.name, node.groups))
       return {
         node: node.name,
         groups: node.groups,

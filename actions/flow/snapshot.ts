@@ -23,6 +23,8 @@ export type Snapshots = {
   manifest(audience: string, nonce: string): Promise<string>
   /** Throws `not_found` when the chunk was let go: the node asks for a new manifest. */
   chunk(digest: string): string
+  /** Begins to make what a node that was just enrolled is about to ask for. */
+  foresee(audiences: readonly string[]): void
   /** What nobody may come for any more; a state of a million blocks is 90 MB. */
   letGo(): void
 }
@@ -40,6 +42,7 @@ export function openSnapshots({ store, keys, now }: SnapshotParts): Snapshots {
   /** Its chunks are kept from when it is whole: however long it took, nobody is promised what was let go meanwhile. */
   const build = (audience: string): Promise<State> =>
     store.view(async (db) => {
+      console.error('T', (Number(process.hrtime.bigint()) / 1e6).toFixed(0), 'svc build')
       const head = await readHead(db, audience)
       const texts = new Map<string, string>()
       let blocks = 0
@@ -49,6 +52,7 @@ export function openSnapshots({ store, keys, now }: SnapshotParts): Snapshots {
         blocks += count
       }
       const made = now()
+      console.error('T', (Number(process.hrtime.bigint()) / 1e6).toFixed(0), 'svc built')
       for (const [digest, text] of texts) chunks.set(digest, { text, until: made + keptMs })
       const state = { head, blocks, digests: [...texts.keys()], made }
       states.set(audience, state)
@@ -77,6 +81,10 @@ export function openSnapshots({ store, keys, now }: SnapshotParts): Snapshots {
 
   return {
     letGo,
+    foresee: (audiences) => {
+      // Why one cannot be made is told to the node that asks for it.
+      for (const audience of audiences) latest(audience).catch(() => {})
+    },
     manifest: async (audience, nonce) => {
       letGo()
       const { head, blocks, digests } = await latest(audience)

@@ -454,6 +454,37 @@ describe('the whole state', () => {
     assert.equal(views, 2)
   })
 
+  test('is there already when a node that was just enrolled asks for it', async (t) => {
+    const { service } = await open(t)
+    await service.alert(record('203.0.113.1'))
+    const view = t.mock.method(service.flow.store, 'view')
+    const token = (await service.enrol('web-01', ['web'])).bearer()
+    assert.equal(view.mock.callCount() > 0, true)
+    for (const audience of ['all', 'group/web', 'node/web-01']) {
+      const path = `/v1/snapshot?audience=${audience}&nonce=${nonce}`
+      assert.equal((await service.ask('GET', path, { token })).status, 200)
+    }
+    assert.equal(view.mock.callCount(), 3)
+  })
+
+  test('that could not be made before it was asked for is made then', async (t) => {
+    const { service } = await open(t)
+    const { store, keys } = service.flow
+    let views = 0
+    const view = <T>(job: (db: Reader) => Promise<T>): Promise<T> =>
+      ++views === 1 ? Promise.reject(new Error('disk I/O error')) : store.view(job)
+    const snapshots = openSnapshots({
+      store: { ...store, view },
+      keys,
+      now: () => service.clock.now,
+    })
+    snapshots.foresee(['all'])
+    // Whoever asks before it has failed is told of it.
+    await assert.rejects(snapshots.manifest('all', nonce), { message: 'disk I/O error' })
+    const { blocks } = SnapshotClaims.parse(payloadOf(await snapshots.manifest('all', nonce)))
+    assert.deepEqual([views, blocks], [2, 0])
+  })
+
   test('of an audience that the node does not follow is not given', async (t) => {
     const { service } = await open(t)
     const node = await service.enrol('web-01', ['web'])
