@@ -1,17 +1,11 @@
 /** How many datagrams the kernel brought as far as a socket, by its own counters: nobody reads them. */
-import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import koffi from 'koffi'
+import { inNamespace } from './enter.ts'
 
 /** Of this namespace, or of the one that is named: also those for which there was no socket, or no room in it. */
 export function delivered(namespace?: string): number {
-  const lines = (
-    namespace === undefined
-      ? readFileSync('/proc/net/snmp', 'utf8')
-      : execFileSync('ip', ['netns', 'exec', namespace, 'cat', '/proc/net/snmp'], {
-          encoding: 'utf8',
-        })
-  )
+  const lines = inNamespace(namespace, () => readFileSync('/proc/net/snmp', 'utf8'))
     .split('\n')
     .filter((line) => line.startsWith('Udp: '))
   const [names = [], values = []] = lines.map((line) => line.split(' '))
@@ -22,9 +16,10 @@ export function delivered(namespace?: string): number {
 }
 
 /** A UDP socket that is never read: no answer is made for what comes, and all of it is counted. Returns its end. */
-export function unreadSocket(port: number): () => void {
+export function unreadSocket(port: number, namespace?: string): () => void {
   const libc = koffi.load(null)
-  const fd: number = libc.func('int socket(int, int, int)')(2, 2, 0)
+  const open = libc.func('int socket(int, int, int)')
+  const fd: number = inNamespace(namespace, () => open(2, 2, 0))
   const address = Buffer.alloc(16)
   address.writeUInt16LE(2)
   address.writeUInt16BE(port, 2)

@@ -9,20 +9,21 @@ import { percentile } from './figure.ts'
 import { echoFrame, isEchoReply, udpFrame } from './frames.ts'
 import { attacker } from './load.ts'
 
-/** Sources are attackers `first` to `first + sources - 1`, in turn. */
+/** By that device. Sources are attackers `first` to `first + sources - 1`, far apart from one to the next. */
 export type PacketOrder =
-  | { do: 'flood'; first: number; sources: number; ms: number }
-  | { do: 'pace'; first: number; sources: number; ms: number; perSecond: number }
-  | { do: 'round trips'; first: number; times: number }
+  | { do: 'flood'; device: string; first: number; sources: number; ms: number }
+  | { do: 'pace'; device: string; first: number; sources: number; ms: number; perSecond: number }
+  | { do: 'round trips'; device: string; first: number; times: number }
   | { do: 'stop' }
-/** `peak`: packets a second while nothing else was given the processor, as most calls are short enough to see. */
-export type Sent = { sent: number; ms: number; peak: number }
+/** `rate`: packets a second in the middle one of all calls, most of which nothing else interrupts. */
+export type Sent = { sent: number; ms: number; rate: number }
 export type PacketAnswer = Sent | { us: number[] } | { failed: string }
 
 const frameSize = 64
-/** What the kernel takes in one call at most. */
-const mostAtOnce = 1_024
-const nearlyBest = 0.9
+/** Few enough that most calls are over before anything else is given the processor. */
+const mostAtOnce = 128
+/** Has no divisor in common with a number of sources that is smaller. */
+const stride = 99_991
 
 const libc = koffi.load(null)
 const openSocket = libc.func('int socket(int, int, int)')
@@ -32,28 +33,28 @@ const sendmmsg = libc.func('int sendmmsg(int, void *, unsigned int, int)')
 const send = libc.func('intptr_t send(int, const void *, size_t, int)')
 const recv = libc.func('intptr_t recv(int, void *, size_t, int)')
 
+const sockets = new Map<string, number>()
+const rings = new Map<string, Ring>()
 let number = 0
 let stopped = false
 
 /** Not where its types are imported. */
 if (process.send) {
-  const fd = packetSocket()
   process.on('message', async (order: PacketOrder) => {
     stopped = order.do === 'stop'
-    if (order.do !== 'stop') process.send?.(await carryOut(fd, order))
+    if (order.do !== 'stop') process.send?.(await carryOut(order))
   })
   // Whoever started this is gone: nothing is left behind.
   process.once('disconnect', () => process.exit(0))
-  process.send({ sent: 0, ms: 0, peak: 0 } satisfies PacketAnswer)
+  process.send({ sent: 0, ms: 0, rate: 0 } satisfies PacketAnswer)
 }
 
-async function carryOut(
-  fd: number,
-  order: Exclude<PacketOrder, { do: 'stop' }>,
-): Promise<PacketAnswer> {
+async function carryOut(order: Exclude<PacketOrder, { do: 'stop' }>): Promise<PacketAnswer> {
   try {
+    const fd = kept(sockets, order.device, () => packetSocket(order.device))
     if (order.do === 'round trips') return { us: roundTrips(fd, order.first, order.times) }
-    const ring = makeRing(order.first, order.sources)
+    const { first, sources } = order
+    const ring = kept(rings, `${first} ${sources}`, () => makeRing(first, sources))
     return await (order.do === 'flood' ? flood(fd, ring, order.ms) : pace(fd, ring, order))
   } catch (error) {
     return { failed: String(error) }
@@ -65,14 +66,15 @@ function flood(fd: number, ring: Ring, ms: number): Sent {
   const rates: number[] = []
   let sent = 0
   let now = started
-  for (let at = 0; now < started + ms; at = (at + mostAtOnce) % ring.size) {
+  while (now < started + ms) {
     const before = now
-    const count = sendSome(fd, ring, at, mostAtOnce)
+    const count = sendSome(fd, ring, ring.next, mostAtOnce)
+    ring.next = (ring.next + mostAtOnce) % ring.size
     now = performance.now()
     rates.push((count * 1_000) / (now - before))
     sent += count
   }
-  return { sent, ms: now - started, peak: percentile(rates, nearlyBest) }
+  return { sent, ms: now - started, rate: percentile(rates, 0.5) }
 }
 
 /** Evenly, each at its time: a gap of a millisecond shows as packets that came through. */
@@ -87,7 +89,7 @@ async function pace(fd: number, ring: Ring, { ms, perSecond }: { ms: number; per
     await new Promise((resolve) => setTimeout(resolve, 1))
   }
   const took = performance.now() - started
-  return { sent, ms: took, peak: (sent * 1_000) / took }
+  return { sent, ms: took, rate: (sent * 1_000) / took }
 }
 
 function sendSome(fd: number, ring: Ring, at: number, count: number): number {
@@ -112,8 +114,15 @@ function roundTrips(fd: number, first: number, times: number): number[] {
   })
 }
 
-/** `frames` is kept with the messages that point into it. */
-type Ring = { messages: Buffer; size: number; frames: Buffer; vectors: Buffer }
+/** Once made it stays: the same packets go by every device from the same place in memory. */
+function kept<Made>(all: Map<string, Made>, name: string, make: () => Made): Made {
+  const found = all.get(name) ?? make()
+  all.set(name, found)
+  return found
+}
+
+/** A flood goes on at `next`, where the last one ended. `frames` is kept with the messages that point into it. */
+type Ring = { messages: Buffer; size: number; next: number; frames: Buffer; vectors: Buffer }
 
 function makeRing(first: number, sources: number): Ring {
   const size = Math.ceil(sources / mostAtOnce) * mostAtOnce
@@ -124,23 +133,23 @@ function makeRing(first: number, sources: number): Ring {
   const frameAt = koffi.address(frames)
   const vectorAt = koffi.address(vectors)
   for (let n = 0; n < size; n++) {
-    const frame = udpFrame(attacker(first + (n % sources)))
+    const frame = udpFrame(attacker(first + ((n * stride) % sources)))
     frame.copy(frames, n * frameSize)
     vectors.writeBigUInt64LE(frameAt + BigInt(n * frameSize), n * 16)
     vectors.writeBigUInt64LE(BigInt(frame.length), n * 16 + 8)
     messages.writeBigUInt64LE(vectorAt + BigInt(n * 16), n * 64 + 16)
     messages.writeBigUInt64LE(1n, n * 64 + 24)
   }
-  return { messages, size, frames, vectors }
+  return { messages, size, next: 0, frames, vectors }
 }
 
-/** Bound to eth0, past the queue of the device; a receive gives up after a second. */
-function packetSocket(): number {
+/** Past the queue of the device; a receive gives up after a second. */
+function packetSocket(device: string): number {
   const fd = openSocket(17, 3, 0x0008)
   const address = Buffer.alloc(20)
   address.writeUInt16LE(17)
   address.writeUInt16BE(0x0800, 2)
-  address.writeInt32LE(Number(readFileSync('/sys/class/net/eth0/ifindex', 'utf8')), 4)
+  address.writeInt32LE(Number(readFileSync(`/sys/class/net/${device}/ifindex`, 'utf8')), 4)
   const second = Buffer.alloc(16)
   second.writeBigInt64LE(1n)
   const one = Buffer.from([1, 0, 0, 0])

@@ -1,55 +1,45 @@
 /** What blocks cost the traffic: packets a second, and the time of an echo, against one iptables rule for each address. */
 
-import { fill, firstClean, openFirewall, type Size, sizeNames, sizes } from './blocks.ts'
-import { delivered, unreadSocket } from './delivered.ts'
+import { fill, openFirewall, type Size, sizeNames, sizes } from './blocks.ts'
 import { type Figure, percentile, rounded, unmeasured } from './figure.ts'
-import { targetPort } from './frames.ts'
 import { blockLinearly, iptablesMissing, iptablesVersion, unblockLinearly } from './linear.ts'
 import { pause } from './load.ts'
-import { openSender, type Sender } from './sender.ts'
+import { openReceivers, type Receivers } from './receivers.ts'
+import { clean, type Effort, floodMs, inTurns, type Rate, type Round } from './rounds.ts'
 
-const clean = { first: firstClean, sources: 16_384 }
-const roundMs = 100
-type Effort = { rounds: number; echoes: number }
-const usual: Effort = { rounds: 11, echoes: 2_000 }
-/** A thousand packets, the least that is sent, take seconds where each is compared with a million rules. */
+const usual: Effort = { rounds: 25, echoes: 50 }
+/** A hundred packets, the least that is sent, take half a second where each is compared with a million rules. */
 const linearEffort: Partial<Record<Size, Effort>> = {
-  '100k': { rounds: 5, echoes: 500 },
-  '1m': { rounds: 1, echoes: 50 },
+  '100k': { rounds: 9, echoes: 30 },
+  '1m': { rounds: 5, echoes: 10 },
 }
 
-/** Packets a second that were let through, those of blocked sources that were not, and the median echo in µs. */
-type Cost = { clean: number; dropped: number; echo: number; effort: Effort }
-
 export async function measurePackets(wanted: readonly Size[] = sizeNames): Promise<Figure[]> {
-  const sender = await openSender()
-  const close = unreadSocket(targetPort)
+  const receivers = await openReceivers()
   try {
-    // The sender's code is compiled, and the caches are filled.
-    await sender.flood(clean.first, clean.sources, 500)
-    await sender.roundTrips(clean.first, usual.echoes)
-    const nothing = await cost(sender, 0)
-    return [...(await ours(sender, nothing, wanted)), ...(await linear(sender, nothing, wanted))]
+    return [...(await ours(receivers, wanted)), ...(await linear(receivers, wanted))]
   } finally {
-    close()
-    await sender.close()
+    await receivers.close()
   }
 }
 
-async function ours(sender: Sender, nothing: Cost, wanted: readonly Size[]): Promise<Figure[]> {
+async function ours(receivers: Receivers, wanted: readonly Size[]): Promise<Figure[]> {
+  const { before, here, bare } = receivers
   const firewall = await openFirewall()
   const figures: Figure[] = []
   try {
-    let none = nothing
+    receivers.copyTable()
+    const measured = (blocked: number) => inTurns({ before, after: here, bare, blocked }, usual)
+    // The sender's code is compiled, and the caches are filled.
+    await measured(0)
     let held = 0
     for (const size of wanted) {
       await fill(firewall, held, sizes[size])
       held = sizes[size]
       // The kernel spreads a set that has grown over more room in the background.
       await pause(1_500)
-      const now = await cost(sender, held)
-      if (held === 0) none = now
-      figures.push(...(held === 0 ? empty(now, nothing) : loaded(size, now, none, nothing)))
+      const rounds = await measured(held)
+      figures.push(...(held === 0 ? empty(rounds) : loaded(size, rounds)))
     }
     return figures
   } finally {
@@ -58,99 +48,94 @@ async function ours(sender: Sender, nothing: Cost, wanted: readonly Size[]): Pro
   }
 }
 
-/** What the table itself costs. */
-function empty(now: Cost, nothing: Cost): Figure[] {
-  const detail = `the table with no block ÷ no table: ${kilo(now.clean)} of ${kilo(nothing.clean)}; ${method}`
+/** What the table itself costs, and how alike two receivers are that have the same. */
+function empty(rounds: readonly Round[]): Figure[] {
+  const same = rounds.map((round) => round.after / round.before)
   return [
-    figure('clean_traffic_ratio_0', now.clean / nothing.clean, '×', '', detail),
-    figure('round_trip_added_us_0', now.echo - nothing.echo, 'µs', '', echoDetail(now, nothing)),
+    ratio('clean_traffic_ratio_0', rounds, ['after', 'bare'], {
+      what: 'the table with no block ÷ no table',
+      how: `${method}; two such tables compared: ${rounded(percentile(same, 0.5))}, ${spread(same)}`,
+    }),
+    added('round_trip_added_us_0', rounds),
   ]
 }
 
-function loaded(size: Size, now: Cost, none: Cost, nothing: Cost): Figure[] {
-  const goal = size === '100k' ? '>= 0.9' : ''
-  const passed = `${kilo(now.clean)} let through, ${kilo(none.clean)} with no block`
-  const stopped = `${kilo(now.dropped)} of blocked sources dropped ÷ ${kilo(nothing.clean)} let through without any filter`
+function loaded(size: Size, rounds: readonly Round[]): Figure[] {
   return [
-    figure(`clean_traffic_ratio_${size}`, now.clean / none.clean, '×', goal, passed),
-    figure(`drop_rate_ratio_${size}`, now.dropped / nothing.clean, '×', '', stopped),
-    figure(`round_trip_added_us_${size}`, now.echo - none.echo, 'µs', '', echoDetail(now, none)),
+    ratio(`clean_traffic_ratio_${size}`, rounds, ['after', 'before'], {
+      goal: size === '100k' ? '>= 0.9' : '',
+      what: 'let through ÷ let through with no block',
+    }),
+    ratio(`drop_rate_ratio_${size}`, rounds, ['dropped', 'bare'], {
+      what: 'of blocked sources dropped ÷ let through without any filter',
+    }),
+    added(`round_trip_added_us_${size}`, rounds),
   ]
 }
 
-async function linear(sender: Sender, nothing: Cost, wanted: readonly Size[]): Promise<Figure[]> {
+async function linear(receivers: Receivers, wanted: readonly Size[]): Promise<Figure[]> {
   const missing = iptablesMissing()
   if (missing) return [unmeasured('linear_clean_traffic_ratio_10k', missing)]
+  const { here, bare } = receivers
   const figures: Figure[] = []
   for (const size of wanted.filter((one) => one !== '0')) {
     blockLinearly(sizes[size])
-    const now = await cost(sender, sizes[size], linearEffort[size]).finally(unblockLinearly)
-    figures.push(...linearly(size, now, nothing))
+    const course = { before: bare, after: here, bare, blocked: sizes[size] }
+    const rounds = await inTurns(course, linearEffort[size] ?? usual).finally(unblockLinearly)
+    figures.push(...linearly(size, rounds))
   }
   return figures
 }
 
-function linearly(size: Size, now: Cost, nothing: Cost): Figure[] {
-  const rate = `${kilo(now.clean)} let through, ${kilo(nothing.clean)} without rules`
-  const passed = `${rate}; ${iptablesVersion()}, one rule an address, rounds: ${now.effort.rounds}`
-  const stopped = `${kilo(now.dropped)} dropped ÷ ${kilo(nothing.clean)} let through without rules; sources of the first ${clean.sources} rules`
-  const added = now.echo - nothing.echo
+function linearly(size: Size, rounds: readonly Round[]): Figure[] {
   return [
-    figure(`linear_clean_traffic_ratio_${size}`, now.clean / nothing.clean, '×', '', passed),
-    figure(`linear_drop_rate_ratio_${size}`, now.dropped / nothing.clean, '×', '', stopped),
-    figure(`linear_round_trip_added_us_${size}`, added, 'µs', '', echoDetail(now, nothing)),
+    ratio(`linear_clean_traffic_ratio_${size}`, rounds, ['after', 'before'], {
+      what: 'let through ÷ let through without rules',
+      how: `${iptablesVersion()}, one rule an address`,
+    }),
+    ratio(`linear_drop_rate_ratio_${size}`, rounds, ['dropped', 'bare'], {
+      what: 'dropped ÷ let through without rules',
+      how: `sources of the first ${clean.sources} rules`,
+    }),
+    added(`linear_round_trip_added_us_${size}`, rounds),
   ]
 }
 
-/** With so many of the first attackers blocked. */
-async function cost(sender: Sender, blocked: number, effort = usual): Promise<Cost> {
-  const dirty = { first: 0, sources: Math.min(blocked, clean.sources) }
-  const rates: { clean: number; dropped: number }[] = []
-  for (let round = 0; round < effort.rounds; round++)
-    rates.push({
-      clean: (await flood(sender, clean)).through,
-      dropped: blocked > 0 ? await mustDrop(sender, dirty) : 0,
-    })
-  return {
-    clean: percentile(
-      rates.map((rate) => rate.clean),
-      0.5,
-    ),
-    dropped: percentile(
-      rates.map((rate) => rate.dropped),
-      0.5,
-    ),
-    echo: percentile(await sender.roundTrips(clean.first, effort.echoes), 0.5),
-    effort,
-  }
+const method = `UDP of 46 bytes from ${clean.sources} sources over veth, counted by the kernel, sender and receiver on one core; what is compared gets floods of ${floodMs} ms in turn, and what counts is the median of the ratios of all rounds`
+
+/** The median of the ratios of all rounds. */
+function ratio(
+  name: string,
+  rounds: readonly Round[],
+  [over, under]: [Rate, Rate],
+  { goal = '', what, how }: { goal?: string; what: string; how?: string },
+): Figure {
+  const all = rounds.map((round) => round[over] / round[under])
+  const rates = `${kilo(rounds, over)} of ${kilo(rounds, under)}`
+  const detail = `${what}: ${rates}, ${spread(all)}${how === undefined ? '' : `; ${how}`}`
+  return { name, value: rounded(percentile(all, 0.5)), unit: '×', goal, detail }
 }
 
-type Sources = { first: number; sources: number }
-
-async function mustDrop(sender: Sender, from: Sources): Promise<number> {
-  const { through, stopped } = await flood(sender, from)
-  if (through > 0) throw new Error(`${through} packets a second of blocked sources came through`)
-  return stopped
+/** The median of the differences of all rounds. */
+function added(name: string, rounds: readonly Round[]): Figure {
+  const all = rounds.map(({ echoBefore, echoAfter }) => echoAfter - echoBefore)
+  const [after, before] = [middle(rounds, 'echoAfter'), middle(rounds, 'echoBefore')]
+  const detail = `median echo ${rounded(after)} µs, ${rounded(before)} before; ${spread(all)}`
+  return { name, value: rounded(percentile(all, 0.5)), unit: 'µs', goal: '', detail }
 }
 
-/** Packets a second. */
-async function flood(sender: Sender, { first, sources }: Sources) {
-  const before = delivered()
-  const { sent, peak } = await sender.flood(first, sources, roundMs)
-  const through = (delivered() - before) / sent
-  return { through: peak * through, stopped: peak * (1 - through) }
+function spread(all: readonly number[]): string {
+  const [low = 0, high = 0] = [0.25, 0.75].map((share) => rounded(percentile(all, share)))
+  return `the middle half of ${all.length} rounds ${low} to ${high}`
 }
 
-const method = `UDP of 46 bytes from ${clean.sources} sources over veth, counted by the kernel, sender and receiver on one core, median of ${usual.rounds} rounds of ${roundMs} ms`
-
-function echoDetail(now: Cost, before: Cost): string {
-  return `median echo ${rounded(now.echo)} µs, ${rounded(before.echo)} before, n=${now.effort.echoes}`
+function kilo(rounds: readonly Round[], rate: Rate): string {
+  return `${rounded(middle(rounds, rate) / 1_000)} k/s`
 }
 
-function kilo(rate: number): string {
-  return `${rounded(rate / 1_000)} k/s`
-}
-
-function figure(name: string, value: number, unit: string, goal: string, detail: string): Figure {
-  return { name, value: rounded(value), unit, goal, detail }
+function middle(rounds: readonly Round[], of: keyof Round): number {
+  return percentile(
+    rounds.map((round) => round[of]),
+    0.5,
+  )
 }

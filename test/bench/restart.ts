@@ -5,7 +5,7 @@ import { firstClean } from './blocks.ts'
 import { delivered } from './delivered.ts'
 import { type Figure, rounded } from './figure.ts'
 import { alerts, attacker, pause, untilArrived } from './load.ts'
-import { openSender, type Sender } from './sender.ts'
+import { type Link, openSender } from './sender.ts'
 import { makeWorld, type World } from './world.ts'
 
 const node = 'b0'
@@ -39,10 +39,11 @@ export async function measureRestarts(): Promise<Figure[]> {
   try {
     await world.startFleet()
     await block(world, 0, blocks)
-    const sender = await openSender(node)
+    const sender = await openSender()
     try {
-      await mustCount(sender)
-      return [await gapOf(world, sender)]
+      const link = await sender.linkTo(node)
+      await mustCount(link)
+      return [await gapOf(world, link)]
     } finally {
       await sender.close()
     }
@@ -51,8 +52,8 @@ export async function measureRestarts(): Promise<Figure[]> {
   }
 }
 
-async function gapOf(world: World, sender: Sender): Promise<Figure> {
-  const all = sender.pace(0, sources, perSecond, longestMs)
+async function gapOf(world: World, link: Link): Promise<Figure> {
+  const all = link.pace(0, sources, perSecond, longestMs)
   const passed: string[] = []
   const before = delivered(node)
   for (const [index, { what, act }] of steps.entries()) {
@@ -63,7 +64,7 @@ async function gapOf(world: World, sender: Sender): Promise<Figure> {
     await pause(200)
     passed.push(`${what}: ${delivered(node) - from}`)
   }
-  sender.stop()
+  link.stop()
   const { sent, ms } = await all
   if (sent < (perSecond * ms) / 2_000) throw new Error(`only ${sent} packets in ${ms} ms`)
   // As if all of them had been of one address: no gap is longer than that.
@@ -73,9 +74,9 @@ async function gapOf(world: World, sender: Sender): Promise<Figure> {
 }
 
 /** Else that nothing was counted would say nothing. */
-async function mustCount(sender: Sender): Promise<void> {
+async function mustCount(link: Link): Promise<void> {
   const before = delivered(node)
-  const { sent } = await sender.pace(firstClean, sources, perSecond, 200)
+  const { sent } = await link.pace(firstClean, sources, perSecond, 200)
   const through = delivered(node) - before
   if (through < sent)
     throw new Error(`${through} of ${sent} packets that nothing blocks came through`)

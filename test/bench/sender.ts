@@ -1,4 +1,4 @@
-/** A sender at the other end of a link: a namespace of its own, and the process in it that sends. */
+/** A sender at the other end of links: a namespace of its own, and the process in it that sends. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
@@ -7,6 +7,12 @@ import { hardwareAddress, targetAddress } from './frames.ts'
 import type { PacketAnswer, PacketOrder, Sent } from './packets-process.ts'
 
 export type Sender = {
+  /** To a namespace, or to our own. One link sends at a time. */
+  linkTo(receiver?: string): Promise<Link>
+  close(): Promise<void>
+}
+
+export type Link = {
   flood(first: number, sources: number, ms: number): Promise<Sent>
   /** Evenly. Until `stop` is called, or for as long as this. */
   pace(first: number, sources: number, perSecond: number, ms: number): Promise<Sent>
@@ -14,49 +20,24 @@ export type Sender = {
   stop(): void
   /** Microseconds of each echo. */
   roundTrips(first: number, times: number): Promise<number[]>
-  close(): Promise<void>
 }
 
 const run = promisify(execFile)
 const name = 'sender'
 const link = 'v-sender'
 
-/** `inReceiver` goes before a command that is to run at this end: nothing, or `ip netns exec <name>`. */
-export async function openSender(receiver?: string): Promise<Sender> {
-  const inReceiver = receiver === undefined ? '' : `ip netns exec ${receiver} `
-  const inSender = `ip netns exec ${name} `
-  await run('sh', [
-    '-ec',
-    [
-      `ip netns add ${name}`,
-      `${inReceiver}ip link add ${link} type veth peer name eth0`,
-      `${inReceiver}ip link set eth0 netns ${name}`,
-      ...[`${inReceiver}ip link set ${link}`, `${inSender}ip link set eth0`].flatMap((device) => [
-        `${device} address ${hardwareAddress} arp off`,
-        `${device} up`,
-      ]),
-      `${inReceiver}ip link set lo up`,
-      `${inReceiver}ip addr replace ${targetAddress}/32 dev lo`,
-      `${inReceiver}ip route add 198.18.0.0/15 dev ${link}`,
-    ].join('\n'),
-  ]).catch(async (error: unknown) => {
+export async function openSender(): Promise<Sender> {
+  await run('ip', ['netns', 'add', name])
+  const child = await startProcess().catch(async (error: unknown) => {
     await run('ip', ['netns', 'delete', name]).catch(() => {})
     throw error
   })
-  const child = await startProcess()
-  const sent = async (order: PacketOrder) => {
-    const answer = await ask(child, order)
-    if ('sent' in answer) return answer
-    throw new Error('failed' in answer ? answer.failed : 'the sender answered something else')
-  }
+  let links = 0
   return {
-    flood: (first, sources, ms) => sent({ do: 'flood', first, sources, ms }),
-    pace: (first, sources, perSecond, ms) => sent({ do: 'pace', first, sources, perSecond, ms }),
-    stop: () => void child.send({ do: 'stop' } satisfies PacketOrder),
-    roundTrips: async (first, times) => {
-      const answer = await ask(child, { do: 'round trips', first, times })
-      if ('us' in answer) return answer.us
-      throw new Error('failed' in answer ? answer.failed : 'the sender answered something else')
+    linkTo: async (receiver) => {
+      const device = `eth${links++}`
+      await join(device, receiver)
+      return linkBy(child, device)
     },
     close: async () => {
       child.removeAllListeners('exit')
@@ -64,6 +45,44 @@ export async function openSender(receiver?: string): Promise<Sender> {
       child.disconnect()
       await gone
       await run('ip', ['netns', 'delete', name])
+    },
+  }
+}
+
+async function join(device: string, receiver: string | undefined): Promise<void> {
+  // Goes before a command that is to run at that end.
+  const inReceiver = receiver === undefined ? '' : `ip netns exec ${receiver} `
+  const inSender = `ip netns exec ${name} `
+  await run('sh', [
+    '-ec',
+    [
+      `${inReceiver}ip link add ${link} type veth peer name ${device} netns ${name}`,
+      ...[`${inReceiver}ip link set ${link}`, `${inSender}ip link set ${device}`].flatMap((end) => [
+        `${end} address ${hardwareAddress} arp off`,
+        `${end} up`,
+      ]),
+      `${inReceiver}ip link set lo up`,
+      `${inReceiver}ip addr replace ${targetAddress}/32 dev lo`,
+      `${inReceiver}ip route add 198.18.0.0/15 dev ${link}`,
+    ].join('\n'),
+  ])
+}
+
+function linkBy(child: ChildProcess, device: string): Link {
+  const sent = async (order: PacketOrder) => {
+    const answer = await ask(child, order)
+    if ('sent' in answer) return answer
+    throw new Error('failed' in answer ? answer.failed : 'the sender answered something else')
+  }
+  return {
+    flood: (first, sources, ms) => sent({ do: 'flood', device, first, sources, ms }),
+    pace: (first, sources, perSecond, ms) =>
+      sent({ do: 'pace', device, first, sources, perSecond, ms }),
+    stop: () => void child.send({ do: 'stop' } satisfies PacketOrder),
+    roundTrips: async (first, times) => {
+      const answer = await ask(child, { do: 'round trips', device, first, times })
+      if ('us' in answer) return answer.us
+      throw new Error('failed' in answer ? answer.failed : 'the sender answered something else')
     },
   }
 }
