@@ -42,7 +42,6 @@ export function openSnapshots({ store, keys, now }: SnapshotParts): Snapshots {
   /** Its chunks are kept from when it is whole: however long it took, nobody is promised what was let go meanwhile. */
   const build = (audience: string): Promise<State> =>
     store.view(async (db) => {
-      console.error('T', (Number(process.hrtime.bigint()) / 1e6).toFixed(0), 'svc build')
       const head = await readHead(db, audience)
       const texts = new Map<string, string>()
       let blocks = 0
@@ -52,7 +51,6 @@ export function openSnapshots({ store, keys, now }: SnapshotParts): Snapshots {
         blocks += count
       }
       const made = now()
-      console.error('T', (Number(process.hrtime.bigint()) / 1e6).toFixed(0), 'svc built')
       for (const [digest, text] of texts) chunks.set(digest, { text, until: made + keptMs })
       const state = { head, blocks, digests: [...texts.keys()], made }
       states.set(audience, state)
