@@ -29,6 +29,7 @@ export function makeContact(making: Making): Contact {
     now,
     monotonic,
     event: (kind, detail) => parts().reporter.event(kind, detail),
+    say: on.say,
     trouble: (problem) => troubles.set('disk', problem),
     need: courses.need,
   })

@@ -25,6 +25,8 @@ export type DeadManOn = {
   now(): number
   monotonic(): number
   event(kind: NodeEvent['kind'], detail: string): void
+  /** One line for the log of the node, which can be read while the service cannot be reached. */
+  say(line: string): void
   /** The disk refuses what must not be forgotten, or takes it again. */
   trouble(problem: Problem | undefined): void
   /** The whole state of the audience is needed: what was taken out before a restart is not remembered. */
@@ -155,6 +157,9 @@ export class DeadMan {
     this.#out = names.flatMap(
       ([audience, decision]) => wished.remove(audience, decision, differences.note) ?? [],
     )
+    this.#on.say(
+      `the service was lost after these were applied, out for a while: ${described(this.#out)}`,
+    )
     this.#on.changed()
   }
 
@@ -168,10 +173,7 @@ export class DeadMan {
     }
     const what = described(this.#out)
     this.#out = []
-    this.#on.event(
-      'put_back',
-      `without ${what} the service did not come back either: again in force`,
-    )
+    this.#tell('put_back', `without ${what} the service did not come back either: again in force`)
     this.#on.changed()
   }
 
@@ -190,8 +192,13 @@ export class DeadMan {
       ...(alone ? { target } : {}),
     }))
     this.#write(() => this.#memory.remember(known, this.#on.now()))
-    this.#on.event('cut_off', `without ${described(out)} the service was found again: it stays out`)
+    this.#tell('cut_off', `without ${described(out)} the service was found again: it stays out`)
     this.#on.changed()
+  }
+
+  #tell(kind: NodeEvent['kind'], detail: string): void {
+    this.#on.say(detail)
+    this.#on.event(kind, detail)
   }
 
   #write(act: () => void): void {

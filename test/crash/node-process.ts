@@ -28,9 +28,12 @@ export type NodeOrder =
   /** A change to the kernel waits until `false` lets it through. */
   | { do: 'hold'; hold: boolean }
   | { do: 'status' }
+  /** What it wrote into the log of the node. */
+  | { do: 'said' }
   | { do: 'stop' }
 
 let agent: Agent | undefined
+let said = ''
 let death: Death | undefined
 let refusing = false
 let held = Promise.withResolvers<void>()
@@ -43,6 +46,7 @@ answerOrders<NodeOrder>(async (order) => {
   if (order.do === 'refuse') refusing = order.refuse
   if (order.do === 'hold') hold(order.hold)
   if (order.do === 'status') return agent?.status() ?? null
+  if (order.do === 'said') return said
   if (order.do === 'stop') await agent?.stop()
   return null
 })
@@ -52,7 +56,10 @@ async function start({ settings, reboot, dieAt, places, named }: NodeStart): Pro
   const read = AgentSettings.parse(settings)
   const on = await machine(read, {
     out: (text) => process.stdout.write(text),
-    err: (text) => process.env.CORDON_TEST_LOG && process.stderr.write(text),
+    err: (text) => {
+      said += text
+      if (process.env.CORDON_TEST_LOG) process.stderr.write(text)
+    },
     environment: {},
   })
   agent = await runAgent(read, {

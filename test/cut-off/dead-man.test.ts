@@ -49,6 +49,9 @@ describe('a node whose way to the service goes over a hop that the guard cannot 
         ? false
         : `told: ${told}`
     })
+    const said = String(await node.tell({ do: 'said' }))
+    assert.match(said, /lost after these were applied.* d-\S+ \(203\.0\.113\.0\/24\)\n/)
+    assert.match(said, /without d-\S+ \(203\.0\.113\.0\/24\) the service was found again/)
   })
 
   test('refuses what overlaps it at once, also after a restart', { timeout: 240_000 }, async () => {
@@ -69,6 +72,10 @@ describe('a node whose way to the service goes over a hop that the guard cannot 
     stage.service.signal('SIGSTOP')
     await until('it is taken out', async () => (await blocked()) && 'it is not')
     await until('it is put back', async () => !(await blocked()) && 'it is not')
+    assert.match(
+      String(await node.tell({ do: 'said' })),
+      /did not come back either: again in force/,
+    )
     stage.service.signal('SIGCONT')
     await node.connected()
     await until('it is reported', async () => (await events('node.put_back')).length === 0 && 'no')
