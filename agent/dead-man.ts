@@ -62,7 +62,7 @@ export class DeadMan {
     this.#running = true
     const { wished } = this.#on.accept()
     const { suspected } = this.#memory
-    const isThere = ([audience, decision]: Name) => wished.get(audience, decision) !== undefined
+    const isThere = ([audience, decision]: Name) => wished.has(audience, decision)
     const gone = suspected.filter((name) => !isThere(name))
     for (const audience of new Set(gone.map(([one]) => one))) this.#on.need(audience)
     this.#judge.resume(suspected.filter(isThere), this.#on.monotonic())
@@ -167,7 +167,7 @@ export class DeadMan {
     const { wished, differences, record } = this.#on.accept()
     const now = this.#on.now()
     for (const claim of this.#out) {
-      if (claim.end <= now || wished.get(claim.audience, claim.decision)) continue
+      if (claim.end <= now || wished.has(claim.audience, claim.decision)) continue
       wished.add(claim, readAddress(claim.target), differences.note)
       record.put(claim)
     }
@@ -179,7 +179,7 @@ export class DeadMan {
 
   #refuse(): void {
     const { wished, differences, record } = this.#on.accept()
-    const out = this.#out.filter(({ audience, decision }) => !wished.get(audience, decision))
+    const out = this.#out.filter(({ audience, decision }) => !wished.has(audience, decision))
     this.#out = []
     for (const { audience, decision } of out) {
       const { epoch, seq } = record.standing(audience) ?? { epoch: 1, seq: 0 }

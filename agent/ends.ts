@@ -1,57 +1,55 @@
-/** Claims in the order in which they end: a binary heap, so that one more costs the same at any number. */
-import type { Claim } from './wished.ts'
+/** Rows in the order in which they end: a binary heap, so that one more costs the same at any number. */
 
-/** Claims that were replaced or lifted stay until they come up, or until they are most of the heap. */
+/** Rows are numbered from 1 on, and so are the places of the heap: 0 is none. */
 export class Ends {
-  #heap: Claim[] = []
-  readonly #current: (claim: Claim) => boolean
-  readonly #count: () => number
+  #rows: Uint32Array<ArrayBuffer>
+  /** Of each row its place among them. */
+  #places: Uint32Array<ArrayBuffer>
+  #size = 0
+  readonly #endOf: (row: number) => number
 
-  constructor(current: (claim: Claim) => boolean, count: () => number) {
-    this.#current = current
-    this.#count = count
+  constructor(places: number, endOf: (row: number) => number) {
+    this.#rows = new Uint32Array(places)
+    this.#places = new Uint32Array(places)
+    this.#endOf = endOf
   }
 
-  add(claim: Claim): void {
-    if (this.#heap.length > 2 * this.#count() + 1_000) this.#rebuild()
-    this.#heap.push(claim)
-    this.#rise(this.#heap.length - 1)
+  /** The row that ends first; 0 where there is none. */
+  get first(): number {
+    return this.#size > 0 ? this.#row(1) : 0
   }
 
-  /** When the first claim ends; undefined when there is none. */
-  next(): number | undefined {
-    this.#dropStale()
-    return this.#heap[0]?.end
+  add(row: number): void {
+    this.#put(++this.#size, row)
+    this.#rise(this.#size)
   }
 
-  /** One claim that has ended, taken out. */
-  take(now: number): Claim | undefined {
-    this.#dropStale()
-    const first = this.#heap[0]
-    if (!first || first.end > now) return undefined
-    this.#pop()
-    return first
+  delete(row: number): void {
+    const place = this.#place(row)
+    const last = this.#row(this.#size--)
+    if (last === row) return
+    this.#put(place, last)
+    this.#rise(place)
+    this.#sink(this.#place(last))
   }
 
-  #dropStale(): void {
-    for (let first = this.#heap[0]; first && !this.#current(first); first = this.#heap[0])
-      this.#pop()
+  /** What ended with one row ends with another, at the same time. */
+  move(from: number, to: number): void {
+    this.#put(this.#place(from), to)
   }
 
-  #rebuild(): void {
-    this.#heap = this.#heap.filter(this.#current).sort((a, b) => a.end - b.end)
-  }
-
-  #pop(): void {
-    const last = this.#heap.pop()
-    if (last === undefined || this.#heap.length === 0) return
-    this.#heap[0] = last
-    this.#sink(0)
+  /** For the rows that there are and those that come, up to so many places. */
+  resize(places: number): void {
+    const [rows, all] = [this.#rows.subarray(0, this.#size + 1), this.#places]
+    this.#rows = new Uint32Array(places)
+    this.#rows.set(rows)
+    this.#places = new Uint32Array(places)
+    this.#places.set(all.subarray(0, places))
   }
 
   #rise(from: number): void {
-    for (let at = from; at > 0; ) {
-      const parent = (at - 1) >> 1
+    for (let at = from; at > 1; ) {
+      const parent = at >> 1
       if (this.#end(parent) <= this.#end(at)) return
       this.#swap(at, parent)
       at = parent
@@ -60,7 +58,7 @@ export class Ends {
 
   #sink(from: number): void {
     for (let at = from; ; ) {
-      const left = 2 * at + 1
+      const left = 2 * at
       const least = this.#end(left + 1) < this.#end(left) ? left + 1 : left
       if (this.#end(least) >= this.#end(at)) return
       this.#swap(at, least)
@@ -68,14 +66,26 @@ export class Ends {
     }
   }
 
-  #end(at: number): number {
-    return this.#heap[at]?.end ?? Number.POSITIVE_INFINITY
+  #end(place: number): number {
+    return place <= this.#size ? this.#endOf(this.#row(place)) : Number.POSITIVE_INFINITY
   }
 
   #swap(a: number, b: number): void {
-    const [one, other] = [this.#heap[a], this.#heap[b]]
-    if (!one || !other) return
-    this.#heap[a] = other
-    this.#heap[b] = one
+    const row = this.#row(a)
+    this.#put(a, this.#row(b))
+    this.#put(b, row)
+  }
+
+  #put(place: number, row: number): void {
+    this.#rows[place] = row
+    this.#places[row] = place
+  }
+
+  #row(place: number): number {
+    return this.#rows[place] ?? 0
+  }
+
+  #place(row: number): number {
+    return this.#places[row] ?? 0
   }
 }

@@ -6,7 +6,7 @@ import { type DecisionHits, mostHits } from '#contract/receipt.ts'
 import type { Answer } from './differences.ts'
 import type { Firewall, Hit, ScopedHit } from './kernel/firewall.ts'
 import { nameOf } from './memory.ts'
-import { goes } from './targets.ts'
+import { goes } from './plan.ts'
 import type { Claim, Wished } from './wished.ts'
 
 export type HitsOn = {
@@ -102,7 +102,7 @@ export class Hits {
     const { audience, decision, status } = answer
     const name = nameOf(answer)
     const count = this.#counts.get(name) ?? this.#over.get(name)
-    if (count && !this.#on.wished.get(audience, decision)) {
+    if (count && !this.#on.wished.has(audience, decision)) {
       this.#counts.delete(name)
       this.#over.delete(name)
     }
@@ -189,7 +189,6 @@ export class Hits {
     for (const [name, count] of this.#counts) {
       const { audience, decision, target } = count.claim
       const now = this.#on.wished.get(audience, decision)
-      if (now === count.claim) continue
       if (now && now.target === target) count.claim = now
       else this.#counts.delete(name)
       if (!now) this.#over.set(name, count)

@@ -1,10 +1,16 @@
 /** The changes that bring the kernel from what it holds to what is wished. Pure. */
+import type { Direction } from '#contract/action.ts'
 import { type Address, compareAddresses, contains } from '#contract/address.ts'
 import type { Change, Put, Remove, SetKind, SetName } from './kernel/firewall.ts'
 import { setKind, setSpec } from './kernel/sets.ts'
 
 export type Way = 'in' | 'out'
 export const ways: readonly Way[] = ['in', 'out']
+
+/** Whether it is about what comes from its target, or what goes there. */
+export function goes({ direction }: { readonly direction: Direction }, way: Way): boolean {
+  return direction === way || direction === 'both'
+}
 
 /** One address in one set until a time of the service's clock (milliseconds). */
 export type Element = { set: SetName; address: Address; end: number }

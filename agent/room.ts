@@ -66,6 +66,6 @@ export function fit(on: AcceptOn, place: Place, claims: readonly Claim[]): Gathe
 }
 
 function heldFirst(wished: Wished, claims: readonly Claim[]): Claim[] {
-  const held = (claim: Claim) => wished.get(claim.audience, claim.decision) !== undefined
+  const held = (claim: Claim) => wished.has(claim.audience, claim.decision)
   return [...claims.filter(held), ...claims.filter((claim) => !held(claim))]
 }

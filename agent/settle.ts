@@ -214,7 +214,7 @@ export class Settler {
   }
 
   #claimed({ audience, decision }: Answer): boolean {
-    return this.#on.wished.get(audience, decision) !== undefined
+    return this.#on.wished.has(audience, decision)
   }
 }
 

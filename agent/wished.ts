@@ -4,13 +4,12 @@
  */
 import type { Direction } from '#contract/action.ts'
 import { type Address, readAddress, widen } from '#contract/address.ts'
-import { Ends } from './ends.ts'
+import { Claims, type LatestEnds } from './claims.ts'
 import type { SetName } from './kernel/firewall.ts'
 import { Nested } from './nested.ts'
-import { type Element, isRare, setOf, type Way, ways } from './plan.ts'
+import { type Element, goes, isRare, setOf, type Way, ways } from './plan.ts'
 import type { Scoped } from './scope.ts'
 import { type ScopedClaim, type ScopedRoom, Scopes } from './scopes.ts'
-import { type Held, latestEnd, listOf, Targets } from './targets.ts'
 
 /** That an order on an address stands until `end` (ms of the service's clock) because of one decision. Never changed. */
 export type Claim = {
@@ -27,40 +26,30 @@ export type Claim = {
 export type BeforeChange = (address: Address) => void
 
 export class Wished {
-  readonly #claims = new Map<string, Map<string, Claim>>()
-  readonly #targets = new Targets()
+  readonly #claims = new Claims()
   readonly #rare = new Map<SetName, Nested>()
   readonly #scopes = new Scopes()
   /** How many plain claims have a target of each prefix length. */
   readonly #lengths = { 4: new Map<number, number>(), 6: new Map<number, number>() }
-  readonly #ends: Ends
-  #size = 0
   /** Elements of plain blocks that are not rare: each heartbeat tells it, so it is never counted out of a million. */
   #plain = 0
   /** A whole state that is being taken: how many claims its audience will have. */
   #promised: { audience: string; claims: number } | undefined
 
-  constructor() {
-    this.#ends = new Ends(
-      (claim) => this.get(claim.audience, claim.decision) === claim,
-      () => this.#size,
-    )
-  }
-
   /** Decisions in force, counted once for each audience. */
   get size(): number {
-    return this.#size
+    return this.#claims.size
   }
 
   /** As `size`, once the whole state that is being taken is there. */
   get committed(): number {
-    if (!this.#promised) return this.#size
+    if (!this.#promised) return this.size
     const { audience, claims } = this.#promised
-    return this.#size - this.sizeOf(audience) + claims
+    return this.size - this.sizeOf(audience) + claims
   }
 
   sizeOf(audience: string): number {
-    return this.#claims.get(audience)?.size ?? 0
+    return this.#claims.sizeOf(audience)
   }
 
   /** The audience is about to have this many claims, for which there must be room beside what comes meanwhile. */
@@ -73,23 +62,30 @@ export class Wished {
     this.#promised = undefined
   }
 
+  has(audience: string, decision: string): boolean {
+    return this.#claims.has(audience, decision)
+  }
+
+  /** A plain claim is read anew each time; one that is more than that is always the one that was added. */
   get(audience: string, decision: string): Claim | undefined {
-    return this.#claims.get(audience)?.get(decision)
+    return this.#claims.get(audience, decision)
   }
 
-  audience(audience: string): IterableIterator<Claim> {
-    return (this.#claims.get(audience) ?? new Map<string, Claim>()).values()
+  /** Nothing may be added or removed until all of them were read. */
+  audience(audience: string): Generator<Claim> {
+    return this.#claims.all(audience)
   }
 
-  *claims(): Generator<Claim> {
-    for (const claims of this.#claims.values()) yield* claims.values()
+  /** As `audience`. */
+  claims(): Generator<Claim> {
+    return this.#claims.all()
   }
 
   /** Every plain claim whose target is around the address, or the address itself. */
   *claimsAround(address: Address): Generator<Claim> {
     for (const length of this.#lengths[address.family].keys()) {
       if (length > address.prefix) continue
-      yield* listOf(this.#targets.on(widen(address, length)))
+      yield* this.#claims.on(widen(address, length))
     }
   }
 
@@ -104,23 +100,21 @@ export class Wished {
   }
 
   nextEnd(): number | undefined {
-    return this.#ends.next()
+    return this.#claims.nextEnd()
   }
 
   /** A newer action on the same decision replaces its claim, whatever it said. */
   add(claim: Claim, address: Address, before: BeforeChange): void {
     this.remove(claim.audience, claim.decision, before)
-    if (isScoped(claim)) this.#scopes.add(claim, address)
-    else this.#announce(address, before)
-    this.#ofAudience(claim.audience).set(claim.decision, claim)
-    this.#size++
-    this.#ends.add(claim)
-    if (isScoped(claim)) return
-    this.#count(address, 1)
-    const held = this.#targets.on(address)
-    const now = this.#targets.add(claim, address)
-    if (isRare(address)) this.#index(address)
-    else this.#plain += countWays(now) - countWays(held)
+    if (isScoped(claim)) {
+      this.#scopes.add(claim, address)
+      this.#claims.add(claim, address)
+      return
+    }
+    this.#announce(address, before)
+    const held = this.#claims.latestEnds(address)
+    this.#claims.add(claim, address)
+    this.#count(address, 1, held)
   }
 
   /** Removes that claim only; what other decisions claim on the address stays. */
@@ -128,26 +122,22 @@ export class Wished {
     const claim = this.get(audience, decision)
     if (!claim) return undefined
     const address = readAddress(claim.target)
-    if (!isScoped(claim)) this.#announce(address, before)
-    const claims = this.#ofAudience(audience)
-    claims.delete(decision)
-    if (claims.size === 0) this.#claims.delete(audience)
-    this.#size--
     if (isScoped(claim)) {
+      this.#claims.remove(audience, decision)
       this.#scopes.remove(claim)
       return claim
     }
-    this.#count(address, -1)
-    const held = this.#targets.on(address)
-    const left = this.#targets.remove(claim, address)
-    if (isRare(address)) this.#index(address)
-    else this.#plain += countWays(left) - countWays(held)
+    this.#announce(address, before)
+    const held = this.#claims.latestEnds(address)
+    this.#claims.remove(audience, decision)
+    this.#count(address, -1, held)
     return claim
   }
 
   /** Removes one claim whose end has come. */
   removeEnded(now: number, before: BeforeChange): Claim | undefined {
-    const claim = this.#ends.take(now)
+    const end = this.nextEnd()
+    const claim = end !== undefined && end <= now ? this.#claims.next() : undefined
     return claim && this.remove(claim.audience, claim.decision, before)
   }
 
@@ -156,9 +146,8 @@ export class Wished {
    * of it that no longer-lasting one inside it takes.
    */
   elementsOf(address: Address): readonly Element[] {
-    const held = this.#targets.on(address)
-    if (held === undefined) return []
     if (isRare(address)) return ways.flatMap((way) => this.#pieces(address, way))
+    const held = this.#claims.latestEnds(address)
     const into = elementOf(held, address, 'in')
     const out = elementOf(held, address, 'out')
     if (into && out) return [into, out]
@@ -174,7 +163,7 @@ export class Wished {
 
   /** Everything that the kernel is to hold of plain blocks. */
   *elements(): Generator<Element> {
-    for (const target of this.#targets.texts()) yield* this.elementsOf(readAddress(target))
+    for (const address of this.#claims.addresses()) yield* this.elementsOf(address)
   }
 
   countElements(): number {
@@ -190,7 +179,7 @@ export class Wished {
   rareWith({ scoped, direction }: Claim, address: Address): number {
     if (scoped || !isRare(address)) return 0
     const found = ways
-      .filter((way) => direction === way || direction === 'both')
+      .filter((way) => goes({ direction }, way))
       .map((way) => this.#nested(setOf(address, way)).mostWith(address))
     return Math.max(...found)
   }
@@ -206,10 +195,11 @@ export class Wished {
     }
   }
 
-  #index(address: Address): void {
+  /** A rare network that is held this long now. */
+  #index(address: Address, held: LatestEnds): void {
     for (const way of ways) {
       const nested = this.#nested(setOf(address, way))
-      const end = latestEnd(this.#targets.on(address), way)
+      const end = held[way]
       if (end > 0) nested.put(address, end)
       else nested.delete(address)
     }
@@ -223,19 +213,19 @@ export class Wished {
     return made
   }
 
-  #count({ family, prefix }: Address, more: 1 | -1): void {
+  /** One plain claim more or less is on the address, which was held this long before. */
+  #count(address: Address, more: 1 | -1, before: LatestEnds): void {
+    const held = this.#claims.latestEnds(address)
+    if (isRare(address)) this.#index(address, held)
+    else this.#plain += countWays(held) - countWays(before)
+    this.#countLength(address, more)
+  }
+
+  #countLength({ family, prefix }: Address, more: 1 | -1): void {
     const lengths = this.#lengths[family]
     const count = (lengths.get(prefix) ?? 0) + more
     if (count > 0) lengths.set(prefix, count)
     else lengths.delete(prefix)
-  }
-
-  #ofAudience(audience: string): Map<string, Claim> {
-    const found = this.#claims.get(audience)
-    if (found) return found
-    const made = new Map<string, Claim>()
-    this.#claims.set(audience, made)
-    return made
   }
 }
 
@@ -243,13 +233,11 @@ function isScoped(claim: Claim): claim is ScopedClaim {
   return claim.scoped !== undefined
 }
 
-function elementOf(held: Held, address: Address, way: Way): Element | undefined {
-  const end = latestEnd(held, way)
+function elementOf(held: LatestEnds, address: Address, way: Way): Element | undefined {
+  const end = held[way]
   return end > 0 ? { set: setOf(address, way), address, end } : undefined
 }
 
-function countWays(held: Held): number {
-  let count = 0
-  for (const way of ways) if (latestEnd(held, way) > 0) count++
-  return count
+function countWays(held: LatestEnds): number {
+  return ways.filter((way) => held[way] > 0).length
 }
