@@ -2,7 +2,7 @@
 import type { Address } from '#contract/address.ts'
 import { Chains } from './chains.ts'
 import { Ends } from './ends.ts'
-import { goes, type Way, ways } from './plan.ts'
+import { goes, type Way } from './plan.ts'
 import { Rows } from './rows.ts'
 import type { Claim } from './wished.ts'
 
@@ -40,6 +40,16 @@ export class Claims {
     return this.#find(audience, decision) > 0
   }
 
+  /** Whether it is there as it is; of what is more than a plain block, whether that very claim is. */
+  holds(claim: Claim, address: Address): boolean {
+    const row = this.#find(claim.audience, claim.decision)
+    if (row === 0 || claim.scoped) return row > 0 && this.#beyond.get(row) === claim
+    this.#rows.writeAddress(0, address)
+    const { plain, direction } = this.#kind(row)
+    const same = direction === claim.direction && this.#rows.end(row) === claim.end
+    return plain && same && this.#rows.isSameAddress(row, 0)
+  }
+
   /** A plain one is read anew each time; what is more than that is always the one that was added. */
   get(audience: string, decision: string): Claim | undefined {
     const row = this.#find(audience, decision)
@@ -64,9 +74,11 @@ export class Claims {
   latestEnds(address: Address): LatestEnds {
     const latest = { in: 0, out: 0 }
     this.#rows.writeAddress(0, address)
-    for (let row = this.#firstOn(0); row > 0; row = this.#nextOn(0, row))
-      for (const way of ways)
-        if (goes(this.#kind(row), way)) latest[way] = Math.max(latest[way], this.#rows.end(row))
+    for (let row = this.#firstOn(0); row > 0; row = this.#nextOn(0, row)) {
+      const [kind, end] = [this.#kind(row), this.#rows.end(row)]
+      if (goes(kind, 'in') && end > latest.in) latest.in = end
+      if (goes(kind, 'out') && end > latest.out) latest.out = end
+    }
     return latest
   }
 
@@ -92,8 +104,7 @@ export class Claims {
   add(claim: Claim, address: Address): void {
     if (this.#size + 1 === this.#places) this.#resize(2 * this.#places)
     const row = ++this.#size
-    const kind = this.#kindOf(claim)
-    this.#rows.write(row, { ...claim, address, kind })
+    this.#rows.write(row, claim, address, this.#kindOf(claim))
     this.#kind(row).claims++
     if (claim.scoped) this.#beyond.set(row, claim)
     for (const order of this.#orders) order.add(row)

@@ -174,9 +174,7 @@ export class Recorder {
 
   #append(told = false): void {
     const last = new Map(this.#put.map((claim) => [`${claim.audience} ${claim.decision}`, claim]))
-    const put = [...last.values()].filter((claim) =>
-      isDeepStrictEqual(this.#on.wished.get(claim.audience, claim.decision), claim),
-    )
+    const put = [...last.values()].filter((claim) => this.#on.wished.holds(claim))
     const standings = [...this.#moved].flatMap((audience) => {
       const standing = this.#standings.get(audience)
       return standing ? [[audience, standing] as const] : []

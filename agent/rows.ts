@@ -14,9 +14,6 @@ const prefix = 'd-'
 /** Of what is looked for by its hash: the letters of a decision, or an address, of which IPv4 fills the first four. */
 const keyBytes = 16
 
-/** What of a row is no number, by its number in a list. */
-export type Row = Pick<Claim, 'decision' | 'end'> & { address: Address; kind: number }
-
 export class Rows {
   /** The same memory, by what is read of it. */
   #bytes = Buffer.alloc(0)
@@ -27,7 +24,8 @@ export class Rows {
     this.#lay(new ArrayBuffer(places * width))
   }
 
-  write(row: number, { decision, address, end, kind }: Row): void {
+  /** `kind` is any number. */
+  write(row: number, { decision, end }: Claim, address: Address, kind: number): void {
     this.writeDecision(row, decision)
     this.writeAddress(row, address)
     this.#doubles[(row * width + at.end) / 8] = end
@@ -42,7 +40,8 @@ export class Rows {
 
   writeAddress(row: number, { bytes, family, prefix: length }: Address): void {
     const from = row * width + at.address
-    for (let i = 0; i < keyBytes; i++) this.#bytes[from + i] = bytes[i] ?? 0
+    for (let i = bytes.length; i < keyBytes; i += 4) this.#words[(from + i) / 4] = 0
+    for (let i = 0; i < bytes.length; i++) this.#bytes[from + i] = bytes[i] ?? 0
     this.#words[(row * width + at.length) / 4] = (family << 8) | length
   }
 
@@ -55,7 +54,7 @@ export class Rows {
     const from = row * width + at.address
     const length = this.#word(row, at.length)
     const bytes = this.#bytes.subarray(from, from + (length >> 8 === 4 ? 4 : keyBytes))
-    return networkAt(Uint8Array.from(bytes), length & 255)
+    return networkAt(new Uint8Array(bytes), length & 255)
   }
 
   end(row: number): number {

@@ -66,6 +66,11 @@ export class Wished {
     return this.#claims.has(audience, decision)
   }
 
+  /** Whether just this is claimed, and nothing newer by the same decision. */
+  holds(claim: Claim, address: Address = readAddress(claim.target)): boolean {
+    return this.#claims.holds(claim, address)
+  }
+
   /** A plain claim is read anew each time; one that is more than that is always the one that was added. */
   get(audience: string, decision: string): Claim | undefined {
     return this.#claims.get(audience, decision)
@@ -105,6 +110,8 @@ export class Wished {
 
   /** A newer action on the same decision replaces its claim, whatever it said. */
   add(claim: Claim, address: Address, before: BeforeChange): void {
+    // A whole state mostly says what is known.
+    if (this.holds(claim, address)) return
     this.remove(claim.audience, claim.decision, before)
     if (isScoped(claim)) {
       this.#scopes.add(claim, address)
@@ -239,5 +246,5 @@ function elementOf(held: LatestEnds, address: Address, way: Way): Element | unde
 }
 
 function countWays(held: LatestEnds): number {
-  return ways.filter((way) => held[way] > 0).length
+  return Number(held.in > 0) + Number(held.out > 0)
 }
