@@ -1,4 +1,4 @@
-/** Rows found by a hash: all that a hash leads to are in one chain. 8 bytes a row, where a map of objects takes 37 and a key. */
+/** Rows by a hash of what they say: those with the same low bits are one chain. 8 bytes a row, where a map takes 37 and a key. */
 
 /** Rows are numbered from 1 on: 0 is none. */
 export class Chains {
@@ -7,14 +7,14 @@ export class Chains {
   #next: Uint32Array<ArrayBuffer>
   readonly #hashOf: (row: number) => number
 
-  /** `places` is a power of two, also where it is said anew. */
+  /** `places` is a power of two, here and in `resize`. */
   constructor(places: number, hashOf: (row: number) => number) {
     this.#first = new Uint32Array(places)
     this.#next = new Uint32Array(places)
     this.#hashOf = hashOf
   }
 
-  /** The first that may be what has this hash. */
+  /** The first of those that may have this hash. */
   first(hash: number): number {
     return this.#first[this.#chain(hash)] ?? 0
   }
@@ -34,7 +34,7 @@ export class Chains {
     this.#relink(row, this.after(row))
   }
 
-  /** What one row says is to be said by another, which is in no chain. Both rows must still say it, or not yet. */
+  /** A row that is in no chain takes the place of one that is. What this one says must still be there. */
   move(from: number, to: number): void {
     this.#relink(from, to)
     this.#next[to] = this.after(from)
@@ -47,7 +47,7 @@ export class Chains {
     for (let row = 1; row <= rows; row++) this.add(row)
   }
 
-  /** What led to the row leads to another one. */
+  /** What led to the row leads elsewhere. */
   #relink(row: number, to: number): void {
     const chain = this.#chain(this.#hashOf(row))
     let before = this.first(chain)

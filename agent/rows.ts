@@ -2,6 +2,7 @@
  * Claims as rows of one piece of memory, 48 bytes each. As objects with their texts they take several times that, and the
  * garbage collector looks at every one of a million again and again.
  */
+import { randomInt } from 'node:crypto'
 import { type Address, networkAt } from '#contract/address.ts'
 import type { Claim } from './wished.ts'
 
@@ -13,6 +14,8 @@ const at = { decision: 0, address: 16, end: 32, kind: 40, length: 44 }
 const prefix = 'd-'
 /** Of what is looked for by its hash: the letters of a decision, or an address, of which IPv4 fills the first four. */
 const keyBytes = 16
+/** Nobody can choose addresses that all have the same hash. */
+const seed = randomInt(2 ** 32)
 
 export class Rows {
   /** The same memory, by what is read of it. */
@@ -107,7 +110,7 @@ export class Rows {
 
   /** Every bit of the key reaches the low ones, of which those that look for it take as many as they need. */
   #hash(row: number, from: number): number {
-    let hash = 0
+    let hash = seed
     for (let i = 0; i < keyBytes; i += 4) {
       hash = Math.imul(hash ^ this.#word(row, from + i), 0x9e3779b1)
       hash ^= hash >>> 15
