@@ -1,12 +1,11 @@
 /** The only way from the agent to the network: HTTP to one service whose key was pinned at enrolment. */
 import { lookup } from 'node:dns/promises'
 import type { Agent, IncomingMessage } from 'node:http'
-import https from 'node:https'
 import { isIP } from 'node:net'
 import type { z } from 'zod'
 import { isLoopback } from '#contract/address.ts'
 import { Problem, type ProblemCode, problemStatus } from '#contract/problem.ts'
-import { fetchCertificate, untrusted } from './pin.ts'
+import { untrusted } from './untrusted.ts'
 
 /** An import would bring undici and HTTP/2 along: 4 to 7 MB that nothing here uses. */
 const http = process.getBuiltinModule('node:http')
@@ -64,7 +63,8 @@ export function connect(to: ConnectTo): Service {
   function open(by: Agent, method: string, path: string, more: Ask): Promise<IncomingMessage> {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
     const body = more.body === undefined ? undefined : JSON.stringify(more.body)
-    const request = (base.protocol === 'https:' ? https : http).request(new URL(path, base), {
+    // By TLS, if the agent that keeps the connections does.
+    const request = http.request(new URL(path, base), {
       agent: by,
       method,
       headers: headers(body, more),
@@ -177,11 +177,9 @@ export async function resolveHost(url: string): Promise<string[]> {
 async function makeAgent(base: URL, pin: string | undefined): Promise<Agent> {
   const kept = { keepAlive: true, maxSockets: 4 }
   if (base.protocol === 'http:') return new http.Agent(kept)
-  return new https.Agent(
-    pin === undefined
-      ? { ...kept, rejectUnauthorized: true }
-      : { ...kept, ...(await fetchCertificate(base, pin)) },
-  )
+  // Loaded only now: an agent beside its service needs no TLS.
+  const { secureAgent } = await import('./pin.ts')
+  return secureAgent(base, pin, kept)
 }
 
 async function readBody(answer: IncomingMessage): Promise<string> {

@@ -6,7 +6,7 @@ import { Problem } from '#contract/problem.ts'
 import { type ConnectTo, connect, readAnswer, type Service } from './connect.ts'
 import { makeIdentity } from './identity.ts'
 import { type Membership, readMembership, writeMembership } from './membership.ts'
-import { untrusted } from './pin.ts'
+import { untrusted } from './untrusted.ts'
 
 /** What else a newer service says is passed over. */
 const Answer = z.object(EnrolmentAnswer.shape)

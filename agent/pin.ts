@@ -1,11 +1,26 @@
 /** Recognises the service by its certificate's public key: no authority in between has to be trusted. */
 import { createHash } from 'node:crypto'
+import type { AgentOptions } from 'node:http'
+import https from 'node:https'
 import { isIP } from 'node:net'
 import tls from 'node:tls'
-import { Problem } from '#contract/problem.ts'
+import { untrusted } from './untrusted.ts'
 
 /** For all of it: one that only trickles is never idle. */
 const handshakeMs = 10_000
+
+/** Without a pin the system's authorities are trusted. Throws as `fetchCertificate`. */
+export async function secureAgent(
+  base: URL,
+  pin: string | undefined,
+  options: AgentOptions,
+): Promise<https.Agent> {
+  return new https.Agent(
+    pin === undefined
+      ? { ...options, rejectUnauthorized: true }
+      : { ...options, ...(await fetchCertificate(base, pin)) },
+  )
+}
 
 /**
  * Options under which only this certificate is trusted. Fetched by a handshake that sends nothing. Throws
@@ -58,12 +73,4 @@ function spki(key: { export(options: { type: 'spki'; format: 'der' }): Buffer })
   return createHash('sha256')
     .update(key.export({ type: 'spki', format: 'der' }))
     .digest('hex')
-}
-
-export function untrusted(message: string, cause?: unknown): Problem {
-  return new Problem('untrusted_service', message, {
-    remedy:
-      'if the service got a new certificate key, enrol this node again; if not, somebody stands between',
-    cause,
-  })
 }
