@@ -20,8 +20,9 @@ export type Sent = { sent: number; ms: number; rate: number }
 export type PacketAnswer = Sent | { us: number[] } | { failed: string }
 
 const frameSize = 64
-/** Few enough that most calls are over before anything else is given the processor. */
 const mostAtOnce = 128
+/** A call that takes no longer is mostly over before anything else is given the processor. */
+const callMs = 0.3
 /** Has no divisor in common with a number of sources that is smaller. */
 const stride = 99_991
 
@@ -68,8 +69,10 @@ function flood(fd: number, ring: Ring, ms: number): Sent {
   let now = started
   while (now < started + ms) {
     const before = now
-    const count = sendSome(fd, ring, ring.next, mostAtOnce)
-    ring.next = (ring.next + mostAtOnce) % ring.size
+    const few = sent === 0 ? 1 : Math.ceil((sent * callMs) / (now - started))
+    const most = Math.min(few, mostAtOnce, ring.size - ring.next)
+    const count = sendSome(fd, ring, ring.next, most)
+    ring.next = (ring.next + count) % ring.size
     now = performance.now()
     rates.push((count * 1_000) / (now - before))
     sent += count

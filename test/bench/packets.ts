@@ -8,7 +8,7 @@ import { openReceivers, type Receivers } from './receivers.ts'
 import { clean, type Effort, floodMs, inTurns, type Rate, type Round } from './rounds.ts'
 
 const usual: Effort = { rounds: 25, echoes: 50 }
-/** A hundred packets, the least that is sent, take half a second where each is compared with a million rules. */
+/** Where a packet is compared with a million rules, it takes some milliseconds. */
 const linearEffort: Partial<Record<Size, Effort>> = {
   '100k': { rounds: 9, echoes: 30 },
   '1m': { rounds: 5, echoes: 10 },
