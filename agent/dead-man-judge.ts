@@ -24,7 +24,7 @@ export type Deed =
   /** It was. */
   | { do: 'refuse'; names: readonly Name[] }
 
-/** By audience: of a whole state there may be a million. */
+/** By audience the decisions, those that were told at once as one text: of a whole state there may be a million. */
 type Batch = { at: number; decisions: Map<string, string[]> }
 
 /** Batches this near are one. */
@@ -105,10 +105,11 @@ export class DeadManJudge {
     const last = this.#suspects.at(-1)
     const near = last && now - last.at <= togetherMs && this.#contact < last.at
     const batch: Batch = near ? last : { at: now, decisions: new Map() }
-    for (const [audience, decision] of names) {
+    for (const [audience, some] of Map.groupBy(names, ([name]) => name)) {
+      const text = some.map(([, decision]) => decision).join(' ')
       const known = batch.decisions.get(audience)
-      if (known) known.push(decision)
-      else batch.decisions.set(audience, [decision])
+      if (known) known.push(text)
+      else batch.decisions.set(audience, [text])
     }
     if (!near && batch.decisions.size > 0) this.#suspects.push(batch)
     // It counts from its newest, so that none of it is let off too soon.
@@ -163,6 +164,7 @@ export class DeadManJudge {
 
 function namesIn({ decisions }: Batch): Name[] {
   const names: Name[] = []
-  for (const [audience, all] of decisions) for (const one of all) names.push([audience, one])
+  for (const [audience, texts] of decisions)
+    for (const text of texts) for (const one of text.split(' ')) names.push([audience, one])
   return names
 }
