@@ -16,8 +16,8 @@ export type ClearOn = {
   agrees(question: string): Promise<boolean>
 }
 
-/** What was taken out, and which files; `declined`: the person wanted to keep them. */
-export type Cleared = { removed: string[]; forgotten: string[]; declined: boolean }
+/** What was taken out, what stays in spite of it and why, and which files; `declined`: the person wanted to keep them. */
+export type Cleared = { removed: string[]; left: string[]; forgotten: string[]; declined: boolean }
 
 /** Throws `conflict` while an agent of this state folder runs, and what the firewall throws. Twice is no error. */
 export async function clear(on: ClearOn): Promise<Cleared> {
@@ -25,9 +25,10 @@ export async function clear(on: ClearOn): Promise<Cleared> {
   const unlock = there ? lock(on.folder) : () => {}
   try {
     const traces = await on.traces()
-    if (!on.dryRun) for (const { remove } of traces) await remove()
+    const left: string[] = []
+    if (!on.dryRun) for (const { remove } of traces) left.push(...(await remove()))
     const removed = traces.map(({ what }) => what)
-    return { removed, ...(await forget(there && on.forget, on)) }
+    return { removed, left, ...(await forget(there && on.forget, on)) }
   } finally {
     unlock()
   }

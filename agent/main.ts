@@ -107,13 +107,18 @@ async function clearing({ settings, json, flags }: Asked, io: Io): Promise<numbe
 }
 
 /** Names the host that is reached by SSH: without its settings it would be this machine. */
-function printCleared({ removed, forgotten }: Cleared, dryRun: boolean, ssh?: string): string {
+function printCleared(
+  { removed, left, forgotten }: Cleared,
+  dryRun: boolean,
+  ssh?: string,
+): string {
   const [out, file] = dryRun ? ['would take out', 'would remove'] : ['taken out', 'removed']
   if (removed.length + forgotten.length === 0)
     return `there is nothing of Cordon ${ssh === undefined ? 'here' : `on ${ssh}`}\n`
   const of = ssh === undefined ? '' : ` of ${ssh}`
   return [
     ...removed.map((what) => `${out}${of}: ${printable(what, 2_000)}\n`),
+    ...left.map((what) => `left${of}: ${printable(what, 2_000)}\n`),
     ...forgotten.map((name) => `${file}: ${printable(name)}\n`),
   ].join('')
 }

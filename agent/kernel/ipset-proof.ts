@@ -5,7 +5,7 @@ import type { Expresses } from './firewall.ts'
 import type { Ipset } from './ipset-program.ts'
 import { addLine, create, type IpsetSpec } from './ipset-sets.ts'
 import type { Family, Iptables } from './iptables-program.ts'
-import { madeHere, readSaved } from './iptables-script.ts'
+import { madeHere, markTable, readSaved } from './iptables-script.ts'
 
 const chain = `CORDON_SELFTEST_${process.pid}`
 
@@ -128,7 +128,9 @@ async function tryChain(
     await iptables.restore(family, script(rules.map((rule) => `-A ${chain} ${rule}`)))
   } finally {
     await iptables.restore(family, script(chains.map((one) => `-X ${one}`))).catch(() => undefined)
-    if (!was) await iptables.drop(family, { table })
+    // What stays is known by its mark when everything is taken out.
+    if (!was && !(await iptables.drop(family, { table })))
+      await iptables.restore(family, markTable(table)).catch(() => undefined)
   }
 }
 

@@ -1,7 +1,7 @@
 /** What only iptables-nft has: chains of the kernel's that are printed without being there, and tables that can go again. */
-import { toProblem } from '#contract/problem.ts'
 import type { Family } from './iptables-program.ts'
 import { type Emptied, isInUse, mayBeAbsent, readSaved } from './iptables-script.ts'
+import { isForbidden, type Variant } from './iptables-variant.ts'
 import type { Ended } from './program.ts'
 
 export type NftTables = {
@@ -14,26 +14,13 @@ export type NftTables = {
 export type Asked = {
   /** Any program. */
   run(name: string, words: readonly string[]): Promise<Ended>
-  /** `iptables v1.8.9 (nf_tables)` */
-  version(): Promise<Ended>
+  variant(): Promise<Variant>
   save(family: Family): Promise<string>
   restore(family: Family, script: string, words?: readonly string[]): Promise<Ended>
 }
 
 /** Its own programs do without nft, but for chains of the kernel's only from 1.8.8 on. Of the legacy variant nothing can go. */
-export function nftTables({ run, version, save, restore }: Asked): NftTables {
-  let known: Promise<Variant> | undefined
-  const variant = () => {
-    known ??= version().then(
-      ({ output }) => readVariant(output),
-      (error: unknown) => {
-        if (!isForbidden(error)) known = undefined
-        return { isByNft: false, dropsHooks: false }
-      },
-    )
-    return known
-  }
-
+export function nftTables({ run, variant, save, restore }: Asked): NftTables {
   let allowed = true
   const askNft = async (
     family: Family,
@@ -70,8 +57,8 @@ export function nftTables({ run, version, save, restore }: Asked): NftTables {
 
   return {
     async there(family, saved) {
-      const { isByNft, dropsHooks } = await variant()
-      if (!isByNft) return saved
+      const { kind, dropsHooks } = await variant()
+      if (kind !== 'nft') return saved
       const listed = await askNft(family, ['list', 'chains'])
       if (listed !== undefined) return only(saved, listedIn(listed))
       const absent = new Set<string>()
@@ -82,28 +69,13 @@ export function nftTables({ run, version, save, restore }: Asked): NftTables {
     },
 
     async drop(family, { table, hook }) {
-      if (!(await variant()).isByNft) return false
+      if ((await variant()).kind !== 'nft') return false
       if (hook === undefined) return dropTable(family, table)
       // A chain with a rule in it is refused by either.
       if ((await askNft(family, ['delete', 'chain', table, hook])) !== undefined) return true
       return (await restore(family, `*${table}\n-X ${hook}\nCOMMIT\n`)).code === 0
     },
   }
-}
-
-type Variant = { isByNft: boolean; dropsHooks: boolean }
-
-function readVariant(text: string): Variant {
-  const [, ...parts] = /v(\d+)\.(\d+)\.(\d+) \(nf_tables\)/.exec(text) ?? []
-  const [major = 0, minor = 0, patch = 0] = parts.map(Number)
-  const dropsHooks = major * 1_000_000 + minor * 1_000 + patch >= 1_008_008
-  return { isByNft: text.includes('nf_tables'), dropsHooks }
-}
-
-/** Where this user may run other programs as root, but not that one, or it is not there. */
-function isForbidden(error: unknown): boolean {
-  const { code } = toProblem(error)
-  return code === 'no_privilege' || code === 'firewall_missing'
 }
 
 /** `table ip raw {` and `chain OUTPUT {` in what nft lists, as `raw OUTPUT`. */

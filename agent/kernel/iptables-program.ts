@@ -1,8 +1,11 @@
 /** The iptables programs of both families, in whichever variant this host has. */
 import { existsSync } from 'node:fs'
 import { Problem } from '#contract/problem.ts'
+import type { MadeTable } from './iptables-made.ts'
+import { unload } from './iptables-modules.ts'
 import { nftTables } from './iptables-nft.ts'
 import type { Emptied } from './iptables-script.ts'
+import { variantBy } from './iptables-variant.ts'
 import { type Ended, runProgram } from './program.ts'
 import { noPrivilegeRemedy } from './refusal.ts'
 
@@ -21,6 +24,11 @@ export type Iptables = {
   restore(family: Family, script: string): Promise<void>
   /** Takes away what is empty. Best effort, since it filters nothing: whether it is gone. */
   drop(family: Family, empty: Emptied): Promise<boolean>
+  /**
+   * Takes tables of iptables-legacy away, of which the kernel keeps even empty ones, where that takes away nothing of
+   * others. Why those stay that do.
+   */
+  giveUp(empty: readonly MadeTable[]): Promise<ReadonlyMap<MadeTable, string>>
 }
 
 /** Seconds that another program may hold the lock of xtables. */
@@ -56,10 +64,11 @@ export function iptablesBy(
   }
   const restore = (family: Family, script: string, words: readonly string[] = ['--noflush']) =>
     start(program(family, '-restore'), [...lock, ...words], script)
+  const kindOf = variantBy(() => start(program(4, ''), ['--version']))
   const nft = nftTables({
     ...{ save, restore },
+    variant: kindOf,
     run: (name, words) => run(name, words, ''),
-    version: () => start(program(4, ''), ['--version']),
   })
   return {
     families,
@@ -72,6 +81,12 @@ export function iptablesBy(
       if (ended.code !== 0) throw failed(ended)
     },
     drop: (family, empty) => nft.drop(family, empty).catch(() => false),
+    async giveUp(empty) {
+      const { kind } = await kindOf()
+      if (kind !== 'legacy')
+        return new Map(empty.map((one) => [one, 'this iptables cannot take it away']))
+      return unload(empty, (words) => run('sh', words, ''))
+    },
   }
 }
 

@@ -2,7 +2,7 @@
 import type { Table, TableName, Tables } from './iptables-rules.ts'
 
 /** What `iptables-save` showed of one table. */
-type SavedTable = { chains: string[]; rules: string[]; policies: string[] }
+export type SavedTable = { chains: string[]; rules: string[]; policies: string[] }
 export type Saved = ReadonlyMap<string, SavedTable>
 
 /**
@@ -145,6 +145,8 @@ export function marksOf(saved: SavedTable | undefined, hooks: readonly string[])
   const isThere = (hook: string) => saved.policies.some((policy) => policy.startsWith(`${hook} `))
   return hooks.filter((hook) => !isThere(hook)).map(madeHook)
 }
+
+export const markTable = (table: string) => `*${table}\n:${madeHere} - [0:0]\nCOMMIT\n`
 
 /** What is to be taken out after the script: tables, and chains of the kernel's in them, that were not there before Cordon. */
 export type Emptied = { table: string; hook?: string }

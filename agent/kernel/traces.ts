@@ -3,6 +3,7 @@ import { toProblem } from '#contract/problem.ts'
 import { type Ipset, ipsetProgram } from './ipset-program.ts'
 import { isOurs } from './ipset-sets.ts'
 import { IptablesRules } from './iptables.ts'
+import { emptying } from './iptables-made.ts'
 import { type Iptables, iptablesProgram } from './iptables-program.ts'
 import { isAnyOwnChain, isMade, isSensorChain, readSaved } from './iptables-script.ts'
 import { type Nft, nftProgram } from './nft.ts'
@@ -13,8 +14,8 @@ import { ipsetSensorTable, sensorTraces } from './sensor-ipset.ts'
 export type Trace = {
   /** For a person: `table inet cordon`. */
   what: string
-  /** Throws `no_privilege`, `kernel_refused`. */
-  remove(): Promise<void>
+  /** What stays all the same, and why. Throws `no_privilege`, `kernel_refused`. */
+  remove(): Promise<readonly string[]>
 }
 
 export type Programs = { nft: Nft; ipset?: Ipset; iptables?: Iptables }
@@ -34,19 +35,36 @@ export async function tracesOf({ nft, ipset, iptables }: Programs): Promise<Trac
   return [
     ...tables.map((table) => ({
       what: `table ${table}`,
-      remove: () => nft.run(`delete table ${table}\n`),
+      remove: nothingStays(() => nft.run(`delete table ${table}\n`)),
     })),
     ...(ipset && iptables && sensor.length > 0
-      ? [{ what: sensor.join(', '), remove: () => ipsetSensorTable(ipset, iptables).remove() }]
+      ? [
+          {
+            what: sensor.join(', '),
+            remove: () => emptying(iptables, () => ipsetSensorTable(ipset, iptables).remove()),
+          },
+        ]
       : []),
     ...(iptables && chains.length > 0
-      ? [{ what: chains.join(', '), remove: () => removeChains(iptables) }]
+      ? [
+          {
+            what: chains.join(', '),
+            remove: () => emptying(iptables, () => removeChains(iptables)),
+          },
+        ]
       : []),
     ...sets.map((set) => ({
       what: `ipset ${set}`,
-      remove: async () => ipset?.run([`destroy ${set}`]),
+      remove: nothingStays(async () => ipset?.run([`destroy ${set}`])),
     })),
   ]
+}
+
+function nothingStays(act: () => Promise<void>): Trace['remove'] {
+  return async () => {
+    await act()
+    return []
+  }
 }
 
 function tablesIn(listing: string): string[] {
