@@ -5,7 +5,7 @@ import { isOurs } from './ipset-sets.ts'
 import { IptablesRules } from './iptables.ts'
 import { emptying } from './iptables-made.ts'
 import { type Iptables, iptablesProgram } from './iptables-program.ts'
-import { isAnyOwnChain, isMade, isSensorChain, readSaved } from './iptables-script.ts'
+import { isAnyOwnChain, readSaved } from './iptables-script.ts'
 import { type Nft, nftProgram } from './nft.ts'
 import { removePostureChains } from './posture-iptables.ts'
 import { isPostureSet } from './posture-iptables-sets.ts'
@@ -85,15 +85,9 @@ async function chainsIn(iptables: Iptables): Promise<string[]> {
   const found: string[] = []
   for (const family of iptables.families)
     for (const [table, { chains }] of readSaved(await iptables.save(family)))
-      for (const chain of named(chains))
+      for (const chain of chains.filter(isAnyOwnChain))
         found.push(`${family === 4 ? 'iptables' : 'ip6tables'} ${table} ${chain}`)
   return found
-}
-
-/** Marks go with whatever is the last, also of the sensor. */
-function named(chains: readonly string[]): string[] {
-  const marked = !chains.some(isSensorChain)
-  return chains.filter((chain) => isAnyOwnChain(chain) && (marked || !isMade(chain)))
 }
 
 async function here(look: () => Promise<string[]>): Promise<string[]> {
