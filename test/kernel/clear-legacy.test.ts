@@ -5,8 +5,13 @@ import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import type { PostureRule } from '#contract/posture.ts'
 import { chooseFirewall } from '../../agent/kernel/choose.ts'
+import { ipsetProgram } from '../../agent/kernel/ipset-program.ts'
+import { iptablesProgram } from '../../agent/kernel/iptables-program.ts'
+import { iptablesPostureTable } from '../../agent/kernel/posture-iptables.ts'
 import { commands } from '../../agent/main.ts'
+import { posture } from '../agent/posture-node.ts'
 import { ownNamespace } from '../namespace.ts'
 import { legacyTools } from './legacy.ts'
 import { put } from './promises.ts'
@@ -32,6 +37,7 @@ describe('clearing after ipset with iptables-legacy', { skip }, () => {
   test('says which tables stay and why, and those that were there before are as they were', async () => {
     const ours = saved('mangle')
     await block()
+    await ruleThatGoesAgain()
     assert.match(saved('raw'), /:CORDON_MADE_TABLE /)
     const { code, out } = await clear()
     assert.equal(code, 0)
@@ -49,6 +55,18 @@ describe('clearing after ipset with iptables-legacy', { skip }, () => {
     await firewall.prepare()
     await firewall.apply([put('in_hosts4', '203.0.113.7')])
     await firewall.close()
+  }
+
+  async function ruleThatGoesAgain(): Promise<void> {
+    const rule: PostureRule = {
+      ...{ rule: 'service', name: 'nobody', way: 'node' },
+      ...{ protocol: 'udp', ports: ['4000'], verdict: 'drop' },
+    }
+    const all = posture([rule]).posture
+    const postures = [{ audience: 'all', version: 1, posture: all }]
+    const table = iptablesPostureTable(ipsetProgram(), iptablesProgram())
+    await table.run({ postures, networks: () => [], here: [], now: 0 })
+    await table.remove()
   }
 
   async function clear() {
