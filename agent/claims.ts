@@ -72,14 +72,16 @@ export class Claims {
   }
 
   latestEnds(address: Address): LatestEnds {
-    const latest = { in: 0, out: 0 }
+    let into = 0
+    let out = 0
     this.#rows.writeAddress(0, address)
     for (let row = this.#firstOn(0); row > 0; row = this.#nextOn(0, row)) {
-      const [kind, end] = [this.#kind(row), this.#rows.end(row)]
-      if (goes(kind, 'in') && end > latest.in) latest.in = end
-      if (goes(kind, 'out') && end > latest.out) latest.out = end
+      const kind = this.#kind(row)
+      const end = this.#rows.end(row)
+      if (goes(kind, 'in') && end > into) into = end
+      if (goes(kind, 'out') && end > out) out = end
     }
-    return latest
+    return { in: into, out }
   }
 
   /** Each address that a plain one is on, once; as `all`. */

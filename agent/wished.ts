@@ -119,9 +119,9 @@ export class Wished {
       return
     }
     this.#announce(address, before)
-    const held = this.#claims.latestEnds(address)
+    const others = this.#claims.latestEnds(address)
     this.#claims.add(claim, address)
-    this.#count(address, 1, held)
+    this.#count(claim, address, 1, others)
   }
 
   /** Removes that claim only; what other decisions claim on the address stays. */
@@ -135,9 +135,8 @@ export class Wished {
       return claim
     }
     this.#announce(address, before)
-    const held = this.#claims.latestEnds(address)
     this.#claims.remove(audience, decision)
-    this.#count(address, -1, held)
+    this.#count(claim, address, -1, this.#claims.latestEnds(address))
     return claim
   }
 
@@ -202,8 +201,8 @@ export class Wished {
     }
   }
 
-  /** A rare network that is held this long now. */
-  #index(address: Address, held: LatestEnds): void {
+  #index(address: Address): void {
+    const held = this.#claims.latestEnds(address)
     for (const way of ways) {
       const nested = this.#nested(setOf(address, way))
       const end = held[way]
@@ -220,12 +219,11 @@ export class Wished {
     return made
   }
 
-  /** One plain claim more or less is on the address, which was held this long before. */
-  #count(address: Address, more: 1 | -1, before: LatestEnds): void {
-    const held = this.#claims.latestEnds(address)
-    if (isRare(address)) this.#index(address, held)
-    else this.#plain += countWays(held) - countWays(before)
+  /** A plain claim came or went; of the address the others are known. */
+  #count(claim: Claim, address: Address, more: 1 | -1, others: LatestEnds): void {
     this.#countLength(address, more)
+    if (isRare(address)) this.#index(address)
+    else for (const way of ways) if (goes(claim, way) && others[way] === 0) this.#plain += more
   }
 
   #countLength({ family, prefix }: Address, more: 1 | -1): void {
@@ -243,8 +241,4 @@ function isScoped(claim: Claim): claim is ScopedClaim {
 function elementOf(held: LatestEnds, address: Address, way: Way): Element | undefined {
   const end = held[way]
   return end > 0 ? { set: setOf(address, way), address, end } : undefined
-}
-
-function countWays(held: LatestEnds): number {
-  return Number(held.in > 0) + Number(held.out > 0)
 }
