@@ -5,9 +5,9 @@ import {
   generateKeyPairSync,
   type KeyObject,
   randomUUID,
-  sign,
 } from 'node:crypto'
 import { join } from 'node:path'
+import { sign } from 'jws'
 import { nodeTokenLife } from '#contract/enrolment.ts'
 import { algorithm, tokenType } from '#contract/envelope.ts'
 import { PublicKey } from '#contract/key.ts'
@@ -71,15 +71,9 @@ export function bearer(
 }
 
 function signToken(node: string, { key }: Identity, aud: string, iat: number): string {
-  const header = { alg: algorithm, typ: tokenType.node, kid: node }
   const claims = { iss: node, aud, iat, exp: iat + nodeTokenLife, jti: randomUUID() }
-  const signed = `${base64url(header)}.${base64url(claims)}`
-  const signature = sign('sha256', Buffer.from(signed), { key, dsaEncoding: 'ieee-p1363' })
-  return `${signed}.${signature.toString('base64url')}`
-}
-
-function base64url(part: object): string {
-  return Buffer.from(JSON.stringify(part)).toString('base64url')
+  const header = { alg: algorithm, typ: tokenType.node, kid: node } as const
+  return sign({ header, payload: claims, privateKey: key })
 }
 
 function identityOf(key: KeyObject): Identity {
