@@ -1,12 +1,17 @@
 /** Lets the garbage of a start or of a large load go. A process that is idle afterwards would keep it for ever. */
 import { collectGarbage } from '#contract/garbage.ts'
 
-/** From this many blocks on the garbage is worth the pause: about 100 ms with 100,000 in force, once for each load. */
+/** From this many blocks on the garbage is worth the pause: about 100 ms with 100,000 in force, twice for each load. */
 const largeLoad = 10_000
 
 const quietMs = 2_000
-const mostTries = 30
-const triesOfStart = 3
+
+/** How often it is collected, each time after a quiet moment, and how many moments may be none. */
+type Wanted = { times: number; tries: number }
+const ofStart: Wanted = { times: 1, tries: 3 }
+/** The engine's table of names, megabytes after a load, is given back by the second collection only. */
+const ofLoad: Wanted = { times: 2, tries: 30 }
+const nothing: Wanted = { times: 0, tries: 0 }
 
 export type TidyOn = {
   /** Nothing waits for the kernel or for the service. */
@@ -17,7 +22,7 @@ export type TidyOn = {
 export class Tidy {
   readonly #on: TidyOn
   #timer: NodeJS.Timeout | undefined
-  #tries = 0
+  #left = nothing
   #stopped = false
 
   constructor(on: TidyOn) {
@@ -29,12 +34,12 @@ export class Tidy {
    * of them and much to do from then on lets go of it by itself.
    */
   begun(blocks: number): void {
-    this.#wait(blocks >= largeLoad ? mostTries : triesOfStart)
+    this.#want(blocks >= largeLoad ? ofLoad : ofStart)
   }
 
   /** `blocks` came at once: when it is quiet again, what they left behind is collected. */
   after(blocks: number): void {
-    if (blocks >= largeLoad) this.#wait(mostTries)
+    if (blocks >= largeLoad) this.#want(ofLoad)
   }
 
   stop(): void {
@@ -42,19 +47,28 @@ export class Tidy {
     clearTimeout(this.#timer)
   }
 
-  /** From now on, and not less often than was meant before. */
-  #wait(tries: number): void {
+  /** From now on, and not less than was meant before. */
+  #want({ times, tries }: Wanted): void {
     if (this.#stopped) return
-    this.#tries = Math.max(this.#tries, tries)
+    this.#left = {
+      times: Math.max(this.#left.times, times),
+      tries: Math.max(this.#left.tries, tries),
+    }
+    this.#wait()
+  }
+
+  #wait(): void {
     clearTimeout(this.#timer)
     this.#timer = setTimeout(() => this.#look(), quietMs).unref()
   }
 
   #look(): void {
+    const { times, tries } = this.#left
     const idle = this.#on.idle()
-    this.#tries = idle ? 0 : this.#tries - 1
+    this.#left = idle ? { times: times - 1, tries } : { times, tries: tries - 1 }
     if (idle) void this.#on.collect()
-    else if (this.#tries > 0) this.#wait(this.#tries)
+    if (this.#left.times > 0 && this.#left.tries > 0) this.#wait()
+    else this.#left = nothing
   }
 }
 
