@@ -124,6 +124,7 @@ export function sensorPart(saved: Saved): { chains: string[]; rules: string[] } 
     rules: table?.rules.filter((rule) => isOwnRule(rule) || isJump(rule)) ?? [],
   }
 }
+
 function isOwnRule(rule: string): boolean {
   return rule.startsWith(`-A ${chains}-`)
 }
