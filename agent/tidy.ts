@@ -5,8 +5,10 @@ import { collectGarbage } from '#contract/garbage.ts'
 const largeLoad = 10_000
 
 const quietMs = 2_000
+/** By then what was held for a while is let go of too, such as what the dead man's switch suspects. */
+const laterMs = 20_000
 
-/** How often it is collected, each time after a quiet moment, and how many moments may be none. */
+/** How often it is collected, the second time a while later, and how many moments may not be quiet. */
 type Wanted = { times: number; tries: number }
 const ofStart: Wanted = { times: 1, tries: 3 }
 /** The engine's table of names, megabytes after a load, is given back by the second collection only. */
@@ -54,12 +56,12 @@ export class Tidy {
       times: Math.max(this.#left.times, times),
       tries: Math.max(this.#left.tries, tries),
     }
-    this.#wait()
+    this.#wait(quietMs)
   }
 
-  #wait(): void {
+  #wait(ms: number): void {
     clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => this.#look(), quietMs).unref()
+    this.#timer = setTimeout(() => this.#look(), ms).unref()
   }
 
   #look(): void {
@@ -67,7 +69,7 @@ export class Tidy {
     const idle = this.#on.idle()
     this.#left = idle ? { times: times - 1, tries } : { times, tries: tries - 1 }
     if (idle) void this.#on.collect()
-    if (this.#left.times > 0 && this.#left.tries > 0) this.#wait()
+    if (this.#left.times > 0 && this.#left.tries > 0) this.#wait(idle ? laterMs : quietMs)
     else this.#left = nothing
   }
 }
