@@ -1,4 +1,4 @@
-/** Something done at once in another namespace of the network. */
+/** Going into another namespace of the network. */
 import { closeSync, openSync } from 'node:fs'
 import koffi from 'koffi'
 
@@ -18,7 +18,8 @@ export function inNamespace<Result>(name: string | undefined, act: () => Result)
   }
 }
 
-function enter(file: string): void {
+/** The thread stays there. */
+export function enter(file: string): void {
   const fd = openSync(file, 'r')
   try {
     if (setns(fd, CLONE_NEWNET) < 0) throw new Error(`setns ${file}: errno ${koffi.errno()}`)

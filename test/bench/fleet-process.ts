@@ -5,7 +5,6 @@
 import { randomBytes } from 'node:crypto'
 import { openSync } from 'node:fs'
 import { join } from 'node:path'
-import koffi from 'koffi'
 import { type Agent, runAgent } from '../../agent/agent.ts'
 import { connect } from '../../agent/connect.ts'
 import { enrol } from '../../agent/enrol.ts'
@@ -14,6 +13,7 @@ import { type Nft, nftBy } from '../../agent/kernel/nft.ts'
 import { runProgram } from '../../agent/kernel/program.ts'
 import { AgentSettings } from '../../agent/settings.ts'
 import { linuxPlaces } from '../../agent/surroundings.ts'
+import { enter } from './enter.ts'
 
 export type FleetOrder = {
   dir: string
@@ -23,12 +23,8 @@ export type FleetOrder = {
 }
 export type FleetReady = { connected: number }
 
-const setNamespace: (fd: number, kind: number) => number = koffi
-  .load(null)
-  .func('int setns(int, int)')
 /** With a million blocks to load first, on a busy machine. */
 const connectMs = 180_000
-const CLONE_NEWNET = 0x40000000
 
 const agents: Agent[] = []
 
@@ -39,9 +35,9 @@ process.once('message', async ({ dir, invitations, namespaces }: FleetOrder) => 
     const invitation = invitations[index]
     if (invitation) await enrol(invitation, `bench-${index}`, state_dir, Date.now())
     // The sockets to the kernel stay where they were opened; the service is reached from home.
-    enter(openSync(`/run/netns/${namespace}`, 'r'))
+    enter(`/run/netns/${namespace}`)
     agents.push(await startAgent(state_dir, namespace))
-    enter(home)
+    enter(`/proc/self/fd/${home}`)
   }
   const deadline = performance.now() + connectMs
   while (agents.some((agent) => !agent.status().connected)) {
@@ -54,10 +50,6 @@ process.once('message', async ({ dir, invitations, namespaces }: FleetOrder) => 
     process.exit(0)
   })
 })
-
-function enter(namespace: number): void {
-  if (setNamespace(namespace, CLONE_NEWNET) !== 0) throw new Error(`setns: errno ${koffi.errno()}`)
-}
 
 /** The program does not inherit the namespace once this process is home again. */
 function nftIn(namespace: string): Nft {
