@@ -2,25 +2,23 @@
 import { type Address, widen } from '#contract/address.ts'
 
 export class Covering<Entry extends { readonly address: Address }> {
-  /** By prefix length. */
-  readonly #entries = {
-    4: new Map<number, Map<Key, Entry>>(),
-    6: new Map<number, Map<Key, Entry>>(),
-  }
+  readonly #lengths: Record<4 | 6, OfLength<Entry>[]> = { 4: [], 6: [] }
 
   /** The first entry of an address stays. */
   add(entry: Entry): void {
     const { family, prefix } = entry.address
-    const ofLength = this.#entries[family].get(prefix) ?? new Map<Key, Entry>()
-    this.#entries[family].set(prefix, ofLength)
+    const lengths = this.#lengths[family]
+    const known = lengths.find(({ length }) => length === prefix)
+    const { entries } = known ?? { entries: new Map<Key, Entry>() }
+    if (!known) lengths.push({ length: prefix, entries })
     const key = keyOf(entry.address, prefix)
-    if (!ofLength.has(key)) ofLength.set(key, entry)
+    if (!entries.has(key)) entries.set(key, entry)
   }
 
   /** Also the address itself. In no order. */
   around(address: Address): Entry[] {
     const found: Entry[] = []
-    for (const [length, entries] of this.#entries[address.family]) {
+    for (const { length, entries } of this.#lengths[address.family]) {
       const entry = length <= address.prefix && entries.get(keyOf(address, length))
       if (entry) found.push(entry)
     }
@@ -29,6 +27,7 @@ export class Covering<Entry extends { readonly address: Address }> {
 }
 
 type Key = number | string
+type OfLength<Entry> = { length: number; entries: Map<Key, Entry> }
 
 /** The first bits of the address: of IPv4 as a number, since to write a text costs several times the look-up. */
 function keyOf(address: Address, length: number): Key {

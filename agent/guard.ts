@@ -1,5 +1,5 @@
 /** What a node never blocks, whoever signed: a stolen signing key must not be able to cut it off. Pure. */
-import { forwardings, type Scope, type StandingAction } from '#contract/action.ts'
+import { isForwarding, type Scope, type StandingAction } from '#contract/action.ts'
 import { type Address, isHost, overlaps, readAddress, specialNetworks } from '#contract/address.ts'
 import { printable } from '#contract/printable.ts'
 import { Problem } from '#contract/problem.ts'
@@ -25,6 +25,11 @@ const always: readonly Protected[] = [
   { address: readAddress('::1'), why: 'loopback' },
   { address: readAddress('fe80::/10'), why: 'link-local, which neighbours are found with' },
 ]
+
+const special: readonly Protected[] = specialNetworks().map((address) => ({
+  address,
+  why: 'special-purpose',
+}))
 
 /**
  * Everything that is protected here now: the firewall's never-set and what targets are held against. Throws
@@ -164,11 +169,10 @@ function untouchable(
   target: Address,
   here: readonly Protected[],
 ): Problem | undefined {
-  const passes = forwardings.some((one) => one === direction)
-  const hit = firstHit(target, here, ({ own }) => !(passes && own))
+  const hit = firstHit(target, here, isForwarding(direction))
   if (hit)
     return isProtected(`${target.text} touches ${hit.address.text}: ${printable(hit.why, 120)}`)
-  if (specialNetworks().some((range) => overlaps(range, target)))
+  if (touched(target, special).length > 0)
     return isProtected(`${target.text} is a special-purpose address`)
   return undefined
 }
@@ -225,29 +229,32 @@ function tooManyProtected(count: number, family: 4 | 6): Problem {
   )
 }
 
-const indexes = new WeakMap<readonly Protected[], Covering<Ranked>>()
-type Ranked = Protected & { rank: number }
-
-/** The most important one that overlaps. A host is looked up: it is asked about for each of a million blocks. */
+/** The most important one that overlaps; for what passes through the node, of those that are not the node's own. */
 function firstHit(
   target: Address,
   here: readonly Protected[],
-  counts: (entry: Protected) => boolean,
+  passes: boolean,
 ): Protected | undefined {
-  if (!isHost(target)) return here.find((entry) => counts(entry) && overlaps(entry.address, target))
-  const index = indexes.get(here) ?? indexOf(here)
-  indexes.set(here, index)
-  return index
-    .around(target)
-    .filter(counts)
-    .sort((a, b) => a.rank - b.rank)[0]
+  for (const hit of touched(target, here)) if (!(passes && hit.own)) return hit
+  return undefined
 }
 
-function indexOf(here: readonly Protected[]): Covering<Ranked> {
+const indexes = new WeakMap<readonly Protected[], Covering<Ranked>>()
+type Ranked = Protected & { rank: number }
+
+/** All that overlap, the most important first. A host is looked up: it is asked about for each of a million blocks. */
+function touched(target: Address, all: readonly Protected[]): readonly Protected[] {
+  if (!isHost(target)) return all.filter(({ address }) => overlaps(address, target))
+  const found = (indexes.get(all) ?? indexOf(all)).around(target)
+  return found.length < 2 ? found : found.sort((a, b) => a.rank - b.rank)
+}
+
+function indexOf(all: readonly Protected[]): Covering<Ranked> {
   const index = new Covering<Ranked>()
-  here.forEach((entry, rank) => {
+  all.forEach((entry, rank) => {
     index.add({ ...entry, rank })
   })
+  indexes.set(all, index)
   return index
 }
 

@@ -1,8 +1,8 @@
 /** What an order is beyond a plain block, and the elements it comes to. Pure. */
 import { z } from 'zod'
 import {
-  forwardings,
   InterfaceName,
+  isForwarding,
   mostPorts,
   PortRange,
   Protocol,
@@ -47,7 +47,7 @@ export function scopedOf(order: StandingAction): Scoped | undefined {
 function isPlain(order: StandingAction): boolean {
   if (order.action !== 'block' || order.response === 'reject') return false
   const narrowed = order.interface ?? order.peer ?? order.protocol ?? order.ports
-  return !forwardings.some((one) => one === order.direction) && narrowed === undefined
+  return !isForwarding(order.direction) && narrowed === undefined
 }
 
 /** An element whose layer is still to be found. */

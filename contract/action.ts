@@ -14,6 +14,10 @@ export const forwardings = ['forward', 'forward_from', 'forward_to'] as const
 export const Direction = z.enum(['in', 'out', 'both', ...forwardings]).meta({ id: 'Direction' })
 export type Direction = z.infer<typeof Direction>
 
+const forwarding: ReadonlySet<Direction | null> = new Set(forwardings)
+/** Whether it is only about what passes through a node for others. */
+export const isForwarding = (direction: Direction | null): boolean => forwarding.has(direction)
+
 const decisionId = /^d-[0-9a-hjkmnp-tv-z]{16}$/
 export const isDecisionId = (text: string): boolean => decisionId.test(text)
 
@@ -165,7 +169,7 @@ export function peerInterfaceFits({
   direction,
   peer_interface: name,
 }: Pick<Scope, 'direction' | 'peer_interface'>): boolean {
-  return name === undefined || forwardings.some((one) => one === direction)
+  return name === undefined || isForwarding(direction)
 }
 
 /** Of addresses that are understood. */

@@ -1,8 +1,9 @@
 /** Questions and orders about an address rather than one decision. */
 import { z } from '@hono/zod-openapi'
+import { isForwarding } from '#contract/action.ts'
 import { readAddress } from '#contract/address.ts'
 import { printTime } from '#contract/time.ts'
-import { isForwarding, isNarrow } from '../decide/measure.ts'
+import { isNarrow } from '../decide/measure.ts'
 import { printOnly } from '../decide/traffic.ts'
 import { decisionsOn, decisionsTowards } from '../flow/decisions-on.ts'
 import { exempts, isRefused } from '../flow/exempt.ts'

@@ -1,5 +1,5 @@
 /** What is done to the traffic of a target, and to what part of it: compared, and what is done said in words. */
-import { type Direction, forwardings, type Protocol, type Rate } from '#contract/action.ts'
+import type { Direction, Protocol, Rate } from '#contract/action.ts'
 import { maybeAddress, overlaps } from '#contract/address.ts'
 
 /** `reject` tells the sender; a block without it drops in silence. */
@@ -39,11 +39,6 @@ export function scopesMeet(a: Narrowing, b: Narrowing): boolean {
   const [one, other] = [maybeAddress(a.peer ?? ''), maybeAddress(b.peer ?? '')]
   if (one && other && !overlaps(one, other)) return false
   return a.protocol === undefined || b.protocol === undefined || a.protocol === b.protocol
-}
-
-/** Whether it is only about what passes through a node for others. */
-export function isForwarding(direction: Direction | null): boolean {
-  return forwardings.some((one) => one === direction)
 }
 
 /** Where a packet of the target can be: from it or to it, for the node itself or through it. */
