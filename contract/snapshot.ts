@@ -27,11 +27,6 @@ export const SnapshotClaims = z.strictObject({
 })
 export type SnapshotClaims = z.infer<typeof SnapshotClaims>
 
-/** Of printed rows, joined by commas. */
-export function printChunk(rows: string): string {
-  return `[${rows}]`
-}
-
 /**
  * Row by row, as they are asked for. A row that this version does not understand is refused by itself, so that an older
  * node can follow a newer service. Throws `snapshot_incomplete` when the text is not the one that was promised, and
@@ -55,7 +50,7 @@ function* readRows(rows: readonly unknown[]): Generator<ReadRow> {
 }
 
 /** Hex SHA-256 of the chunk's text; also its name in the URL. */
-export function chunkDigest(text: string): string {
+export function chunkDigest(text: string | Uint8Array): string {
   return createHash('sha256').update(text).digest('hex')
 }
 

@@ -1,7 +1,7 @@
 /** What an audience is to enforce by what is in the store, as one list. */
 import assert from 'node:assert/strict'
 import type { StandingAction } from '#contract/action.ts'
-import { chunkDigest, printChunk, readChunk } from '#contract/snapshot.ts'
+import { chunkDigest, readChunk } from '#contract/snapshot.ts'
 import { claimPages } from '../actions/store/outbox.ts'
 import type { Reader } from '../actions/store/store.ts'
 
@@ -11,12 +11,13 @@ export async function claimsOf(
   now: number,
 ): Promise<StandingAction[]> {
   const pages = await Array.fromAsync(claimPages(db, audience, now))
-  return pages.flatMap(({ rows }) => ordersIn(rows))
+  return pages.flatMap(({ chunk }) => ordersIn(textOf(chunk)))
 }
 
-/** Of rows that are joined by commas. */
-export function ordersIn(rows: string): StandingAction[] {
-  const chunk = printChunk(rows)
+/** A chunk goes over the network as it is in UTF-8. */
+export const textOf = (chunk: Uint8Array): string => Buffer.from(chunk).toString()
+
+export function ordersIn(chunk: string): StandingAction[] {
   return [...readChunk(chunk, chunkDigest(chunk))].map((read) => {
     assert.ok('order' in read, 'refused' in read ? read.refused.message : '')
     return read.order

@@ -1,7 +1,7 @@
 /** The signed whole state of an audience: a manifest for one node's nonce, and chunks that all nodes share. */
 import { tokenType } from '#contract/envelope.ts'
 import { Problem } from '#contract/problem.ts'
-import { chunkDigest, printChunk, type SnapshotClaims } from '#contract/snapshot.ts'
+import { chunkDigest, type SnapshotClaims } from '#contract/snapshot.ts'
 import { claimPages, type Head, readHead } from '../store/outbox.ts'
 import type { Store } from '../store/store.ts'
 import { openTurns } from './in-turn.ts'
@@ -14,6 +14,7 @@ const keptMs = 60_000
 /** A manifest may be applied for as long as its chunks can be fetched. */
 const lifeSeconds = 120
 
+type Chunk = Uint8Array<ArrayBuffer>
 type State = { head: Head; blocks: number; digests: string[]; made: number }
 
 export type SnapshotParts = { store: Store; keys: SigningKeys; now(): number }
@@ -22,7 +23,7 @@ export type Snapshots = {
   /** Compact JWS of SnapshotClaims. A thousand nodes that ask at once cost one reading of the store. */
   manifest(audience: string, nonce: string): Promise<string>
   /** Throws `not_found` when the chunk was let go: the node asks for a new manifest. */
-  chunk(digest: string): string
+  chunk(digest: string): Chunk
   /** Begins to make what a node that was just enrolled is about to ask for. */
   foresee(audiences: readonly string[]): void
   /** What nobody may come for any more; a state of a million blocks is 90 MB. */
@@ -31,11 +32,11 @@ export type Snapshots = {
 
 export function openSnapshots({ store, keys, now }: SnapshotParts): Snapshots {
   const states = new Map<string, State>()
-  const chunks = new Map<string, { text: string; until: number }>()
+  const kept = new Map<string, { chunk: Chunk; until: number }>()
 
   const letGo = (): void => {
     const at = now()
-    for (const [digest, { until }] of chunks) if (until < at) chunks.delete(digest)
+    for (const [digest, { until }] of kept) if (until < at) kept.delete(digest)
     for (const [audience, state] of states)
       if (state.made + keptMs / 2 < at) states.delete(audience)
   }
@@ -43,16 +44,15 @@ export function openSnapshots({ store, keys, now }: SnapshotParts): Snapshots {
   const build = (audience: string): Promise<State> =>
     store.view(async (db) => {
       const head = await readHead(db, audience)
-      const texts = new Map<string, string>()
+      const chunks = new Map<string, Chunk>()
       let blocks = 0
-      for await (const { rows, count } of claimPages(db, audience, now())) {
-        const text = printChunk(rows)
-        texts.set(chunkDigest(text), text)
+      for await (const { chunk, count } of claimPages(db, audience, now())) {
+        chunks.set(chunkDigest(chunk), chunk)
         blocks += count
       }
       const made = now()
-      for (const [digest, text] of texts) chunks.set(digest, { text, until: made + keptMs })
-      const state = { head, blocks, digests: [...texts.keys()], made }
+      for (const [digest, chunk] of chunks) kept.set(digest, { chunk, until: made + keptMs })
+      const state = { head, blocks, digests: [...chunks.keys()], made }
       states.set(audience, state)
       return state
     })
@@ -88,8 +88,8 @@ export function openSnapshots({ store, keys, now }: SnapshotParts): Snapshots {
       const { head, blocks, digests } = await latest(audience)
       const signed = now()
       for (const digest of digests) {
-        const chunk = chunks.get(digest)
-        if (chunk) chunk.until = signed + keptMs
+        const promised = kept.get(digest)
+        if (promised) promised.until = signed + keptMs
       }
       const iat = Math.floor(signed / 1_000)
       const claims: SnapshotClaims = {
@@ -108,8 +108,8 @@ export function openSnapshots({ store, keys, now }: SnapshotParts): Snapshots {
     },
     chunk: (digest) => {
       letGo()
-      const chunk = chunks.get(digest)
-      if (chunk) return chunk.text
+      const found = kept.get(digest)
+      if (found) return found.chunk
       throw new Problem('not_found', 'this chunk is no longer kept', {
         remedy: 'ask for a new snapshot: GET /v1/snapshot',
       })

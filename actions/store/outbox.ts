@@ -166,8 +166,11 @@ export async function dropEndedClaims(tx: Writer, now: number, limit: number): P
   return Number(numDeletedRows)
 }
 
-/** So many claims as one text: a row of its own for each costs more than all that is done with it. */
-type Page = { rows: string; count: number }
+/**
+ * So many claims as one chunk of a whole state: a row of its own for each costs more than all that is done with it. It
+ * stays in UTF-8, which its digest and each answer take.
+ */
+type Page = { chunk: Uint8Array<ArrayBuffer>; count: number }
 
 /**
  * What the audience is to enforce, a chunk at a time, in the order in which it was first issued. The event loop has a turn
@@ -199,7 +202,9 @@ const selectPage = prepared((db, { audience, now, after }: Slots<Asked>) =>
         .as('page'),
     )
     .select([
-      sql<string>`coalesce(group_concat(row, ','), '')`.as('rows'),
+      sql<Page['chunk']>`cast('[' || coalesce(group_concat(row, ','), '') || ']' as blob)`.as(
+        'chunk',
+      ),
       sql<number>`count(*)`.as('count'),
       sql<number>`coalesce(max(number), 0)`.as('last'),
     ]),

@@ -8,7 +8,7 @@ import { type EnvelopeClaims, envelopeHash, tokenType } from '#contract/envelope
 import { type Feed, feedChunkSize, printFeedChunk } from '#contract/feed.ts'
 import { PublicKey, thumbprint } from '#contract/key.ts'
 import { printRow } from '#contract/row.ts'
-import { chunkDigest, chunkSize, printChunk } from '#contract/snapshot.ts'
+import { chunkDigest, chunkSize } from '#contract/snapshot.ts'
 import { trustOf } from '../../agent/keys.ts'
 import type { Trust } from '../../agent/signature.ts'
 
@@ -107,12 +107,7 @@ export class Sequence {
   snapshot(nonce: string, blocks: readonly BlockAction[], inChunk = chunkSize, more: object = {}) {
     const chunks = new Map<string, string>()
     for (let from = 0; from < blocks.length; from += inChunk) {
-      const text = printChunk(
-        blocks
-          .slice(from, from + inChunk)
-          .map(printRow)
-          .join(),
-      )
+      const text = `[${blocks.slice(from, from + inChunk).map(printRow)}]`
       chunks.set(chunkDigest(text), text)
     }
     const { epoch, seq, hash } = this.at

@@ -80,7 +80,7 @@ export async function wishedOf(store: Reader, node: string): Promise<Map<string,
     .where('audience', 'in', audiencesOf(node, groups))
     .execute()
   const wished = new Map<string, number>()
-  for (const { target, not_after, direction } of claims.flatMap(({ row }) => ordersIn(row)))
+  for (const { target, not_after, direction } of claims.flatMap(({ row }) => ordersIn(`[${row}]`)))
     for (const way of direction === 'both' ? ['in', 'out'] : [direction])
       wished.set(`${way} ${target}`, Math.max(not_after, wished.get(`${way} ${target}`) ?? 0))
   return wished

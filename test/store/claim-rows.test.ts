@@ -18,7 +18,7 @@ import * as fifth from '../../actions/store/migrations/0005.ts'
 import { claimPages, dropEndedClaims, putClaims } from '../../actions/store/outbox.ts'
 import { openSqlite, openSqliteReader } from '../../actions/store/sqlite.ts'
 import { openStore, type Store } from '../../actions/store/store.ts'
-import { claimsOf } from '../claims.ts'
+import { claimsOf, textOf } from '../claims.ts'
 
 const before = { '0001': first, '0002': second, '0003': third, '0004': fourth, '0005': fifth }
 
@@ -65,8 +65,8 @@ test('a state of before is the same chunk afterwards, whatever it orders and wha
       const pages = await Array.fromAsync(claimPages(store.read, 'all', 0))
       await store.close()
       assert.deepEqual(
-        pages.map(({ rows }) => rows),
-        [given.map(printRow).join()],
+        pages.map(({ chunk }) => textOf(chunk)),
+        [`[${given.map(printRow)}]`],
       )
     }),
     { numRuns: 10 },

@@ -15,7 +15,7 @@ import {
 } from '../../actions/store/outbox.ts'
 import { openSqlite } from '../../actions/store/sqlite.ts'
 import { openStore, type Store } from '../../actions/store/store.ts'
-import { claimsOf, ordersIn } from '../claims.ts'
+import { claimsOf, ordersIn, textOf } from '../claims.ts'
 
 test('envelopes of age go from each sequence, the younger stay, and its head stays where it is', async (t) => {
   const store = await open(t)
@@ -76,9 +76,9 @@ test('of many claims each comes once, in full pages and in the order of their is
   })
   const pages = await Array.fromAsync(claimPages(store.read, 'all', 500))
   const expected = numbers.filter((n) => n % 7 !== 0 && n > 500).map(id)
-  for (const { rows, count } of pages)
+  for (const { chunk, count } of pages)
     assert.deepEqual(
-      ordersIn(rows).map(({ decision }) => decision),
+      ordersIn(textOf(chunk)).map(({ decision }) => decision),
       expected.splice(0, count),
     )
   assert.deepEqual(
