@@ -5,7 +5,7 @@ import { type AcceptOn, acceptLoad, type Load } from './accept.ts'
 /** Claims that are taken in one go, about 2 ms. */
 const stepSize = 500
 /** Steps that are taken at most while the kernel works on those before. */
-const mostAhead = 4
+const mostAhead = 8
 
 export class Loads {
   readonly #accept: AcceptOn
