@@ -12,6 +12,9 @@ type Kind = Pick<Claim, 'audience' | 'direction'> & { plain: boolean; claims: nu
 /** How long plain claims on an address last each way; 0 where none goes it. */
 export type LatestEnds = Record<Way, number>
 
+/** What is more than a plain block is the same only when it is that very claim. */
+type Known = 'nothing' | 'same' | 'other'
+
 const leastPlaces = 64
 const none: Kind = { audience: '', direction: 'in', plain: false, claims: 0 }
 
@@ -40,14 +43,11 @@ export class Claims {
     return this.#find(audience, decision) > 0
   }
 
-  /** Whether it is there as it is; of what is more than a plain block, whether that very claim is. */
-  holds(claim: Claim, address: Address): boolean {
+  /** What there is of its decision: nothing, just this claim, or another. */
+  known(claim: Claim, address: Address): Known {
     const row = this.#find(claim.audience, claim.decision)
-    if (row === 0 || claim.scoped) return row > 0 && this.#beyond.get(row) === claim
-    this.#rows.writeAddress(0, address)
-    const { plain, direction } = this.#kind(row)
-    const same = direction === claim.direction && this.#rows.end(row) === claim.end
-    return plain && same && this.#rows.isSameAddress(row, 0)
+    if (row === 0) return 'nothing'
+    return this.#isAt(row, claim, address) ? 'same' : 'other'
   }
 
   /** A plain one is read anew each time; what is more than that is always the one that was added. */
@@ -102,6 +102,13 @@ export class Claims {
     return row > 0 ? this.#claim(row) : undefined
   }
 
+  /** So many are about to be there: their room is made once. */
+  expect(size: number): void {
+    let places = this.#places
+    while (places <= size) places *= 2
+    if (places > this.#places) this.#resize(places)
+  }
+
   /** There is none of its audience and decision. */
   add(claim: Claim, address: Address): void {
     if (this.#size + 1 === this.#places) this.#resize(2 * this.#places)
@@ -145,6 +152,14 @@ export class Claims {
     while (row > 0 && !(this.#rows.isSameDecision(row, 0) && this.#kind(row).audience === audience))
       row = this.#byDecision.after(row)
     return row
+  }
+
+  #isAt(row: number, claim: Claim, address: Address): boolean {
+    if (claim.scoped) return this.#beyond.get(row) === claim
+    this.#rows.writeAddress(0, address)
+    const { plain, direction } = this.#kind(row)
+    const same = direction === claim.direction && this.#rows.end(row) === claim.end
+    return plain && same && this.#rows.isSameAddress(row, 0)
   }
 
   /** The first plain row on the address of row `of`. */

@@ -7,7 +7,7 @@ import { printable } from '#contract/printable.ts'
 import type { Problem } from '#contract/problem.ts'
 import type { Receipt } from '#contract/receipt.ts'
 import type { Change } from './kernel/firewall.ts'
-import { type Element, elementKey, isRare, plan, puts } from './plan.ts'
+import { type Element, elementKey, elementsOf, plan, puts } from './plan.ts'
 import type { BeforeChange, Wished } from './wished.ts'
 
 /** A receipt but for its time, which is that of the kernel's confirmation. */
@@ -18,10 +18,10 @@ export class Differences {
   readonly #wished: Wished
   readonly #held = new Map<string, { address: Address; elements: readonly Element[] }>()
   /**
-   * Of which nothing was held, as of nearly all of a whole state. What becomes of one of them before the kernel is told stands
+   * Where nothing was held, as of nearly all of a whole state. What becomes of one of them before the kernel is told stands
    * in `#held` as if it were there already: to remove what is not there is no error.
    */
-  #fresh: Address[] = []
+  #fresh: Element[] = []
   readonly #heard: (answer: Answer) => void
   #answers: Answer[] = []
   /** Of the scoped orders, when they were handed over last. */
@@ -34,12 +34,11 @@ export class Differences {
   }
 
   /** Only the first change of an address since the last confirmation tells what the kernel holds. */
-  readonly note: BeforeChange = (address: Address) => {
-    if (this.#held.has(address.text)) return
-    const elements = this.#wished.elementsOf(address)
-    // A piece of a rare network may have been another network's before.
-    if (elements.length === 0 && !isRare(address)) this.#fresh.push(address)
-    else this.#held.set(address.text, { address, elements })
+  readonly note: BeforeChange = (address, first) => {
+    // To look for a text costs something even where there is none.
+    if (this.#held.size > 0 && this.#held.has(address.text)) return
+    if (first) for (const one of elementsOf(first, address)) this.#fresh.push(one)
+    else this.#held.set(address.text, { address, elements: this.#wished.elementsOf(address) })
   }
 
   /** To be given when the kernel has confirmed what is wished now. */
@@ -60,9 +59,8 @@ export class Differences {
       for (const element of this.#wished.elementsOf(address))
         wished.set(elementKey(element.set, element.address), element)
     }
-    // Whatever else became of it since, what is wished of it now is put: twice is no harm.
-    const fresh = this.#fresh.flatMap((address) => this.#wished.elementsOf(address))
-    const changes = [...plan(held, wished, now), ...puts(fresh, now)]
+    // What became of a fresh one since is put, or removed, after it.
+    const changes = [...puts(this.#fresh, now), ...plan(held, wished, now)]
     const answers = this.#answers
     const { version } = this.#wished.scopes
     const scoped = version !== this.#version

@@ -15,6 +15,17 @@ export function goes({ direction }: { readonly direction: Direction }, way: Way)
 /** One address in one set until a time of the service's clock (milliseconds). */
 export type Element = { set: SetName; address: Address; end: number }
 
+/** What a plain claim alone makes of an address that is not rare. */
+export function elementsOf(
+  claim: { readonly direction: Direction; readonly end: number },
+  address: Address,
+): Element[] {
+  const elements: Element[] = []
+  for (const way of ways)
+    if (goes(claim, way)) elements.push({ set: setOf(address, way), address, end: claim.end })
+  return elements
+}
+
 /** By elementKey. */
 export type Elements = ReadonlyMap<string, Element>
 

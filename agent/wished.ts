@@ -22,8 +22,11 @@ export type Claim = {
   readonly scoped?: Scoped | undefined
 }
 
-/** Called with an address before anything changes that its elements follow from. */
-export type BeforeChange = (address: Address) => void
+/**
+ * Called with an address before anything changes that its elements follow from. `first` is the claim that is about to be the
+ * only one there, where all its elements follow from that.
+ */
+export type BeforeChange = (address: Address, first?: Claim) => void
 
 export class Wished {
   readonly #claims = new Claims()
@@ -55,6 +58,7 @@ export class Wished {
   /** The audience is about to have this many claims, for which there must be room beside what comes meanwhile. */
   promise(audience: string, claims: number): void {
     this.#promised = { audience, claims }
+    this.#claims.expect(this.committed)
   }
 
   /** The whole state is there. */
@@ -68,7 +72,7 @@ export class Wished {
 
   /** Whether just this is claimed, and nothing newer by the same decision. */
   holds(claim: Claim, address: Address = readAddress(claim.target)): boolean {
-    return this.#claims.holds(claim, address)
+    return this.#claims.known(claim, address) === 'same'
   }
 
   /** A plain claim is read anew each time; one that is more than that is always the one that was added. */
@@ -110,16 +114,18 @@ export class Wished {
 
   /** A newer action on the same decision replaces its claim, whatever it said. */
   add(claim: Claim, address: Address, before: BeforeChange): void {
+    const known = this.#claims.known(claim, address)
     // A whole state mostly says what is known.
-    if (this.holds(claim, address)) return
-    this.remove(claim.audience, claim.decision, before)
+    if (known === 'same') return
+    if (known === 'other') this.remove(claim.audience, claim.decision, before)
     if (isScoped(claim)) {
       this.#scopes.add(claim, address)
       this.#claims.add(claim, address)
       return
     }
-    this.#announce(address, before)
     const others = this.#claims.latestEnds(address)
+    if (others.in + others.out === 0 && !isRare(address)) before(address, claim)
+    else this.#announce(address, before)
     this.#claims.add(claim, address)
     this.#count(claim, address, 1, others)
   }

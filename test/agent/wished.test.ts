@@ -81,7 +81,13 @@ describe('what is wished', () => {
           for (const [key, claim] of model) if (claim.end <= now) model.delete(key)
           const { changes } = differences.take(now)
           await firewall.apply(changes)
+          for (const change of changes) {
+            const key = elementKey(change.set, change.address)
+            if (change.op === 'put') held.set(key, now + change.timeoutMs)
+            else held.delete(key)
+          }
         }
+        const held = new Map<string, number>()
         const ends = new Map<string, number>()
         for (const one of steps) {
           if (one.kind === 'add') {
@@ -101,6 +107,7 @@ describe('what is wished', () => {
         for (const { set, address, end } of wished.elements())
           ends.set(elementKey(set, address), end)
         assert.deepEqual(firewall.keys(), [...ends.keys()].sort())
+        assert.deepEqual([...held].sort(), [...ends].sort())
         assert.deepEqual([...ends].filter(([key]) => inHashSet(key)).sort(), [...want].sort())
         assert.equal(wished.countElements(), ends.size)
         assert.equal(wished.size, model.size)
