@@ -19,7 +19,7 @@ export function inNamespace<Result>(name: string | undefined, act: () => Result)
 }
 
 /** The thread stays there. */
-export function enter(file: string): void {
+function enter(file: string): void {
   const fd = openSync(file, 'r')
   try {
     if (setns(fd, CLONE_NEWNET) < 0) throw new Error(`setns ${file}: errno ${koffi.errno()}`)

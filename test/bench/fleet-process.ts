@@ -3,17 +3,19 @@
  * two cores would measure the scheduler; the code of each agent is the product's.
  */
 import { randomBytes } from 'node:crypto'
-import { openSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Agent, runAgent } from '../../agent/agent.ts'
 import { connect } from '../../agent/connect.ts'
 import { enrol } from '../../agent/enrol.ts'
 import { chooseFirewall } from '../../agent/kernel/choose.ts'
+import type { Firewall } from '../../agent/kernel/firewall.ts'
+import { ipsetBy } from '../../agent/kernel/ipset-program.ts'
+import { netlinkCarrier } from '../../agent/kernel/netlink.ts'
 import { type Nft, nftBy } from '../../agent/kernel/nft.ts'
-import { runProgram } from '../../agent/kernel/program.ts'
+import { type Ended, runProgram } from '../../agent/kernel/program.ts'
 import { AgentSettings } from '../../agent/settings.ts'
 import { linuxPlaces } from '../../agent/surroundings.ts'
-import { enter } from './enter.ts'
+import { inNamespace } from './enter.ts'
 
 export type FleetOrder = {
   dir: string
@@ -29,15 +31,11 @@ const connectMs = 180_000
 const agents: Agent[] = []
 
 process.once('message', async ({ dir, invitations, namespaces }: FleetOrder) => {
-  const home = openSync('/proc/thread-self/ns/net', 'r')
   for (const [index, namespace] of namespaces.entries()) {
     const state_dir = join(dir, `node-${index}`)
     const invitation = invitations[index]
     if (invitation) await enrol(invitation, `bench-${index}`, state_dir, Date.now())
-    // The sockets to the kernel stay where they were opened; the service is reached from home.
-    enter(`/run/netns/${namespace}`)
     agents.push(await startAgent(state_dir, namespace))
-    enter(`/proc/self/fd/${home}`)
   }
   const deadline = performance.now() + connectMs
   while (agents.some((agent) => !agent.status().connected)) {
@@ -51,22 +49,43 @@ process.once('message', async ({ dir, invitations, namespaces }: FleetOrder) => 
   })
 })
 
-/** The program does not inherit the namespace once this process is home again. */
+/** The sockets to the kernel stay where they were opened; the service is reached from home. */
+async function firewallIn(namespace: string): Promise<Firewall> {
+  const firewall = await chooseFirewall({
+    ...{ enforce: true, backend: 'auto', print: () => {}, now: Date.now },
+    nft: nftIn(namespace),
+    ipset: ipsetBy((words, input) => runIn(namespace, 'ipset', words, input)),
+    netlink: async () => inNamespace(namespace, netlinkCarrier),
+  })
+  return {
+    ...firewall,
+    watch: (changed) => inNamespace(namespace, () => firewall.watch(changed)),
+  }
+}
+
 function nftIn(namespace: string): Nft {
   const own = new Set<number>()
   return nftBy(
-    (words, input) =>
-      runProgram('ip', ['netns', 'exec', namespace, 'nft', ...words], input, (pid) => own.add(pid)),
+    (words, input) => runIn(namespace, 'nft', words, input, (pid) => own.add(pid)),
     (pid) => own.has(pid),
   )
 }
 
+/** A program does not inherit the namespace: this process is at home. */
+function runIn(
+  namespace: string,
+  program: string,
+  words: readonly string[],
+  input: string | Iterable<string>,
+  started?: (pid: number) => void,
+): Promise<Ended> {
+  return runProgram('ip', ['netns', 'exec', namespace, program, ...words], input, started)
+}
+
 function startAgent(state_dir: string, namespace: string): Promise<Agent> {
-  const nft = nftIn(namespace)
   return runAgent(AgentSettings.parse({ state_dir, enforce: true }), {
     version: 'bench',
-    firewall: () =>
-      chooseFirewall({ enforce: true, backend: 'auto', print: () => {}, now: Date.now, nft }),
+    firewall: () => firewallIn(namespace),
     connect,
     places: linuxPlaces,
     local: () => ({ wall: Date.now(), uptime: performance.now(), boot: 'bench' }),
