@@ -36,6 +36,10 @@ export type AcceptOn = {
   refuses?(order: StandingAction, target: Address): Problem | undefined
 }
 
+/** By what an order is judged before anything is changed, but for what the firewall can do. */
+export type Judging = Pick<AcceptOn, 'now' | 'here' | 'ceilings' | 'refuses'>
+export type Judge = Judging & Pick<AcceptOn, 'expresses'>
+
 /** An envelope that is the next one. Nothing in it can stop the sequence. */
 export function acceptEnvelope(on: AcceptOn, claims: EnvelopeClaims, jws: string): void {
   const { aud: audience, epoch, seq } = claims
@@ -140,7 +144,7 @@ export type Load = {
 export type Gathered = { claims: Claim[]; answers: Answer[] }
 
 /** One row of a whole state, into the load that is being gathered. */
-export function gather(on: AcceptOn, row: ReadRow, place: Place, into: Gathered): void {
+export function gather(on: Judge, row: ReadRow, place: Place, into: Gathered): void {
   if ('refused' in row) {
     // Nobody can be told of a row that does not even name its decision.
     if (row.decision) into.answers.push(refused({ ...place, decision: row.decision }, row.refused))
@@ -191,7 +195,7 @@ export function* acceptLoad(on: AcceptOn, load: Load): Generator<void> {
 
 /** Why an order is not carried out, as the answer to it; undefined when the kernel is to do its part. */
 function objectionTo(
-  on: AcceptOn,
+  on: Judge,
   order: StandingAction,
   target: Address,
   place: Place,

@@ -47,7 +47,7 @@ export function makeContact(making: Making): Contact {
   return { to, service, deadMan, keyring }
 }
 
-function connectTo({ settings, belonging, clock, courses }: Making): ConnectTo {
+function connectTo({ settings, belonging, clock, look }: Making): ConnectTo {
   const { node, issuer, url, tls } = belonging.membership
   const sign = bearer(node, makeIdentity(settings.state_dir), issuer)
   return {
@@ -56,7 +56,7 @@ function connectTo({ settings, belonging, clock, courses }: Making): ConnectTo {
     token: () => sign(clock.tokenTime()),
     heard: (address, date) => {
       if (date !== undefined) clock.suggest(date)
-      if (address !== undefined) courses.meet(address)
+      if (address !== undefined && belonging.meet(address)) look()
     },
   }
 }

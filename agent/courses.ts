@@ -106,10 +106,6 @@ export function coursesOf(parts: () => Parts, say: (line: string) => void) {
     posture: (problem: Problem | undefined) => parts().troubles.set('posture', problem),
     lastHealing: () => lastHealing,
 
-    /** The service answered from this address. */
-    meet(address: string): void {
-      if (parts().belonging.meet(address)) look()
-    },
     greet(hello: Hello, roundTripMs: number): void {
       measured(hello.time, roundTripMs)
       follow(hello.groups)

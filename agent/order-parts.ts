@@ -1,22 +1,29 @@
 /** The parts by which orders come to the kernel: enforcing them, whole states where they cannot go on, and signed places. */
+import type { Judging } from './accept.ts'
 import { CatchUp } from './catch-up.ts'
 import type { Contact } from './contact.ts'
 import { Enforcer } from './enforce.ts'
 import { Heads } from './heads.ts'
 import type { Firewall } from './kernel/firewall.ts'
-import type { Lookout } from './lookout.ts'
 import type { Looks } from './looks.ts'
 import type { Making } from './parts.ts'
-import { wholeState } from './resync.ts'
 import { linkNames } from './surroundings.ts'
 import { readHead, verifyHead } from './verify.ts'
+import type { WholeStates } from './whole-states.ts'
+
+type Needed = {
+  firewall: Firewall
+  judging: Judging
+  looks: Looks
+  states: WholeStates
+}
 
 export type OrderParts = { enforcer: Enforcer; catchUp: CatchUp; heads: Heads }
 
 export function makeOrderParts(
-  { settings, on, belonging, record, wished, courses, now, parts }: Making,
-  { service, keyring, deadMan }: Contact,
-  { firewall, lookout, looks }: { firewall: Firewall; lookout: Lookout; looks: Looks },
+  { on, belonging, record, wished, courses, now, parts }: Making,
+  { keyring, deadMan }: Contact,
+  { firewall, judging, looks, states }: Needed,
 ): OrderParts {
   const trust = () => keyring.trust
   const learnKeys = () => keyring.learn()
@@ -26,9 +33,7 @@ export function makeOrderParts(
     firewall,
     wished,
     record,
-    now,
-    here: () => lookout.here,
-    ceilings: settings,
+    ...judging,
     links: () => linkNames(on.places),
     trust,
     audiences: () => belonging.audiences,
@@ -38,7 +43,6 @@ export function makeOrderParts(
     distrust,
     taken: trusted,
     ending: (lifted) => parts().hits.count(lifted),
-    refuses: (order, target) => deadMan.refusal(order, target),
     report: (answers) => {
       deadMan.applied(answers.filter((one) => !enforcer.accepting.notes.isAgain(one)))
       parts().reporter.answers(parts().hits.withHits(answers))
@@ -47,11 +51,8 @@ export function makeOrderParts(
     emptied: courses.emptied,
     allowed: () => parts().postures.allow(),
   })
-  const stateTrust = () => ({ ...keyring.trust, mostBlocks: settings.max_blocks })
-  const accept = enforcer.accepting
-  const state = { service, accept, trust: stateTrust, learnKeys, nonce: on.nonce }
   const catchUp = new CatchUp({
-    fetch: (audience, lostPast) => wholeState(state, audience, lostPast),
+    fetch: states.fetch,
     load: (load) => enforcer.load(load),
     caughtUp: courses.caughtUp,
     failing: courses.failing,

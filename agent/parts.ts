@@ -1,5 +1,7 @@
 /** The parts of an agent, made and joined. Nothing runs yet, and nothing is decided here. */
 import { printCursor } from '#contract/audience.ts'
+import { toProblem } from '#contract/problem.ts'
+import type { Judging } from './accept.ts'
 import type { AgentOn } from './agent.ts'
 import { type Contact, makeContact } from './contact.ts'
 import { type Courses, coursesOf } from './courses.ts'
@@ -18,6 +20,8 @@ import type { AgentSettings } from './settings.ts'
 import { makeStandingParts, type StandingParts } from './standing-parts.ts'
 import { makeFollower } from './stream-part.ts'
 import { giveBack, Tidy } from './tidy.ts'
+import type { Troubles } from './troubles.ts'
+import { wholeStates } from './whole-states.ts'
 
 export type Parts = Ground &
   Contact &
@@ -42,6 +46,8 @@ export type Making = Ground & {
   courses: Courses
   /** The service's clock. */
   now(): number
+  /** What is protected here may have changed. */
+  look(): void
   /** Asked for only when there is news: some of them are not made yet. */
   parts(): Parts
 }
@@ -53,12 +59,6 @@ export type Making = Ground & {
 export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<Parts> {
   const ground = makeGround(settings.state_dir, on)
   const { belonging, clock, troubles, wished } = ground
-  const plain = coursesOf(() => parts, on.say)
-  const looks = looksOf(ground, plain, () => parts, on)
-  const courses = lookingFirst(plain, looks)
-  const now = () => clock.now()
-  const making: Making = { ...ground, settings, on, courses, now, parts: () => parts }
-  const contact = makeContact(making)
   const lookout = new Lookout({
     settings,
     places: on.places,
@@ -67,10 +67,35 @@ export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<P
   })
   // Before the firewall is touched: a protect file that cannot be read is no start.
   lookout.look()
-  const firewall = await on.firewall()
-  const posture = await on.posture?.(firewall)
-  const sensor = await on.sensor?.(firewall)
-  const made = { firewall, lookout, looks, tables: { posture, sensor } }
+  /** Until there are parts that have to hear of it. */
+  let look = () => glance(lookout, troubles)
+  const joined = coursesOf(() => parts, on.say)
+  const plain = { ...joined, look: () => look() }
+  const looks = looksOf(ground, plain, () => parts, on)
+  const courses = lookingFirst(plain, looks)
+  const now = () => clock.now()
+  const making: Making = {
+    ...{ ...ground, settings, on, courses, now },
+    ...{ look: plain.look, parts: () => parts },
+  }
+  const contact = makeContact(making)
+  const opening = open(on)
+  const expresses = async () => (await opening).firewall.expresses
+  const judging: Judging = {
+    now,
+    here: () => lookout.here,
+    ceilings: settings,
+    refuses: (order, target) => contact.deadMan.refusal(order, target),
+  }
+  const states = wholeStates(making, contact, { judging, looks, expresses })
+  // What is remembered is enforced before anything is asked for.
+  const [first] = ground.record.standings.size === 0 ? belonging.audiences : []
+  if (first !== undefined) states.askAhead(first)
+  const { firewall, tables } = await opening.catch((error: unknown) => {
+    contact.service.close()
+    throw error
+  })
+  const made = { firewall, judging, lookout, looks, states, tables }
   const { monotonic, version } = on
   const heart = new Heart({ beat: courses.tell, monotonic })
   const reporter = new Reporter({
@@ -110,5 +135,21 @@ export async function makeParts(settings: AgentSettings, on: AgentOn): Promise<P
     ...{ ...ground, ...contact, ...orders, ...standing, lookout, firewall, reporter, follower },
     ...{ healer, heart, tidy, hits, described, courses },
   }
+  look = joined.look
   return parts
+}
+
+async function open(on: AgentOn) {
+  const firewall = await on.firewall()
+  const posture = await on.posture?.(firewall)
+  const sensor = await on.sensor?.(firewall)
+  return { firewall, tables: { posture, sensor } }
+}
+
+function glance(lookout: Lookout, troubles: Troubles): void {
+  try {
+    lookout.look()
+  } catch (error) {
+    troubles.set('guard', toProblem(error))
+  }
 }

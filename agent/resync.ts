@@ -3,15 +3,21 @@ import { z } from 'zod'
 import { Problem, toProblem } from '#contract/problem.ts'
 import type { ReadRow } from '#contract/row.ts'
 import { readChunk, type SnapshotClaims } from '#contract/snapshot.ts'
-import { type AcceptOn, gather, type Load } from './accept.ts'
+import { gather, type Judge, type Judging, type Load } from './accept.ts'
 import { readAnswer, type Service } from './connect.ts'
+import type { Expresses } from './kernel/firewall.ts'
 import { verifyOrLearn } from './learn.ts'
+import type { Recorder } from './record.ts'
+import { isPlain } from './scope.ts'
 import type { Trust } from './signature.ts'
 import { verifyManifest } from './verify-state.ts'
 
 export type ResyncOn = {
   service: Service
-  accept: AcceptOn
+  record: Pick<Recorder, 'standing'>
+  judging: Judging
+  /** Of the firewall, which may still be proved: waited for where an order is more than a plain block. */
+  expresses(): Promise<Expresses>
   trust(): Trust
   learnKeys(): Promise<void>
   /** Fresh for each question, at least 16 characters. */
@@ -19,6 +25,8 @@ export type ResyncOn = {
 }
 
 const Manifest = z.object({ manifest: z.string() })
+/** What needs no proof. */
+const plainBlocks: Expresses = { scopes: false, reject: false }
 
 /**
  * Nothing is changed by this: the load is for the enforcer. When the service lost its past (which it says, or its
@@ -45,7 +53,7 @@ function showsLostPast({ code }: Problem): boolean {
  * epoch, so its state is asked for all the same.
  */
 async function prove(on: ResyncOn, audience: string): Promise<Problem | undefined> {
-  const statement = on.accept.record.standing(audience)?.statement
+  const statement = on.record.standing(audience)?.statement
   if (!statement) return undefined
   try {
     await on.service.ask('POST', '/v1/proof', { body: { statement } })
@@ -61,15 +69,22 @@ async function askForState(on: ResyncOn, audience: string): Promise<Load> {
   const { manifest, claims } = await askForManifest(on, audience)
   const place = { audience, epoch: claims.epoch, seq: claims.seq }
   const load = { claims: [], answers: [] }
+  let judge: Judge = { ...on.judging, expresses: plainBlocks }
   let blocks = 0
   for await (const rows of chunksOf(on.service, claims.chunks))
     for (const row of rows) {
       if (++blocks > claims.blocks) throw incomplete(`more than ${claims.blocks} blocks came`)
-      gather(on.accept, row, place, load)
+      if (judge.expresses === plainBlocks && isMore(row))
+        judge = { ...on.judging, expresses: await on.expresses() }
+      gather(judge, row, place, load)
     }
   if (blocks !== claims.blocks) throw incomplete(`${blocks} of ${claims.blocks} blocks came`)
   const standing = { epoch: claims.epoch, seq: claims.seq, hash: claims.head, statement: manifest }
   return { audience, standing, ...load }
+}
+
+function isMore(row: ReadRow): boolean {
+  return 'order' in row && !isPlain(row.order)
 }
 
 async function askForManifest(
@@ -80,8 +95,8 @@ async function askForManifest(
   const path = `/v1/snapshot?${new URLSearchParams({ audience, nonce })}`
   const { manifest } = readAnswer(Manifest, await on.service.ask('GET', path), '/v1/snapshot')
   const verify = () => {
-    const held = on.accept.record.standing(audience)
-    return verifyManifest(manifest, on.trust(), audience, nonce, held, on.accept.now())
+    const held = on.record.standing(audience)
+    return verifyManifest(manifest, on.trust(), audience, nonce, held, on.judging.now())
   }
   return { manifest, claims: await verifyOrLearn(verify, on.learnKeys) }
 }

@@ -44,7 +44,8 @@ export function scopedOf(order: StandingAction): Scoped | undefined {
   return scoped
 }
 
-function isPlain(order: StandingAction): boolean {
+/** A block by drop of all that comes, goes or both, which every firewall can do. */
+export function isPlain(order: StandingAction): boolean {
   if (order.action !== 'block' || order.response === 'reject') return false
   const narrowed = order.interface ?? order.peer ?? order.protocol ?? order.ports
   return !isForwarding(order.direction) && narrowed === undefined

@@ -18,6 +18,7 @@ export class FakeService {
   readonly cursors: string[] = []
   announcements: string[] = []
   snapshots = 0
+  chunksAsked = 0
   /** What to say of an audience when a stream begins. */
   resync = new Map<string, string>()
   missingChunk = false
@@ -173,6 +174,7 @@ export class FakeService {
   }
 
   #chunk(digest: string): string {
+    this.chunksAsked++
     const text = this.#chunks.get(digest)
     const last = [...this.#chunks.keys()].at(-1)
     if (text === undefined || (this.missingChunk && digest === last))

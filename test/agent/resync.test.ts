@@ -64,5 +64,9 @@ function asking(
     close: () => {},
   }
   const trust = () => trusting(serviceKey)
-  return { service, accept, trust, learnKeys: async () => {}, nonce: () => nonce }
+  const { expresses, record } = accept
+  return {
+    ...{ service, record, trust, judging: accept, expresses: async () => expresses },
+    ...{ learnKeys: async () => {}, nonce: () => nonce },
+  }
 }
