@@ -71,13 +71,17 @@ async function askForState(on: ResyncOn, audience: string): Promise<Load> {
   const load = { claims: [], answers: [] }
   let judge: Judge = { ...on.judging, expresses: plainBlocks }
   let blocks = 0
-  for await (const rows of chunksOf(on.service, claims.chunks))
+  for await (const rows of chunksOf(on.service, claims.chunks)) {
+    // Once for the rows of a chunk: to ask for the time takes as long as to look for what is protected.
+    const at = on.judging.now()
+    judge = { ...judge, now: () => at }
     for (const row of rows) {
       if (++blocks > claims.blocks) throw incomplete(`more than ${claims.blocks} blocks came`)
       if (judge.expresses === plainBlocks && isMore(row))
-        judge = { ...on.judging, expresses: await on.expresses() }
+        judge = { ...judge, expresses: await on.expresses() }
       gather(judge, row, place, load)
     }
+  }
   if (blocks !== claims.blocks) throw incomplete(`${blocks} of ${claims.blocks} blocks came`)
   const standing = { epoch: claims.epoch, seq: claims.seq, hash: claims.head, statement: manifest }
   return { audience, standing, ...load }
