@@ -1,9 +1,8 @@
 /** The only way from the agent to the network: HTTP to one service whose key was pinned at enrolment. */
 import { lookup } from 'node:dns/promises'
 import type { Agent, IncomingMessage } from 'node:http'
-import { isIP } from 'node:net'
 import type { z } from 'zod'
-import { isLoopback } from '#contract/address.ts'
+import { isLoopback, maybeAddress } from '#contract/address.ts'
 import { Problem, type ProblemCode, problemStatus } from '#contract/problem.ts'
 import { untrusted } from './untrusted.ts'
 
@@ -170,7 +169,7 @@ function deadline(ms: number, other?: AbortSignal): { signal: AbortSignal; end: 
 /** Every address that the name in this URL leads to; none when it names an address. Throws what the resolver says. */
 export async function resolveHost(url: string): Promise<string[]> {
   const host = new URL(url).hostname.replace(/^\[|\]$/g, '')
-  if (isIP(host) !== 0) return []
+  if (maybeAddress(host)) return []
   return (await lookup(host, { all: true })).map(({ address }) => address)
 }
 

@@ -1,5 +1,4 @@
 /** The only parser, printer and comparer of IPv4 and IPv6 hosts and networks. */
-import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
 import { Problem } from './problem.ts'
@@ -27,14 +26,13 @@ export function readAddress(text: string): Address {
   if (quad) return { text, family: 4, bytes: quad, prefix: 32, cleared: false }
   const slash = text.indexOf('/')
   const host = slash < 0 ? text : text.slice(0, slash)
-  if (isIP(host) === 0 || host.includes('%')) throw invalid(text, 'is no IPv4 or IPv6 address')
-  const parsed = ipaddr.parse(host)
-  const mapped = parsed instanceof ipaddr.IPv6 && parsed.isIPv4MappedAddress()
-  const given =
-    slash < 0 ? undefined : readPrefix(text, slash + 1, parsed.kind() === 'ipv4' ? 32 : 128)
+  const found = readQuad(host) ?? readSix(host)
+  if (!found) throw invalid(text, 'is no IPv4 or IPv6 address')
+  const given = slash < 0 ? undefined : readPrefix(text, slash + 1, found.length * 8)
+  const mapped = isMapped(found)
   if (mapped && given !== undefined && given < 96)
     throw invalid(text, 'is wider than the IPv4-mapped range')
-  const bytes = Uint8Array.from((mapped ? parsed.toIPv4Address() : parsed).toByteArray())
+  const bytes = mapped ? found.slice(12) : found
   const width = bytes.length * 8
   const prefix = given === undefined ? width : mapped ? given - 96 : given
   const cleared = clearHostBits(bytes, prefix)
@@ -154,6 +152,27 @@ function readQuad(text: string): Uint8Array | undefined {
     if (value > 255) return undefined
   }
   return part === 4 ? bytes : undefined
+}
+
+/**
+ * The sixteen bytes of an IPv6 address. Node's own check comes to the same, and compiles for 15 ms before its first answer,
+ * at each start of everything that knows an address. The parser alone takes leading zeros in an IPv4 tail, and zones.
+ */
+function readSix(host: string): Uint8Array | undefined {
+  const tail = host.slice(host.lastIndexOf(':') + 1)
+  if (tail === host || host.includes('%') || (tail.includes('.') && !readQuad(tail)))
+    return undefined
+  try {
+    return Uint8Array.from(ipaddr.IPv6.parse(host).toByteArray())
+  } catch {
+    return undefined
+  }
+}
+
+/** ::ffff:0:0/96 (RFC 4291, section 2.5.5.2) */
+function isMapped(bytes: Uint8Array): boolean {
+  if (bytes.length === 4) return false
+  return bytes.subarray(0, 10).every((byte) => byte === 0) && bytes[10] === 255 && bytes[11] === 255
 }
 
 function readPrefix(text: string, from: number, width: number): number {

@@ -1,5 +1,6 @@
 /** Addresses: one spelling each, and what lies in what. */
 import assert from 'node:assert/strict'
+import { isIP } from 'node:net'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import {
@@ -114,6 +115,45 @@ describe('an address', () => {
       assert.throws(() => readAddress(text), { code: 'address_invalid' }, JSON.stringify(text))
       assert.equal(maybeAddress(text), undefined)
     }
+  })
+})
+
+describe('of texts', () => {
+  const part = fc.constantFrom(
+    ...[
+      '0',
+      '1',
+      'ab',
+      'ffff',
+      '00ff',
+      '12345',
+      'g',
+      '::',
+      ':',
+      '.',
+      '%',
+      '%1',
+      '[',
+      ' ',
+      '\n',
+      '\0',
+      '１',
+    ],
+    ...['1.2.3.4', '01.2.3.4', '256.1.1.1', '1.2.3', '0x1', 'FE80', '/'],
+  )
+  const text = fc
+    .tuple(fc.array(part, { minLength: 1, maxLength: 10 }), fc.constantFrom('', ':', ':', ':', '.'))
+    .map(([parts, between]) => parts.join(between))
+
+  test('just those are addresses that Node takes for one, but for zones', () => {
+    fc.assert(
+      fc.property(fc.oneof(text, fc.string(), host6), (some) => {
+        fc.pre(!some.includes('/'))
+        const expected = isIP(some) !== 0 && !some.includes('%')
+        assert.equal(maybeAddress(some) !== undefined, expected, JSON.stringify(some))
+      }),
+      { numRuns: 20_000 },
+    )
   })
 })
 
