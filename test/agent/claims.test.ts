@@ -102,6 +102,24 @@ describe('packed claims', () => {
     )
   })
 
+  test('are all found, with their ends in order, when room was made for more of them than there are', () => {
+    const claims = new Claims()
+    const plain = (n: number): Claim => ({
+      ...{ audience: 'all', decision: decision(n), target: `203.0.113.${n}` },
+      ...{ direction: 'in', end: 1_000 - n },
+    })
+    const add = (n: number) => claims.add(plain(n), readAddress(plain(n).target))
+    for (let n = 1; n <= 60; n++) add(n)
+    claims.expect(5_000)
+    for (let n = 61; n <= 120; n++) add(n)
+    for (let n = 1; n <= 120; n++) assert.deepEqual(claims.get('all', decision(n)), plain(n))
+    for (let n = 120; n >= 1; n--) {
+      assert.equal(claims.nextEnd(), 1_000 - n)
+      claims.remove('all', decision(n))
+    }
+    assert.equal(claims.size, 0)
+  })
+
   test('are known as they are: with another end, address or scope it is another claim', () => {
     const claims = new Claims()
     const known: Claim = {

@@ -44,6 +44,30 @@ test('an older kernel is told to delete before it adds with another time', () =>
   ])
 })
 
+test('of several changes of one address only the last is told, and no other address is taken for it', () => {
+  assert.deepEqual(
+    printed(
+      [
+        put('in_hosts4', '203.0.113.1', 5_000),
+        put('in_hosts4', '203.0.113.2', 5_000),
+        put('in_hosts6', '2001:db8::1', 5_000),
+        put('in_rare4', '203.0.113.0/30', 5_000),
+        put('in_rare4', '203.0.113.0/31', 5_000),
+        remove('in_rare4', '203.0.113.0/30'),
+        put('in_hosts6', '2001:db8::1', 7_000),
+        put('in_hosts4', '203.0.113.1', 9_000),
+      ],
+      modern,
+    ),
+    [
+      'destroy element inet cordon in_rare4 { 203.0.113.0/30 }\n' +
+        'add element inet cordon in_hosts4 { 203.0.113.1 timeout 0d9s0ms, 203.0.113.2 timeout 0d5s0ms }\n' +
+        'add element inet cordon in_hosts6 { 2001:db8::1 timeout 0d7s0ms }\n' +
+        'add element inet cordon in_rare4 { 203.0.113.0/31 timeout 0d5s0ms }\n',
+    ],
+  )
+})
+
 test('no transaction takes more than five thousand changes', () => {
   const many = Array.from({ length: 12_000 }, (_, index) =>
     put('in_hosts4', `198.18.${index >> 8}.${index & 255}`),
