@@ -164,7 +164,7 @@ function start(file: string): ChildProcess {
   return fork(new URL(file, import.meta.url), {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     // As cordon.ts starts them.
-    execArgv: ['--max-semi-space-size=8'],
+    execArgv: ['--max-semi-space-size=8', '--no-parallel-scavenge'],
     env: { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'cordon-bench-compiled') },
   })
 }
