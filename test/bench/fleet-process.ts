@@ -71,7 +71,7 @@ function nftIn(namespace: string): Nft {
   )
 }
 
-/** A program does not inherit the namespace: this process is at home. */
+/** A program is in the namespace in which it is started; `ip netns exec` would take longer than what it starts. */
 function runIn(
   namespace: string,
   program: string,
@@ -79,7 +79,7 @@ function runIn(
   input: string | Iterable<string>,
   started?: (pid: number) => void,
 ): Promise<Ended> {
-  return runProgram('ip', ['netns', 'exec', namespace, program, ...words], input, started)
+  return inNamespace(namespace, () => runProgram(program, words, input, started))
 }
 
 function startAgent(state_dir: string, namespace: string): Promise<Agent> {
