@@ -3,10 +3,10 @@
 /**
  * The program `cordon`. As a shell script its second line finds the Node that was installed beside it; to Node that
  * line is a string and a comment. The young generation is kept small: a service and an agent make short-lived objects
- * all the time, and a large one only makes them resident. It is collected by one thread: while
- * 100,000 blocks are loaded a collection takes 9 ms at most, and 20 with helpers, which wait for processors that the kernel
- * works on. Without the shell, Node from 22.18
- * on reads this file and can say that it is too old; older ones refuse the ending .ts before any line of it runs.
+ * all the time, and a large one only makes them resident. It is collected by one thread: while 100,000 blocks are loaded
+ * a collection takes 9 ms at most, and 20 with helpers, which wait for processors that the kernel works on. Without the
+ * shell, Node from 22.18 on reads this file and can say that it is too old; older ones refuse the ending .ts before any
+ * line of it runs.
  */
 import module from 'node:module'
 

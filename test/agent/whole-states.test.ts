@@ -87,25 +87,15 @@ test('a state that came before the firewall was proved cannot block the service 
 test('nor an address that the name of the service leads to', { timeout }, async () => {
   const { path, service } = await enrolled([block(1), block(2)])
   const firewall = new MemoryFirewall()
-  const chunk = Promise.withResolvers<unknown>()
-  const noting = (to: ConnectTo): Service => {
-    const connection = connect(to)
-    return {
-      ...connection,
-      text: (path) => {
-        const answer = connection.text(path)
-        chunk.resolve(answer)
-        return answer
-      },
-    }
-  }
+  const first = Promise.withResolvers<unknown>()
   const proved = async () => {
-    await chunk.promise
+    await first.promise
     // By then every row of it was judged.
     await new Promise((resolve) => setImmediate(resolve))
     return firewall
   }
-  await run(path, proved, { connect: noting, resolve: async () => ['203.0.113.2'] })
+  const resolve = async () => ['203.0.113.2']
+  await run(path, proved, { connect: telling(first.resolve), resolve })
   await service.until(() => service.receipts.length === 2)
   const refused = service.receipts.filter(({ status }) => status === 'refused')
   assert.deepEqual(
@@ -122,14 +112,9 @@ test('a node without a firewall does not start, and asks for no more of the stat
   const asked: Promise<unknown>[] = []
   let askedAtEnd = Number.NaN
   const noting = (to: ConnectTo): Service => {
-    const connection = connect(to)
+    const connection = telling((chunk) => asked.push(chunk))(to)
     return {
       ...connection,
-      text: (path) => {
-        const answer = connection.text(path)
-        asked.push(answer)
-        return answer
-      },
       close: () => {
         connection.close()
         askedAtEnd = asked.length
@@ -162,6 +147,21 @@ test('a node that remembers its blocks enforces them, and asks for no state', {
   await service.until(() => service.streams === 1)
   assert.equal(service.snapshots, snapshots)
 })
+
+/** A connection that tells of each chunk that is asked for. */
+function telling(tell: (chunk: Promise<string>) => void): (to: ConnectTo) => Service {
+  return (to) => {
+    const connection = connect(to)
+    return {
+      ...connection,
+      text: (path) => {
+        const chunk = connection.text(path)
+        tell(chunk)
+        return chunk
+      },
+    }
+  }
+}
 
 async function enrolled(state: BlockAction[]) {
   const service = new FakeService(now, 'all', 'node/web-01')
